@@ -1,0 +1,118 @@
+//! This file's job is to name the kinds of background work, the tiers they queue in and how they are retried.
+
+use crate::id::{BundleId, UploadId};
+use crate::text_enum::text_enum;
+use std::time::Duration;
+
+text_enum! {
+    /// The queue tier of an organization's plan, best first.
+    pub enum Tier {
+        /// Enterprise.
+        P0 => "p0",
+        /// Team.
+        P1 => "p1",
+        /// Pro.
+        P2 => "p2",
+        /// Free.
+        P3 => "p3",
+    }
+}
+
+impl Tier {
+    /// Returns the tier's number, 0 to 3, as the job table stores it.
+    #[must_use]
+    pub const fn number(self) -> i32 {
+        match self {
+            Self::P0 => 0,
+            Self::P1 => 1,
+            Self::P2 => 2,
+            Self::P3 => 3,
+        }
+    }
+
+    /// Returns the tier with this number.
+    #[must_use]
+    pub fn from_number(number: i32) -> Option<Self> {
+        Self::ALL.iter().copied().find(|tier| tier.number() == number)
+    }
+}
+
+text_enum! {
+    /// The kind of a job, as the job table stores it.
+    pub enum JobKind {
+        /// Turn an upload into a bundle.
+        ProcessUpload => "process-upload",
+        /// Make the delta from one bundle to another.
+        MakeDelta => "make-delta",
+    }
+}
+
+/// One piece of background work. The payload is small: ids only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Job {
+    /// Verify, unpack, hash and store an upload, then make its bundle ready.
+    ProcessUpload {
+        /// The upload.
+        upload: UploadId,
+    },
+    /// Make a delta for the launch file of `to`, given the one of `from`.
+    MakeDelta {
+        /// The bundle that devices have.
+        from: BundleId,
+        /// The bundle that they get.
+        to: BundleId,
+    },
+}
+
+impl Job {
+    /// Returns the kind.
+    #[must_use]
+    pub const fn kind(&self) -> JobKind {
+        match self {
+            Self::ProcessUpload { .. } => JobKind::ProcessUpload,
+            Self::MakeDelta { .. } => JobKind::MakeDelta,
+        }
+    }
+
+    /// Returns the text under which only one live job may exist.
+    #[must_use]
+    pub fn unique_key(&self) -> String {
+        match self {
+            Self::ProcessUpload { upload } => format!("{}:{upload}", JobKind::ProcessUpload),
+            Self::MakeDelta { from, to } => format!("{}:{from}:{to}", JobKind::MakeDelta),
+        }
+    }
+}
+
+/// The first run and three retries.
+pub const ATTEMPTS_MAX: u32 = 4;
+
+/// Returns how long to wait after the failed attempt (counted from 1), or `None` when the job is dead. Callers add jitter.
+#[must_use]
+pub const fn retry_delay(attempt: u32) -> Option<Duration> {
+    match attempt {
+        0 | 1 => Some(Duration::from_secs(1)),
+        2 => Some(Duration::from_secs(10)),
+        3 => Some(Duration::from_secs(100)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_dies_after_its_last_attempt() {
+        assert!((1..ATTEMPTS_MAX).all(|attempt| retry_delay(attempt).is_some()));
+        assert_eq!(retry_delay(ATTEMPTS_MAX), None);
+    }
+
+    #[test]
+    fn tier_numbers_round_trip() {
+        for &tier in Tier::ALL {
+            assert_eq!(Tier::from_number(tier.number()), Some(tier));
+        }
+        assert_eq!(Tier::from_number(4), None);
+    }
+}

@@ -1,0 +1,120 @@
+//! This file's job is to define all that an edge may know of a channel.
+
+use crate::bundle::{Blob, BundleFile, Engine};
+use crate::device::DeviceKey;
+use crate::hash::Sha256;
+use crate::id::{AppId, ChannelId, ReleaseId};
+use crate::name::{ChannelName, Platform};
+use crate::release::{Content, Release};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Older releases neither change a decision nor name what a device may still run.
+pub const RELEASES_MAX: usize = 500;
+/// Pins are for testers and support cases, not for fleets.
+pub const PINS_MAX: usize = 1_000;
+
+/// Which of two states of one channel is newer; compared epoch first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct SnapshotVersion {
+    /// Grows when the database is restored from a backup.
+    pub epoch: u64,
+    /// Grows with every change of the channel.
+    pub version: u64,
+}
+
+/// A channel as devices name it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ChannelKey {
+    /// The app.
+    pub app: AppId,
+    /// The channel's name in it.
+    pub channel: ChannelName,
+}
+
+/// Everything that decisions and answers about one channel are made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelSnapshot {
+    /// The channel as devices name it.
+    pub key: ChannelKey,
+    /// The channel's id.
+    pub channel_id: ChannelId,
+    /// Which state of the channel this is.
+    pub version: SnapshotVersion,
+    /// A blocked channel offers nothing to anybody.
+    pub blocked: bool,
+    /// Newest first, at most [`RELEASES_MAX`].
+    pub releases: Vec<Release>,
+    /// The bundles that can be offered, by content hash.
+    pub bundles: BTreeMap<Sha256, OfferedBundle>,
+    /// Patches between the launch files of two bundles.
+    pub deltas: Vec<Delta>,
+    /// The release that a device gets whatever its bucket, at most [`PINS_MAX`].
+    pub pins: BTreeMap<DeviceKey, ReleaseId>,
+    /// Secrets that device tokens of the app are made with, newest first; the first one signs.
+    pub token_keys: Vec<TokenKey>,
+}
+
+/// A bundle with all that a device needs to fetch it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfferedBundle {
+    /// What it runs on.
+    pub platform: Platform,
+    /// What the launch file holds.
+    pub engine: Engine,
+    /// Its files, sorted by path, exactly one of them the launch file.
+    pub files: Vec<BundleFile>,
+    /// The blobs of the files, one for each different hash.
+    pub blobs: Vec<Blob>,
+}
+
+/// A patch that makes the launch file of one bundle from that of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delta {
+    /// Content hash of the bundle that the device has.
+    pub from: Sha256,
+    /// Content hash of the bundle that it gets.
+    pub to: Sha256,
+    /// SHA-256 of the launch file that the patch applies to.
+    pub base: Sha256,
+    /// The patch's format, for instance `dcz`.
+    pub format: String,
+    /// The patch's bytes.
+    pub blob: Blob,
+}
+
+/// A secret that device tokens are made with.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenKey {
+    /// Grows with each rotation; tokens name it.
+    pub generation: u32,
+    /// 32 secret bytes.
+    pub secret: [u8; 32],
+}
+
+impl std::fmt::Debug for TokenKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TokenKey({})", self.generation)
+    }
+}
+
+/// Returns the content hashes that decisions over these releases (newest first) and pins can offer, and the one before each, so
+/// that edges keep its bytes at hand for a rollback.
+#[must_use]
+pub fn offerable<'a>(releases: &[Release], pinned: impl IntoIterator<Item = &'a ReleaseId>) -> BTreeSet<Sha256> {
+    let pinned: BTreeSet<&ReleaseId> = pinned.into_iter().collect();
+    let mut hashes = BTreeSet::new();
+    // For each audience: how many releases below the newest one that everybody gets have been kept.
+    let mut below_full: BTreeMap<(Platform, String), u32> = BTreeMap::new();
+    for release in releases {
+        let Content::Bundle(hash) = release.content else { continue };
+        let kept = below_full.entry((release.platform, release.target.to_string())).or_default();
+        let keep = release.enabled && *kept < 2;
+        if keep && (*kept > 0 || release.is_for_everyone()) {
+            *kept += 1;
+        }
+        if keep || pinned.contains(&release.id) {
+            hashes.insert(hash);
+        }
+    }
+    hashes
+}

@@ -1,0 +1,1 @@
+//! This file's job is to name the parts of the crate.
