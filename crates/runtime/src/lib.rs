@@ -1,1 +1,10 @@
-//! This file's job is to name the parts of the crate.
+//! This file's job is to name the parts that every process needs: configuration, time, randomness, stopping, observation.
+
+pub mod backoff;
+pub mod clock;
+pub mod config;
+pub mod health;
+pub mod observe;
+pub mod random;
+pub mod secret;
+pub mod shutdown;
