@@ -1,0 +1,224 @@
+//! This file's job is to convert snapshots, checking every rule that an edge relies on.
+
+use super::{
+    InField as _, InvalidMessage, blob_from_wire, blob_to_wire, engine_from_wire, engine_to_wire, file_from_wire,
+    file_to_wire, optional_sha256_from_wire, platform_from_wire, platform_to_wire, rollout_from_wire, rollout_to_wire,
+    sha256_from_wire, sha256_to_wire, target_from_wire, target_to_wire,
+};
+use crate::v1;
+use bytes::Bytes;
+use domain::Sha256;
+use domain::bundle::{BUNDLE_FILES_MAX, FileRole, content_hash};
+use domain::release::{Content, NOTES_MAX_BYTES, Release};
+use domain::snapshot::{
+    ChannelKey, ChannelSnapshot, Delta, OfferedBundle, PINS_MAX, RELEASES_MAX, SnapshotVersion, TokenKey, offerable,
+};
+use prost::Message as _;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The longest text that names a delta format.
+const FORMAT_MAX_BYTES: usize = 32;
+/// Rotation keeps a few old keys alive, not many.
+const TOKEN_KEYS_MAX: usize = 8;
+
+/// Serializes a snapshot. The digest is the SHA-256 of the result.
+#[must_use]
+pub fn encode_snapshot(snapshot: &ChannelSnapshot) -> Bytes {
+    v1::ChannelSnapshot {
+        key: Some(channel_key_to_wire(&snapshot.key)),
+        channel_id: snapshot.channel_id.to_string(),
+        version: Some(version_to_wire(snapshot.version)),
+        blocked: snapshot.blocked,
+        releases: snapshot.releases.iter().map(release_to_wire).collect(),
+        bundles: snapshot.bundles.iter().map(|(hash, bundle)| bundle_to_wire(hash, bundle)).collect(),
+        deltas: snapshot.deltas.iter().map(delta_to_wire).collect(),
+        pins: (snapshot.pins.iter())
+            .map(|(device, release)| v1::SnapshotPin { device: device.to_string(), release_id: release.to_string() })
+            .collect(),
+        token_keys: (snapshot.token_keys.iter())
+            .map(|key| v1::SnapshotTokenKey { generation: key.generation, secret: Bytes::copy_from_slice(&key.secret) })
+            .collect(),
+    }
+    .encode_to_vec()
+    .into()
+}
+
+/// Reads a serialized snapshot and checks every rule: bounds, hashes, order, and that whatever can be offered is there.
+///
+/// # Errors
+/// The first field that breaks a rule.
+pub fn decode_snapshot(encoded: &[u8]) -> Result<ChannelSnapshot, InvalidMessage> {
+    let wire = v1::ChannelSnapshot::decode(encoded).map_err(|_| InvalidMessage::new("snapshot", "is not a message"))?;
+    at_most(wire.releases.len(), RELEASES_MAX, "releases")?;
+    at_most(wire.pins.len(), PINS_MAX, "pins")?;
+    at_most(wire.token_keys.len(), TOKEN_KEYS_MAX, "token_keys")?;
+    let snapshot = ChannelSnapshot {
+        key: channel_key_from_wire(wire.key)?,
+        channel_id: wire.channel_id.parse().in_field("channel_id")?,
+        version: version_from_wire(wire.version)?,
+        blocked: wire.blocked,
+        releases: wire.releases.into_iter().map(release_from_wire).collect::<Result<_, _>>()?,
+        bundles: wire.bundles.into_iter().map(bundle_from_wire).collect::<Result<_, _>>()?,
+        deltas: wire.deltas.into_iter().map(delta_from_wire).collect::<Result<_, _>>()?,
+        pins: wire.pins.into_iter().map(pin_from_wire).collect::<Result<_, _>>()?,
+        token_keys: wire.token_keys.into_iter().map(token_key_from_wire).collect::<Result<_, _>>()?,
+    };
+    check_whole(&snapshot)?;
+    Ok(snapshot)
+}
+
+/// Writes a channel's name.
+#[must_use]
+pub fn channel_key_to_wire(key: &ChannelKey) -> v1::ChannelKey {
+    v1::ChannelKey { app_id: key.app.to_string(), channel_name: key.channel.to_string() }
+}
+
+/// Reads a channel's name.
+///
+/// # Errors
+/// When it is unset or malformed.
+pub fn channel_key_from_wire(key: Option<v1::ChannelKey>) -> Result<ChannelKey, InvalidMessage> {
+    let key = key.ok_or_else(|| InvalidMessage::new("key", "must be set"))?;
+    Ok(ChannelKey {
+        app: key.app_id.parse().in_field("key.app_id")?,
+        channel: key.channel_name.parse().in_field("key.channel_name")?,
+    })
+}
+
+/// Writes a version.
+#[must_use]
+pub const fn version_to_wire(version: SnapshotVersion) -> v1::SnapshotVersion {
+    v1::SnapshotVersion { epoch: version.epoch, version: version.version }
+}
+
+/// Reads a version.
+///
+/// # Errors
+/// When it is unset.
+pub fn version_from_wire(version: Option<v1::SnapshotVersion>) -> Result<SnapshotVersion, InvalidMessage> {
+    let version = version.ok_or_else(|| InvalidMessage::new("version", "must be set"))?;
+    Ok(SnapshotVersion { epoch: version.epoch, version: version.version })
+}
+
+fn at_most(count: usize, max: usize, field: &'static str) -> Result<(), InvalidMessage> {
+    if count <= max { Ok(()) } else { Err(InvalidMessage::new(field, format!("must be at most {max}"))) }
+}
+
+/// Checks what concerns several fields.
+fn check_whole(snapshot: &ChannelSnapshot) -> Result<(), InvalidMessage> {
+    if !snapshot.releases.is_sorted_by(|newer, older| newer.seq > older.seq) {
+        return Err(InvalidMessage::new("releases", "must be sorted, newest first"));
+    }
+    let missing = offerable(&snapshot.releases, snapshot.pins.values())
+        .into_iter()
+        .find(|hash| !snapshot.bundles.contains_key(hash));
+    match missing {
+        Some(hash) => Err(InvalidMessage::new("bundles", format!("must have {hash}, which can be offered"))),
+        None => Ok(()),
+    }
+}
+
+fn release_to_wire(release: &Release) -> v1::SnapshotRelease {
+    v1::SnapshotRelease {
+        release_id: release.id.to_string(),
+        seq: release.seq,
+        platform: platform_to_wire(release.platform).into(),
+        target: Some(target_to_wire(&release.target)),
+        bundle_sha256: match &release.content {
+            Content::Bundle(hash) => sha256_to_wire(hash),
+            Content::Embedded => Bytes::new(),
+        },
+        mandatory: release.mandatory,
+        enabled: release.enabled,
+        rollout: Some(rollout_to_wire(&release.rollout)),
+        notes: release.notes.clone(),
+    }
+}
+
+fn release_from_wire(release: v1::SnapshotRelease) -> Result<Release, InvalidMessage> {
+    if release.notes.len() > NOTES_MAX_BYTES {
+        return Err(InvalidMessage::new("notes", format!("must be at most {NOTES_MAX_BYTES} bytes")));
+    }
+    Ok(Release {
+        id: release.release_id.parse().in_field("release_id")?,
+        seq: release.seq,
+        platform: platform_from_wire(release.platform, "platform")?,
+        target: target_from_wire(release.target)?,
+        content: optional_sha256_from_wire(&release.bundle_sha256, "bundle_sha256")?
+            .map_or(Content::Embedded, Content::Bundle),
+        mandatory: release.mandatory,
+        enabled: release.enabled,
+        rollout: rollout_from_wire(release.rollout)?,
+        notes: release.notes,
+    })
+}
+
+fn bundle_to_wire(hash: &Sha256, bundle: &OfferedBundle) -> v1::SnapshotBundle {
+    v1::SnapshotBundle {
+        content_sha256: sha256_to_wire(hash),
+        platform: platform_to_wire(bundle.platform).into(),
+        engine: engine_to_wire(bundle.engine).into(),
+        files: bundle.files.iter().map(file_to_wire).collect(),
+        blobs: bundle.blobs.iter().map(blob_to_wire).collect(),
+    }
+}
+
+fn bundle_from_wire(bundle: v1::SnapshotBundle) -> Result<(Sha256, OfferedBundle), InvalidMessage> {
+    at_most(bundle.files.len(), BUNDLE_FILES_MAX, "files")?;
+    at_most(bundle.blobs.len(), BUNDLE_FILES_MAX, "blobs")?;
+    let hash = sha256_from_wire(&bundle.content_sha256, "content_sha256")?;
+    let offered = OfferedBundle {
+        platform: platform_from_wire(bundle.platform, "platform")?,
+        engine: engine_from_wire(bundle.engine, "engine")?,
+        files: bundle.files.into_iter().map(file_from_wire).collect::<Result<_, _>>()?,
+        blobs: bundle.blobs.iter().map(blob_from_wire).collect::<Result<_, _>>()?,
+    };
+    if content_hash(&offered.files) != hash {
+        return Err(InvalidMessage::new("content_sha256", "must be the hash of the files"));
+    }
+    if offered.files.iter().filter(|file| file.role == FileRole::Launch).count() != 1 {
+        return Err(InvalidMessage::new("files", "must have exactly one launch file"));
+    }
+    let sizes: BTreeMap<Sha256, u64> = offered.blobs.iter().map(|blob| (blob.sha256, blob.size_bytes)).collect();
+    let described: BTreeSet<(Sha256, u64)> = offered.files.iter().map(|file| (file.sha256, file.size_bytes)).collect();
+    if described.iter().any(|(hash, size)| sizes.get(hash) != Some(size)) {
+        return Err(InvalidMessage::new("blobs", "must describe every file with its size"));
+    }
+    Ok((hash, offered))
+}
+
+fn delta_to_wire(delta: &Delta) -> v1::SnapshotDelta {
+    v1::SnapshotDelta {
+        from_sha256: sha256_to_wire(&delta.from),
+        to_sha256: sha256_to_wire(&delta.to),
+        base_sha256: sha256_to_wire(&delta.base),
+        format: delta.format.clone(),
+        blob: Some(blob_to_wire(&delta.blob)),
+    }
+}
+
+fn delta_from_wire(delta: v1::SnapshotDelta) -> Result<Delta, InvalidMessage> {
+    let well_formed = delta.format.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if delta.format.is_empty() || delta.format.len() > FORMAT_MAX_BYTES || !well_formed {
+        return Err(InvalidMessage::new("format", "must be 1 to 32 letters, digits and '-'"));
+    }
+    Ok(Delta {
+        from: sha256_from_wire(&delta.from_sha256, "from_sha256")?,
+        to: sha256_from_wire(&delta.to_sha256, "to_sha256")?,
+        base: sha256_from_wire(&delta.base_sha256, "base_sha256")?,
+        blob: blob_from_wire(&delta.blob.ok_or_else(|| InvalidMessage::new("blob", "must be set"))?)?,
+        format: delta.format,
+    })
+}
+
+fn pin_from_wire(pin: v1::SnapshotPin) -> Result<(domain::device::DeviceKey, domain::id::ReleaseId), InvalidMessage> {
+    Ok((pin.device.parse().in_field("device")?, pin.release_id.parse().in_field("release_id")?))
+}
+
+fn token_key_from_wire(key: v1::SnapshotTokenKey) -> Result<TokenKey, InvalidMessage> {
+    let secret = key.secret.as_ref().try_into().map_err(|_| InvalidMessage::new("secret", "must be 32 bytes"))?;
+    Ok(TokenKey { generation: key.generation, secret })
+}
+
+#[cfg(test)]
+mod tests;

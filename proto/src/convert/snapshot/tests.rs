@@ -1,0 +1,93 @@
+//! This file's job is to state what a snapshot from the wire must and must not be.
+
+use super::*;
+use domain::bundle::{Blob, BundleFile, Engine};
+use domain::release::{Retreat, Rollout, RolloutState};
+use domain::target::Target;
+use domain::{Platform, Ppm, Timestamp};
+
+fn sample() -> ChannelSnapshot {
+    let launch = Blob::of(b"launch");
+    let files = vec![BundleFile {
+        path: "index.android.bundle".into(),
+        sha256: launch.sha256,
+        size_bytes: launch.size_bytes,
+        role: FileRole::Launch,
+    }];
+    let hash = content_hash(&files);
+    let release = Release {
+        id: domain::id::ReleaseId::from_parts(Timestamp::from_us(1), [1; 10]),
+        seq: 1,
+        platform: Platform::Android,
+        target: Target::BinaryRange("1.x".parse().unwrap()),
+        content: Content::Bundle(hash),
+        mandatory: true,
+        enabled: true,
+        rollout: Rollout { state: RolloutState::Active, share: Ppm::ALL, salt: "s".into(), retreat: Retreat::Now },
+        notes: "notes".into(),
+    };
+    ChannelSnapshot {
+        key: ChannelKey {
+            app: domain::id::AppId::from_parts(Timestamp::from_us(1), [2; 10]),
+            channel: "production".parse().unwrap(),
+        },
+        channel_id: domain::id::ChannelId::from_parts(Timestamp::from_us(1), [3; 10]),
+        version: SnapshotVersion { epoch: 1, version: 7 },
+        blocked: false,
+        pins: BTreeMap::from([("device".parse().unwrap(), release.id.clone())]),
+        releases: vec![release],
+        bundles: BTreeMap::from([(
+            hash,
+            OfferedBundle { platform: Platform::Android, engine: Engine::Hermes, files, blobs: vec![launch] },
+        )]),
+        deltas: vec![Delta {
+            from: Sha256::of(b"f"),
+            to: hash,
+            base: Sha256::of(b"b"),
+            format: "dcz".into(),
+            blob: Blob::of(b"p"),
+        }],
+        token_keys: vec![TokenKey { generation: 1, secret: [9; 32] }],
+    }
+}
+
+fn refused(change: impl FnOnce(&mut ChannelSnapshot)) -> &'static str {
+    let mut snapshot = sample();
+    change(&mut snapshot);
+    decode_snapshot(&encode_snapshot(&snapshot)).unwrap_err().field
+}
+
+#[test]
+fn a_snapshot_survives_the_wire() {
+    assert_eq!(decode_snapshot(&encode_snapshot(&sample())), Ok(sample()));
+}
+
+#[test]
+fn broken_rules_are_named() {
+    assert_eq!(refused(|s| s.bundles.clear()), "bundles");
+    assert_eq!(refused(|s| s.releases.push(s.releases[0].clone())), "releases");
+    assert_eq!(refused(|s| s.deltas[0].format = String::new()), "format");
+    assert_eq!(refused(|s| s.deltas[0].blob.chunks.clear()), "chunks");
+    assert_eq!(refused(|s| s.releases[0].notes = "x".repeat(NOTES_MAX_BYTES + 1)), "notes");
+    let change_bundle =
+        |change: fn(&mut OfferedBundle)| move |s: &mut ChannelSnapshot| s.bundles.values_mut().for_each(change);
+    assert_eq!(refused(change_bundle(|b| b.files[0].size_bytes += 1)), "content_sha256");
+    assert_eq!(refused(change_bundle(|b| b.blobs.clear())), "blobs");
+    assert_eq!(refused(change_bundle(|b| b.files[0].path = "../x".into())), "path");
+    assert_eq!(refused(change_bundle(|b| b.files[0].role = FileRole::Asset)), "files");
+}
+
+#[test]
+fn no_cut_or_flipped_byte_makes_decoding_panic() {
+    let encoded = encode_snapshot(&sample());
+    for cut in 0..encoded.len() {
+        let _ = decode_snapshot(&encoded[..cut]);
+        for bit in 0..8 {
+            let mut flipped = encoded.to_vec();
+            flipped[cut] ^= 1 << bit;
+            if let Ok(snapshot) = decode_snapshot(&flipped) {
+                assert!(snapshot.bundles.iter().all(|(hash, bundle)| content_hash(&bundle.files) == *hash));
+            }
+        }
+    }
+}
