@@ -31,6 +31,18 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// How the files of an upload are packed.
+    pub enum ArchiveFormat {
+        /// A zip file.
+        Zip => "zip",
+        /// A tar file, gzipped.
+        TarGzip => "tar-gzip",
+        /// A tar file, compressed with Zstandard.
+        TarZstd => "tar-zstd",
+    }
+}
+
 /// One file of a bundle. The bytes are the blob with the same hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BundleFile {
