@@ -1,0 +1,46 @@
+//! This file's job is to run every test with everything the tests need.
+
+use anyhow::Result;
+
+use crate::cluster::Cluster;
+use crate::places::Places;
+use crate::supervisor::Supervisor;
+use crate::up::cargo;
+use crate::{corpus, lint};
+
+/// What `./x test` takes.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Skip formatting, Clippy and the contract's rules
+    #[arg(long)]
+    quick: bool,
+    /// Only tests of this package (repeatable)
+    #[arg(long, short)]
+    package: Vec<String>,
+    /// Only tests whose name contains this
+    filter: Option<String>,
+    /// Options of the test programs
+    #[arg(last = true)]
+    options: Vec<String>,
+}
+
+/// Lints, makes sure that the corpus is there, starts a cluster, and runs the tests. The cluster is gone afterwards,
+/// also after a failure or Ctrl-C.
+pub fn run(places: &Places, supervisor: &Supervisor, arguments: &Arguments) -> Result<()> {
+    if !arguments.quick {
+        lint::run(places, supervisor)?;
+    }
+    let corpus = corpus::ensure(places, supervisor)?;
+    let cluster = Cluster::start(supervisor)?;
+    let mut command = cargo(places);
+    command.arg("test");
+    if arguments.package.is_empty() {
+        command.arg("--workspace");
+    }
+    for package in &arguments.package {
+        command.arg("--package").arg(package);
+    }
+    command.args(&arguments.filter).arg("--").args(&arguments.options);
+    command.env("ALOFT_TEST_POSTGRES_URL", cluster.url()).env("ALOFT_CORPUS", corpus);
+    supervisor.run(&mut command)
+}
