@@ -1,1 +1,41 @@
-//! This file's job is to name the parts of the crate.
+//! This file's job is to name the parts of `aloft`, the command line of the platform.
+//!
+//! One file per verb. A verb turns its arguments into calls and returns a [`report::Report`]; `main` prints it as text or as JSON.
+
+pub mod arguments;
+pub mod channel_address;
+pub mod connection;
+pub mod error;
+pub mod exit;
+pub mod guidance;
+pub mod moment;
+pub mod names;
+pub mod paging;
+pub mod percent;
+pub mod platform;
+pub mod progress;
+pub mod report;
+pub mod retry;
+pub mod settings;
+pub mod source;
+pub mod table;
+pub mod transfer;
+pub mod view;
+
+pub mod app;
+pub mod binary;
+pub mod channel;
+pub mod completions;
+pub mod explain;
+pub mod login;
+pub mod pin;
+pub mod promote;
+pub mod release;
+pub mod releases;
+pub mod rollback;
+pub mod rollout;
+pub mod status;
+pub mod upload;
+pub mod whoami;
+
+pub use error::Error;

@@ -1,0 +1,167 @@
+//! This file's job is to list the commands and to hand each to its verb.
+
+use crate::connection::Connection;
+use crate::error::Error;
+use crate::progress::Progress;
+use crate::report::AnyReport;
+use crate::settings::{self, Settings};
+use crate::{
+    app, binary, channel, completions, exit, explain, login, pin, promote, release, releases, rollback, rollout,
+    status, upload, whoami,
+};
+
+/// Ships over-the-air updates to React Native apps.
+#[derive(Debug, clap::Parser)]
+#[command(name = "aloft", version, after_help = exit::HELP, max_term_width = 110)]
+pub struct Arguments {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, clap::Args)]
+pub struct Global {
+    /// The server's address, https:// or http://.
+    #[arg(long, global = true, env = "ALOFT_SERVER", value_name = "URL", help_heading = "Global options")]
+    pub server: Option<String>,
+    /// The API key; better kept by `aloft login` or in the environment.
+    #[arg(
+        long,
+        global = true,
+        env = "ALOFT_API_KEY",
+        value_name = "KEY",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub api_key: Option<String>,
+    /// Print one JSON document on standard output, also for errors, and no progress.
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub json: bool,
+}
+
+/// The commands.
+#[derive(Debug, clap::Subcommand)]
+#[expect(missing_docs, reason = "each command is documented at its type, where the help text comes from")]
+pub enum Command {
+    Login(login::Arguments),
+    /// Shows whose API key is used, and where.
+    Whoami,
+    #[command(subcommand)]
+    App(app::Command),
+    #[command(subcommand)]
+    Channel(channel::Command),
+    #[command(subcommand)]
+    Binary(binary::Command),
+    Upload(upload::Arguments),
+    Release(Box<release::Arguments>),
+    #[command(subcommand)]
+    Releases(releases::Command),
+    #[command(subcommand)]
+    Rollout(rollout::Command),
+    Rollback(rollback::Arguments),
+    Promote(Box<promote::Arguments>),
+    Pin(pin::PinArguments),
+    Unpin(pin::UnpinArguments),
+    Pins(pin::PinsArguments),
+    Explain(explain::Arguments),
+    Status(status::Arguments),
+    Completions(completions::Arguments),
+}
+
+/// Runs a command. `environment` is asked for the place of the settings.
+pub async fn run(arguments: Arguments, environment: impl Fn(&str) -> Option<String>) -> Result<AnyReport, Error> {
+    let Arguments { global, command } = arguments;
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let (server, api_key) = (given(global.server), given(global.api_key));
+    let progress = Progress::new(global.json);
+    match command {
+        Command::Completions(arguments) => Ok(completions::run(&arguments)),
+        Command::Login(_) => {
+            let path = settings::path(environment)?;
+            login::run(server.as_deref(), api_key.as_deref(), Settings::read(&path)?, &path, progress).await
+        }
+        command => {
+            // Who gives server and key needs no settings: a build machine's user may have no home.
+            let stored = match (&server, &api_key) {
+                (Some(_), Some(_)) => Settings::default(),
+                (None, _) | (_, None) => Settings::read(&settings::path(environment)?)?,
+            };
+            let connection = Connection::from_settings(server.as_deref(), api_key.as_deref(), &stored, progress)?;
+            connected(command, &connection).await
+        }
+    }
+}
+
+async fn connected(command: Command, connection: &Connection) -> Result<AnyReport, Error> {
+    match command {
+        Command::Login(_) | Command::Whoami => whoami::run(connection).await,
+        Command::App(command) => app::run(command, connection).await,
+        Command::Channel(command) => channel::run(command, connection).await,
+        Command::Binary(command) => binary::run(command, connection).await,
+        Command::Upload(arguments) => upload::run(arguments, connection).await,
+        Command::Release(arguments) => release::run(*arguments, connection).await,
+        Command::Releases(command) => releases::run(command, connection).await,
+        Command::Rollout(command) => rollout::run(command, connection).await,
+        Command::Rollback(arguments) => rollback::run(arguments, connection).await,
+        Command::Promote(arguments) => promote::run(*arguments, connection).await,
+        Command::Pin(arguments) => pin::pin(arguments, connection).await,
+        Command::Unpin(arguments) => pin::unpin(arguments, connection).await,
+        Command::Pins(arguments) => pin::pins(arguments, connection).await,
+        Command::Explain(arguments) => explain::run(arguments, connection).await,
+        Command::Status(arguments) => status::run(arguments, connection).await,
+        Command::Completions(arguments) => Ok(completions::run(&arguments)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory as _, Parser as _};
+
+    #[test]
+    fn the_command_line_has_no_contradictions() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_explains_itself() {
+        fn check(command: &clap::Command) {
+            assert!(command.get_about().is_some(), "{} has no description", command.get_name());
+            command.get_subcommands().for_each(check);
+        }
+        check(&Arguments::command());
+    }
+
+    #[test]
+    fn wrong_command_lines_are_refused() {
+        for line in [
+            "aloft",
+            "aloft rollout set 25 --app a --channel c",
+            "aloft rollback --app a --channel c --to v1 --embedded",
+            "aloft channel update c --app a",
+            "aloft releases update v1 --app a --channel c",
+            "aloft release x --app a --channel c --binary-range 1.x --runtime-version 1",
+        ] {
+            assert!(Arguments::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn usual_command_lines_are_understood() {
+        for line in [
+            "aloft login --server http://x",
+            "aloft rollout set 25% --app a --channel c",
+            "aloft rollback --app a --channel c --to v1 --json",
+            "aloft channel update c --app a --unblock --rename d",
+            "aloft releases update v1 --app a --channel c --mandatory true",
+            "aloft release x --app a --channel c --binary-range 1.x --platform both --rollout 5% --wait 60",
+            "aloft release --bundle bun_1 --app a --channel c --runtime-version 1",
+        ] {
+            assert!(Arguments::try_parse_from(line.split(' ')).is_ok(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! This file's job is `aloft release`: upload a bundle if need be, and publish it in a channel.
+
+use crate::channel_address::ChannelAddress;
+use crate::connection::{Connection, request_id};
+use crate::error::Error;
+use crate::releases::Notes;
+use crate::report::AnyReport;
+use crate::rollout::Retreat;
+use crate::upload::{self, Uploaded};
+use crate::{names, percent, retry, source, view};
+use domain::Ppm;
+use proto::v1;
+use proto::v1::target::Rule;
+use serde::Serialize;
+use std::fmt::{Display, Formatter};
+use std::path::PathBuf;
+
+/// Publishes a bundle in a channel.
+///
+/// PATH is what you have: a Metro or Hermes bundle file with its assets beside it, the folder of `expo export`, or a
+/// CodePush-style folder or zip. Or publish a bundle that was uploaded before with --bundle.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  aloft release build/index.android.bundle --app trailhead --channel production --binary-range 1.x
+  aloft release dist --app trailhead --channel production --runtime-version 42 --rollout 10%
+  aloft release --bundle bun_01j9z3k4m5n6p7q8r9s0t1v2w3 --app trailhead --channel qa --binary-range '*'")]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["path", "bundle"])))]
+#[command(group(clap::ArgGroup::new("binaries").required(true).args(["binary_range", "runtime_version"])))]
+pub struct Arguments {
+    /// The bundle.
+    pub path: Option<PathBuf>,
+    /// A bundle that was uploaded before: its id.
+    #[arg(long)]
+    pub bundle: Option<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub address: ChannelAddress,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub target: Target,
+    /// Devices install it at once instead of at their next restart.
+    #[arg(long)]
+    pub mandatory: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub notes: Notes,
+    /// The share of devices that get it, for instance 5%; everybody when not given.
+    #[arg(long, value_name = "SHARE", value_parser = percent::parse)]
+    pub rollout: Option<Ppm>,
+    /// What happens to devices that fall out of the share later.
+    #[arg(long)]
+    pub retreat: Option<Retreat>,
+    /// Publish without offering it to anybody yet.
+    #[arg(long)]
+    pub disabled: bool,
+    /// Check everything and upload, but publish nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub options: upload::Options,
+}
+
+/// Which native binaries may run a release.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Target {
+    /// Binaries whose version lies in this range, for instance 1.x or ">=1.2 <2".
+    #[arg(long, value_name = "RANGE", conflicts_with = "runtime_version")]
+    pub binary_range: Option<String>,
+    /// Binaries with exactly this runtime version.
+    #[arg(long, value_name = "VERSION")]
+    pub runtime_version: Option<String>,
+}
+
+impl Target {
+    /// Returns the contract's value, if a rule was given and makes sense.
+    pub fn wire(&self) -> Result<Option<v1::Target>, Error> {
+        let refuse = |option: &str, error: domain::error::Invalid| Error::Usage(format!("{option} {}", error.rule));
+        let rule = match (&self.binary_range, &self.runtime_version) {
+            (Some(range), _) => {
+                range.parse::<domain::target::BinaryRange>().map_err(|error| refuse("--binary-range", error))?;
+                Rule::BinaryRange(range.clone())
+            }
+            (None, Some(version)) => {
+                version
+                    .parse::<domain::target::RuntimeVersion>()
+                    .map_err(|error| refuse("--runtime-version", error))?;
+                Rule::RuntimeVersion(version.clone())
+            }
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(v1::Target { rule: Some(rule) }))
+    }
+}
+
+/// A new release with the upload that it was made from.
+#[derive(Debug, Serialize)]
+pub struct Published {
+    /// The release.
+    #[serde(flatten)]
+    pub release: view::Release,
+    /// The upload; absent when the bundle was uploaded before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upload: Option<Uploaded>,
+}
+
+/// The new releases of one command.
+#[derive(Debug, Serialize)]
+pub struct AllPublished {
+    /// One for each platform.
+    pub releases: Vec<Published>,
+}
+
+impl Display for AllPublished {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        for (index, published) in self.releases.iter().enumerate() {
+            let gap = if index == 0 { "" } else { "\n" };
+            write!(f, "{gap}{}", published.release)?;
+            if let Some(upload) = &published.upload {
+                write!(f, "\n{upload}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Uploads what was given and publishes it.
+pub async fn run(arguments: Arguments, connection: &Connection) -> Result<AnyReport, Error> {
+    // Everything that can be wrong without the server is found before a byte is sent.
+    let draft = draft(&arguments)?;
+    let app = names::app(&arguments.address.app)?;
+    let mut releases = Vec::new();
+    if let Some(bundle) = &arguments.bundle {
+        let bundle = names::bundle(&arguments.address.app, bundle)?;
+        releases.push(Published { release: publish(connection, &draft, bundle).await?, upload: None });
+    }
+    if let Some(path) = arguments.path {
+        let found = source::find(path, arguments.options.platform).await?;
+        check_channel(connection, &draft.parent).await?;
+        for found in found {
+            let upload = upload::upload(connection, &app, found, &arguments.options).await?;
+            let bundle = upload.bundle.clone().ok_or_else(|| Error::ProcessingTimeout {
+                upload: upload.upload.clone(),
+                seconds: arguments.options.wait,
+            })?;
+            releases.push(Published { release: publish(connection, &draft, bundle).await?, upload: Some(upload) });
+        }
+    }
+    Ok(Box::new(AllPublished { releases }))
+}
+
+fn draft(arguments: &Arguments) -> Result<v1::CreateReleaseRequest, Error> {
+    Ok(v1::CreateReleaseRequest {
+        parent: arguments.address.name()?,
+        bundle: String::new(),
+        target: arguments.target.wire()?,
+        mandatory: arguments.mandatory,
+        notes: arguments.notes.read()?.unwrap_or_default(),
+        share_ppm: arguments.rollout.map(Ppm::get),
+        retreat: arguments.retreat.map_or(v1::Retreat::Unspecified, Retreat::wire).into(),
+        disabled: arguments.disabled,
+        validate_only: arguments.dry_run,
+        request_id: String::new(),
+    })
+}
+
+/// A missing channel is better found before a long upload than after it.
+async fn check_channel(connection: &Connection, name: &str) -> Result<(), Error> {
+    let request = v1::GetChannelRequest { name: name.to_owned() };
+    connection.answer(connection.channels().get_channel(request).await).map(|_| ())
+}
+
+async fn publish(
+    connection: &Connection,
+    draft: &v1::CreateReleaseRequest,
+    bundle: String,
+) -> Result<view::Release, Error> {
+    let request = v1::CreateReleaseRequest { bundle, request_id: request_id(), ..draft.clone() };
+    let call = || async {
+        let answer = connection.answer(connection.releases().create_release(request.clone()).await)?;
+        answer.release.ok_or_else(|| Error::missing("the release"))
+    };
+    Ok(view::Release::from(retry::repeat(call).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nonsense_ranges_are_refused_before_anything_is_sent() {
+        let target = |range: &str| Target { binary_range: Some(range.into()), runtime_version: None }.wire();
+        assert!(target("1.x").unwrap().is_some());
+        assert!(matches!(target("not a range"), Err(Error::Usage(text)) if text.contains("--binary-range")));
+    }
+}

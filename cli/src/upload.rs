@@ -1,0 +1,231 @@
+//! This file's job is `aloft upload`: bring a bundle to the server and wait until it can be released.
+
+use crate::channel_address::AppAddress;
+use crate::connection::{Connection, request_id};
+use crate::error::Error;
+use crate::platform::{self, AnyPlatform};
+use crate::report::AnyReport;
+use crate::source::{self, Found};
+use crate::transfer::{self, Archive, Pace};
+use crate::{names, retry, table};
+use domain::Sha256;
+use proto::v1;
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::fmt::{Display, Formatter};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// First wait between two looks at an upload that is being processed.
+const LOOK_FIRST: Duration = Duration::from_millis(50);
+/// Longest wait between two looks.
+const LOOK_MAX: Duration = Duration::from_secs(1);
+
+/// Brings a bundle to the server. A broken or killed upload resumes when the command is repeated.
+///
+/// PATH is what you have: a Metro or Hermes bundle file with its assets beside it, the folder of `expo export`, or a
+/// CodePush-style folder or zip. Files that the server has already are not sent again.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  aloft upload build/index.android.bundle --app trailhead\n  aloft upload dist --app trailhead --platform both"
+)]
+pub struct Arguments {
+    /// The bundle.
+    pub path: PathBuf,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub app: AppAddress,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub options: Options,
+}
+
+/// How a bundle is uploaded.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// What the bundle runs on; found out from the bundle when not given.
+    #[arg(long)]
+    pub platform: Option<AnyPlatform>,
+    /// Wait at most so many seconds until the server has processed the bundle; 0 does not wait.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub wait: u64,
+    /// Send at most so many bytes a second.
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit_rate: Option<u64>,
+}
+
+/// What became of an upload.
+#[derive(Debug, Serialize)]
+pub struct Uploaded {
+    /// The upload's full name.
+    pub upload: String,
+    /// "queued", "processing" or "ready".
+    pub state: &'static str,
+    /// "android" or "ios".
+    pub platform: &'static str,
+    /// The bundle's full name, once the state is "ready".
+    pub bundle: Option<String>,
+    /// The bundle's content hash.
+    pub content_sha256: String,
+    /// Number of files of the bundle.
+    pub file_count: usize,
+    /// Size of all files in bytes.
+    pub total_size_bytes: u64,
+    /// Files that the server had already.
+    pub known_file_count: usize,
+    /// Size in bytes of the archive with the other files.
+    pub archive_size_bytes: u64,
+    /// Bytes that this run had to send, counted from where the server stood.
+    pub sent_size_bytes: u64,
+    /// How long everything took, in milliseconds.
+    pub duration_ms: u64,
+}
+
+impl Display for Uploaded {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let Self { file_count, known_file_count, .. } = self;
+        let sent = format!(
+            "{} for {file_count} files of {}, {known_file_count} of them known to the server",
+            table::size(self.sent_size_bytes),
+            table::size(self.total_size_bytes),
+        );
+        f.write_str(&table::pairs(&[
+            ("bundle", self.bundle.as_deref().map(names::short).unwrap_or_default().to_owned()),
+            ("upload", names::short(&self.upload).to_owned()),
+            ("state", self.state.to_owned()),
+            ("platform", self.platform.to_owned()),
+            ("content", self.content_sha256.clone()),
+            ("sent", sent),
+            ("took", format!("{} ms", self.duration_ms)),
+        ]))
+    }
+}
+
+/// What became of the uploads of one command.
+#[derive(Debug, Serialize)]
+pub struct Uploads {
+    /// One for each platform.
+    pub uploads: Vec<Uploaded>,
+}
+
+impl Display for Uploads {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let texts: Vec<_> = self.uploads.iter().map(ToString::to_string).collect();
+        f.write_str(&texts.join("\n"))
+    }
+}
+
+/// Uploads every bundle that is found.
+pub async fn run(arguments: Arguments, connection: &Connection) -> Result<AnyReport, Error> {
+    let app = arguments.app.name()?;
+    let mut uploads = Vec::new();
+    for found in source::find(arguments.path, arguments.options.platform).await? {
+        uploads.push(upload(connection, &app, found, &arguments.options).await?);
+    }
+    Ok(Box::new(Uploads { uploads }))
+}
+
+/// Brings one bundle to the server.
+pub async fn upload(connection: &Connection, app: &str, found: Found, options: &Options) -> Result<Uploaded, Error> {
+    let begun = Instant::now();
+    let missing = find_missing(connection, app, &found).await?;
+    let (known_files, platform) = (found.known_files(&missing), found.platform);
+    let shape = (found.content_sha256, found.files.len(), found.total_size_bytes());
+    let archive = source::pack(found, missing).await?;
+    let request = v1::CreateUploadRequest {
+        parent: app.to_owned(),
+        platform: platform::wire(platform).into(),
+        archive_format: v1::ArchiveFormat::TarZstd.into(),
+        archive_size_bytes: archive.size_bytes,
+        archive_sha256: archive.sha256.as_bytes().to_vec().into(),
+        known_files: known_files.clone(),
+        request_id: request_id(),
+    };
+    let created = retry::repeat(|| create(connection, request.clone())).await?;
+    let stood_at_bytes = created.received_bytes;
+    let sent = send(connection, created, &archive, options).await?;
+    let done = wait(connection, sent, Duration::from_secs(options.wait)).await?;
+    Ok(Uploaded {
+        state: state_text(done.state()),
+        bundle: Some(done.bundle).filter(|bundle| !bundle.is_empty()),
+        upload: done.name,
+        platform: platform.as_str(),
+        content_sha256: shape.0.to_hex(),
+        file_count: shape.1,
+        total_size_bytes: shape.2,
+        known_file_count: known_files.len(),
+        archive_size_bytes: archive.size_bytes,
+        sent_size_bytes: archive.size_bytes.saturating_sub(stood_at_bytes),
+        duration_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+async fn create(connection: &Connection, request: v1::CreateUploadRequest) -> Result<v1::Upload, Error> {
+    let answer = connection.answer(connection.uploads().create_upload(request).await)?;
+    answer.upload.ok_or_else(|| Error::missing("the upload"))
+}
+
+/// Asks which bytes the server lacks. Not repeated: when the server is away from the start, the command says so at once.
+async fn find_missing(connection: &Connection, app: &str, found: &Found) -> Result<BTreeSet<Sha256>, Error> {
+    let hashes: BTreeSet<Sha256> = found.files.iter().map(|file| file.sha256).collect();
+    let sha256 = hashes.iter().map(|hash| hash.as_bytes().to_vec().into()).collect();
+    let request = v1::FindMissingBlobsRequest { parent: app.to_owned(), sha256 };
+    let answer = connection.answer(connection.uploads().find_missing_blobs(request).await)?;
+    let missing = answer.missing_sha256.iter().map(|bytes| Sha256::try_from(bytes.as_ref()));
+    missing.collect::<Result<_, _>>().map_err(|error| Error::Answer(error.to_string()))
+}
+
+async fn send(
+    connection: &Connection,
+    upload: v1::Upload,
+    archive: &Archive,
+    options: &Options,
+) -> Result<v1::Upload, Error> {
+    let bar = connection.progress.bytes("sending", archive.size_bytes);
+    let pace = Pace { limit_bytes_per_second: options.limit_rate, bar };
+    transfer::send(connection, upload, archive, &pace).await
+}
+
+/// Waits until the bundle is ready, or refused, or the time is over.
+async fn wait(connection: &Connection, upload: v1::Upload, limit: Duration) -> Result<v1::Upload, Error> {
+    let spinner = connection.progress.waiting("processing");
+    let (begun, mut pause, mut upload) = (Instant::now(), LOOK_FIRST, upload);
+    loop {
+        match upload.state() {
+            v1::UploadState::Ready => break,
+            v1::UploadState::Failed => {
+                let failure = upload.failure.unwrap_or_default();
+                return Err(Error::UploadFailed { reason: failure.reason, message: failure.message });
+            }
+            v1::UploadState::Cancelled => {
+                let message = "the upload was cancelled or has expired".to_owned();
+                return Err(Error::UploadFailed { reason: "UPLOAD_STATE".to_owned(), message });
+            }
+            v1::UploadState::Queued | v1::UploadState::Processing if limit.is_zero() => break,
+            v1::UploadState::Queued | v1::UploadState::Processing => {}
+            v1::UploadState::Unspecified | v1::UploadState::Receiving => {
+                return Err(Error::Answer("bytes are missing after the last one was sent".to_owned()));
+            }
+        }
+        if begun.elapsed() >= limit {
+            return Err(Error::ProcessingTimeout { upload: upload.name, seconds: limit.as_secs() });
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LOOK_MAX);
+        upload = retry::repeat(|| transfer::get(connection, &upload.name)).await?;
+    }
+    spinner.finish_and_clear();
+    Ok(upload)
+}
+
+const fn state_text(state: v1::UploadState) -> &'static str {
+    match state {
+        v1::UploadState::Unspecified => "unknown",
+        v1::UploadState::Receiving => "receiving",
+        v1::UploadState::Queued => "queued",
+        v1::UploadState::Processing => "processing",
+        v1::UploadState::Ready => "ready",
+        v1::UploadState::Failed => "failed",
+        v1::UploadState::Cancelled => "cancelled",
+    }
+}
