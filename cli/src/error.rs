@@ -197,6 +197,16 @@ impl Error {
     }
 }
 
+impl From<bundle::Error> for Error {
+    fn from(error: bundle::Error) -> Self {
+        match error {
+            bundle::Error::Refused(refusal) => Self::Content(refusal.to_string()),
+            bundle::Error::Local { path, cause, .. } => Self::File { path: path.into(), source: cause },
+            bundle::Error::Sink(source) => Self::File { path: std::env::temp_dir(), source },
+        }
+    }
+}
+
 impl From<tonic::Status> for Error {
     fn from(status: tonic::Status) -> Self {
         Self::Refused(Box::new(Refusal::from_status(&status)))

@@ -1,44 +1,249 @@
-//! This file's job is to turn what people have on disk into files to upload and into an archive.
+//! This file's job is to turn what people have on disk into the files of bundles.
 
 use crate::error::Error;
 use crate::platform::AnyPlatform;
-use crate::transfer::Archive;
-use domain::bundle::BundleFile;
+use bundle::{Detected, Layout, Limits, ScannedFile, Warning};
+use domain::bundle::content_hash;
 use domain::{Platform, Sha256};
-use proto::v1;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Enough to tell every archive format.
+const MAGIC_BYTES: usize = 4;
+/// Where Metro puts assets beside the bundle: one of these names, or one that begins with [`ANDROID_IMAGES`].
+const ASSET_FOLDERS: [&str; 2] = ["assets", "raw"];
+const ANDROID_IMAGES: &str = "drawable-";
 
 /// One bundle that was found.
+#[derive(Debug, Clone)]
 pub struct Found {
     /// What it runs on.
     pub platform: Platform,
-    /// Its files, sorted by path.
-    pub files: Vec<BundleFile>,
-    /// The bundle's content hash.
-    pub content_sha256: Sha256,
+    /// What it is.
+    pub detected: Detected,
+    /// The files that the server needs to detect the same, sorted by path.
+    pub files: Vec<ScannedFile>,
+    /// Keeps unpacked files until they are packed again.
+    _unpacked: Option<Arc<tempfile::TempDir>>,
 }
 
 impl Found {
-    /// Returns the size of all files in bytes.
+    /// Returns the bundle's content hash.
+    #[must_use]
+    pub fn content_sha256(&self) -> Sha256 {
+        content_hash(&self.detected.files)
+    }
+
+    /// Returns the size of the bundle's files in bytes.
     #[must_use]
     pub fn total_size_bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.size_bytes).sum()
+        self.detected.files.iter().map(|file| file.size_bytes).sum()
     }
 
-    /// Returns the files whose bytes need not be sent.
+    /// Returns what is allowed, but perhaps not meant.
     #[must_use]
-    pub fn known_files(&self, _missing: &BTreeSet<Sha256>) -> Vec<v1::BundleFile> {
-        Vec::new()
+    pub fn warnings(&self) -> Vec<&'static str> {
+        let text = |warning: &Warning| match warning {
+            Warning::DebugBundle => "the bundle was built for development (__DEV__ is true)",
+        };
+        self.detected.warnings.iter().map(text).collect()
     }
 }
 
-/// Finds bundles.
-pub async fn find(_path: PathBuf, _platform: Option<AnyPlatform>) -> Result<Vec<Found>, Error> {
-    Err(Error::Content(String::new()))
+/// Finds the bundles for the wanted platform; without one, for every platform that the files are for.
+pub async fn find(path: PathBuf, platform: Option<AnyPlatform>) -> Result<Vec<Found>, Error> {
+    run_blocking(move || {
+        let (files, unpacked) = read(&path)?;
+        find_platforms(&files, &unpacked.map(Arc::new), platform)
+    })
+    .await
 }
 
-/// Packs.
-pub async fn pack(_found: Found, _missing: BTreeSet<Sha256>) -> Result<Archive, Error> {
-    Err(Error::Content(String::new()))
+/// Runs what reads and writes files in a thread that may block.
+pub async fn run_blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Error::Answer(format!("a thread ended: {error}")))?
+}
+
+fn find_platforms(
+    files: &[ScannedFile],
+    unpacked: &Option<Arc<tempfile::TempDir>>,
+    platform: Option<AnyPlatform>,
+) -> Result<Vec<Found>, Error> {
+    let detect_for = |platform| detect(files, unpacked, platform);
+    let found = match platform {
+        Some(AnyPlatform::Android) => vec![detect_for(Platform::Android)?],
+        Some(AnyPlatform::Ios) => vec![detect_for(Platform::Ios)?],
+        Some(AnyPlatform::Both) => vec![detect_for(Platform::Android)?, detect_for(Platform::Ios)?],
+        None => match (detect_for(Platform::Android), detect_for(Platform::Ios)) {
+            (Ok(android), Ok(ios)) if android.detected.layout == Layout::Expo => vec![android, ios],
+            (Ok(_), Ok(_)) => {
+                let text = "nothing shows what the bundle runs on; say --platform android or --platform ios";
+                return Err(Error::Usage(text.to_owned()));
+            }
+            (Ok(found), Err(_)) | (Err(_), Ok(found)) => vec![found],
+            // That it is for the other platform says least about what is wrong with it.
+            (Err(error), Err(other)) => return Err(if is_other_platform(&error) { other } else { error }.into()),
+        },
+    };
+    Ok(found)
+}
+
+fn is_other_platform(error: &bundle::Error) -> bool {
+    matches!(error, bundle::Error::Refused(bundle::Refusal::OtherPlatform { .. }))
+}
+
+fn detect(
+    files: &[ScannedFile],
+    unpacked: &Option<Arc<tempfile::TempDir>>,
+    platform: Platform,
+) -> Result<Found, bundle::Error> {
+    let inputs: Vec<_> = files.iter().map(|file| file.input.clone()).collect();
+    let mut open = |path: &str, max_bytes: usize| {
+        let file = files.iter().find(|file| file.input.path == path).ok_or(std::io::ErrorKind::NotFound)?;
+        let mut start = Vec::new();
+        File::open(&file.location)?.take(max_bytes as u64).read_to_end(&mut start)?;
+        Ok(start)
+    };
+    let detected = bundle::detect(&inputs, platform, &mut open)?;
+    let needed: BTreeSet<&str> = detected.sources.iter().map(String::as_str).collect();
+    let files = files.iter().filter(|file| needed.contains(file.input.path.as_str())).cloned().collect();
+    Ok(Found { platform, files, detected, _unpacked: unpacked.clone() })
+}
+
+/// Lists the files of a folder, of an archive, or of a bundle file with the assets beside it.
+fn read(path: &Path) -> Result<(Vec<ScannedFile>, Option<tempfile::TempDir>), Error> {
+    let metadata = std::fs::metadata(path).map_err(|source| Error::file(path, source))?;
+    if metadata.is_dir() {
+        return Ok((bundle::scan(path)?, None));
+    }
+    let fail = |source| Error::file(path, source);
+    let file = File::open(path).map_err(fail)?;
+    let mut magic = Vec::new();
+    (&file).take(MAGIC_BYTES as u64).read_to_end(&mut magic).map_err(fail)?;
+    match bundle::sniff(&magic) {
+        Some(format) => {
+            let folder = tempfile::tempdir().map_err(|source| Error::file(&std::env::temp_dir(), source))?;
+            bundle::read_archive(format, file, &Limits::default(), &mut |name, bytes| {
+                unpack(folder.path(), name, bytes)
+            })?;
+            Ok((bundle::scan(folder.path())?, Some(folder)))
+        }
+        None => Ok((with_assets(path)?, None)),
+    }
+}
+
+/// Names were checked before: none leads out of the folder.
+fn unpack(folder: &Path, name: &str, bytes: &mut dyn std::io::Read) -> std::io::Result<()> {
+    let target = folder.join(name);
+    std::fs::create_dir_all(target.parent().unwrap_or(folder))?;
+    std::io::copy(bytes, &mut File::create_new(target)?).map(|_| ())
+}
+
+/// Lists a bundle file with the asset folders that Metro writes beside it.
+fn with_assets(path: &Path) -> Result<Vec<ScannedFile>, Error> {
+    let mut files = bundle::scan(path)?;
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let fail = |source| Error::file(folder, source);
+    for entry in std::fs::read_dir(folder).map_err(fail)? {
+        let entry = entry.map_err(fail)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let has_assets = ASSET_FOLDERS.contains(&name.as_str()) || name.starts_with(ANDROID_IMAGES);
+        if has_assets && entry.path().is_dir() {
+            let mut inside = bundle::scan(&entry.path())?;
+            inside.iter_mut().for_each(|file| file.input.path = format!("{name}/{}", file.input.path));
+            files.append(&mut inside);
+        }
+    }
+    files.sort_by(|a, b| a.input.path.cmp(&b.input.path));
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, bytes) in files {
+            let target = folder.path().join(path);
+            std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+            std::fs::write(target, bytes).unwrap();
+        }
+        folder
+    }
+
+    fn look(path: &Path, platform: Option<AnyPlatform>) -> Result<Vec<Found>, Error> {
+        let (files, unpacked) = read(path)?;
+        find_platforms(&files, &unpacked.map(Arc::new), platform)
+    }
+
+    fn paths(found: &Found) -> Vec<&str> {
+        found.detected.files.iter().map(|file| file.path.as_str()).collect()
+    }
+
+    const SCRIPT: &[u8] = b"var a=1;";
+
+    #[test]
+    fn a_bundle_file_brings_the_assets_beside_it_and_nothing_else() {
+        let folder = folder(&[
+            ("index.android.bundle", SCRIPT),
+            ("drawable-mdpi/a.png", b"png"),
+            ("raw/b.json", b"{}"),
+            ("notes.txt", b"private"),
+            ("node_modules/x.js", SCRIPT),
+        ]);
+        let found = look(&folder.path().join("index.android.bundle"), None).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].platform, Platform::Android);
+        assert_eq!(paths(&found[0]), ["drawable-mdpi/a.png", "index.android.bundle", "raw/b.json"]);
+    }
+
+    #[test]
+    fn an_export_gives_a_bundle_for_each_platform() {
+        let metadata = br#"{"version":0,"bundler":"metro","fileMetadata":{
+            "ios":{"bundle":"_expo/i.js","assets":[{"path":"assets/a","ext":"png"}]},
+            "android":{"bundle":"_expo/a.js","assets":[]}}}"#;
+        let files: [(&str, &[u8]); 4] =
+            [("metadata.json", metadata), ("_expo/i.js", SCRIPT), ("_expo/a.js", b"var b"), ("assets/a", b"png")];
+        let folder = folder(&files);
+        let both = look(folder.path(), None).unwrap();
+        assert_eq!(both.iter().map(|found| found.platform).collect::<Vec<_>>(), [Platform::Android, Platform::Ios]);
+        assert_eq!(paths(&both[1]), ["_expo/i.js", "assets/a"]);
+        assert!(both[1].files.iter().any(|file| file.input.path == "metadata.json"));
+        assert!(!both[1].files.iter().any(|file| file.input.path == "_expo/a.js"));
+        assert_eq!(look(folder.path(), Some(AnyPlatform::Ios)).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_zip_of_a_folder_is_the_same_bundle_as_the_folder() {
+        let files: [(&str, &[u8]); 2] = [("CodePush/main.jsbundle", SCRIPT), ("CodePush/assets/a.png", b"png")];
+        let folder = folder(&files);
+        let packed = tempfile::NamedTempFile::new().unwrap();
+        bundle::pack(&bundle::scan(folder.path()).unwrap(), &Default::default(), packed.as_file()).unwrap();
+        let from_folder = look(folder.path(), None).unwrap();
+        let from_archive = look(packed.path(), None).unwrap();
+        assert_eq!(from_archive[0].content_sha256(), from_folder[0].content_sha256());
+        assert_eq!(from_archive[0].platform, Platform::Ios);
+    }
+
+    #[test]
+    fn an_unclear_platform_must_be_said() {
+        let folder = folder(&[("app.bundle", SCRIPT)]);
+        assert!(matches!(look(folder.path(), None), Err(Error::Usage(_))));
+        assert_eq!(look(folder.path(), Some(AnyPlatform::Android)).unwrap()[0].platform, Platform::Android);
+    }
+
+    #[test]
+    fn what_is_no_bundle_is_refused_before_anything_is_sent() {
+        let folder = folder(&[("index.android.bundle", b"<!DOCTYPE html>")]);
+        let error = look(folder.path(), None).map(|_| ()).unwrap_err();
+        assert_eq!(error.exit().code(), 8, "{error}");
+        assert!(error.to_string().contains("HTML"), "{error}");
+        assert_eq!(look(Path::new("/no/such/file"), None).map(|_| ()).unwrap_err().exit().code(), 2);
+    }
 }

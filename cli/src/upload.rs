@@ -8,12 +8,15 @@ use crate::report::AnyReport;
 use crate::source::{self, Found};
 use crate::transfer::{self, Archive, Pace};
 use crate::{names, retry, table};
+use bundle::ScannedFile;
 use domain::Sha256;
 use proto::v1;
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::fmt::{Display, Formatter};
+use std::io::BufWriter;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// First wait between two looks at an upload that is being processed.
@@ -67,6 +70,8 @@ pub struct Uploaded {
     pub bundle: Option<String>,
     /// The bundle's content hash.
     pub content_sha256: String,
+    /// What the launch file holds: "javascript" or "hermes".
+    pub engine: &'static str,
     /// Number of files of the bundle.
     pub file_count: usize,
     /// Size of all files in bytes.
@@ -79,6 +84,8 @@ pub struct Uploaded {
     pub sent_size_bytes: u64,
     /// How long everything took, in milliseconds.
     pub duration_ms: u64,
+    /// What is allowed, but perhaps not meant.
+    pub warnings: Vec<&'static str>,
 }
 
 impl Display for Uploaded {
@@ -97,6 +104,7 @@ impl Display for Uploaded {
             ("content", self.content_sha256.clone()),
             ("sent", sent),
             ("took", format!("{} ms", self.duration_ms)),
+            ("warning", self.warnings.join("; ")),
         ]))
     }
 }
@@ -128,13 +136,12 @@ pub async fn run(arguments: Arguments, connection: &Connection) -> Result<AnyRep
 /// Brings one bundle to the server.
 pub async fn upload(connection: &Connection, app: &str, found: Found, options: &Options) -> Result<Uploaded, Error> {
     let begun = Instant::now();
-    let missing = find_missing(connection, app, &found).await?;
-    let (known_files, platform) = (found.known_files(&missing), found.platform);
-    let shape = (found.content_sha256, found.files.len(), found.total_size_bytes());
-    let archive = source::pack(found, missing).await?;
+    let known = find_known(connection, app, &found).await?;
+    let known_files: Vec<v1::BundleFile> = known_files(&found, &known);
+    let archive = pack(connection, found.files.clone(), known).await?;
     let request = v1::CreateUploadRequest {
         parent: app.to_owned(),
-        platform: platform::wire(platform).into(),
+        platform: platform::wire(found.platform).into(),
         archive_format: v1::ArchiveFormat::TarZstd.into(),
         archive_size_bytes: archive.size_bytes,
         archive_sha256: archive.sha256.as_bytes().to_vec().into(),
@@ -149,14 +156,16 @@ pub async fn upload(connection: &Connection, app: &str, found: Found, options: &
         state: state_text(done.state()),
         bundle: Some(done.bundle).filter(|bundle| !bundle.is_empty()),
         upload: done.name,
-        platform: platform.as_str(),
-        content_sha256: shape.0.to_hex(),
-        file_count: shape.1,
-        total_size_bytes: shape.2,
+        platform: found.platform.as_str(),
+        content_sha256: found.content_sha256().to_hex(),
+        engine: found.detected.engine.as_str(),
+        file_count: found.detected.files.len(),
+        total_size_bytes: found.total_size_bytes(),
         known_file_count: known_files.len(),
         archive_size_bytes: archive.size_bytes,
         sent_size_bytes: archive.size_bytes.saturating_sub(stood_at_bytes),
         duration_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        warnings: found.warnings(),
     })
 }
 
@@ -165,14 +174,41 @@ async fn create(connection: &Connection, request: v1::CreateUploadRequest) -> Re
     answer.upload.ok_or_else(|| Error::missing("the upload"))
 }
 
-/// Asks which bytes the server lacks. Not repeated: when the server is away from the start, the command says so at once.
-async fn find_missing(connection: &Connection, app: &str, found: &Found) -> Result<BTreeSet<Sha256>, Error> {
-    let hashes: BTreeSet<Sha256> = found.files.iter().map(|file| file.sha256).collect();
+/// Asks which bytes the server has. Not repeated: when the server is away from the start, the command says so at once.
+async fn find_known(connection: &Connection, app: &str, found: &Found) -> Result<HashSet<Sha256>, Error> {
+    let mut hashes: HashSet<Sha256> = found.files.iter().map(|file| file.input.sha256).collect();
     let sha256 = hashes.iter().map(|hash| hash.as_bytes().to_vec().into()).collect();
     let request = v1::FindMissingBlobsRequest { parent: app.to_owned(), sha256 };
     let answer = connection.answer(connection.uploads().find_missing_blobs(request).await)?;
-    let missing = answer.missing_sha256.iter().map(|bytes| Sha256::try_from(bytes.as_ref()));
-    missing.collect::<Result<_, _>>().map_err(|error| Error::Answer(error.to_string()))
+    for bytes in &answer.missing_sha256 {
+        hashes.remove(&Sha256::try_from(bytes.as_ref()).map_err(|error| Error::Answer(error.to_string()))?);
+    }
+    Ok(hashes)
+}
+
+/// The files that are not sent, under the paths that they were found under.
+fn known_files(found: &Found, known: &HashSet<Sha256>) -> Vec<v1::BundleFile> {
+    let inputs = found.files.iter().map(|file| &file.input).filter(|input| known.contains(&input.sha256));
+    let file = |input: &bundle::Input| v1::BundleFile {
+        path: input.path.clone(),
+        sha256: input.sha256.as_bytes().to_vec().into(),
+        size_bytes: input.size_bytes,
+        role: v1::FileRole::Unspecified.into(),
+    };
+    inputs.map(file).collect()
+}
+
+/// Packs the files that the server lacks into a file without a name, which the system removes however this command ends.
+async fn pack(connection: &Connection, files: Vec<ScannedFile>, known: HashSet<Sha256>) -> Result<Archive, Error> {
+    let spinner = connection.progress.waiting("packing");
+    let packed = source::run_blocking(move || {
+        let file = tempfile::tempfile().map_err(|source| Error::file(&std::env::temp_dir(), source))?;
+        let packed = bundle::pack(&files, &known, BufWriter::new(&file))?;
+        Ok(Archive { file: Arc::new(file), size_bytes: packed.size_bytes, sha256: packed.sha256 })
+    })
+    .await;
+    spinner.finish_and_clear();
+    packed
 }
 
 async fn send(
