@@ -1,6 +1,7 @@
 //! This file's job is to give an enum its one textual form, used in the database, on the wire and in messages.
 
 /// Defines a field-less enum with its text form: `text_enum! { /// doc \n pub enum Platform { Android => "android" } }`.
+#[macro_export]
 macro_rules! text_enum {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$vmeta:meta])* $variant:ident => $text:literal),+ $(,)? }) => {
         $(#[$meta])*
