@@ -1,1 +1,50 @@
-//! This file's job is to name the parts of the crate.
+//! This file's job is to name the parts of the crate that alone says SQL.
+//!
+//! A caller opens a [`Db`], then runs verbs inside [`Db::read`] (one consistent snapshot) or [`Db::write`] (one transaction). The
+//! verbs live in a module for each table and are called through it: `db::apps::get(conn, &scope, &id)`. Verbs that only read take
+//! `&mut DbConn`, those that write take `&mut Tx`, which passes for the former. Lists are keyset pages: `after` is the last id of
+//! the page before. Times and random bits always come from the caller.
+
+mod column;
+mod database;
+mod dialect;
+mod error;
+mod kind;
+mod migrate;
+mod pool;
+mod schema;
+mod scope;
+mod wakeups;
+
+pub mod accounts;
+pub mod api_keys;
+pub mod apps;
+pub mod audit;
+pub mod binaries;
+pub mod blobs;
+pub mod bundles;
+pub mod channels;
+pub mod deltas;
+pub mod device_pins;
+pub mod edges;
+pub mod idempotency;
+pub mod members;
+pub mod meta;
+pub mod organizations;
+pub mod outbox;
+pub mod queue;
+pub mod releases;
+pub mod snapshots;
+pub mod telemetry;
+pub mod uploads;
+
+pub use database::{Config, Db, DbConn, Tx};
+pub use error::{Error, Result};
+pub use kind::{
+    AttemptOutcome, AuditOutcome, ChangeKind, DeadResolution, JobState, ReleaseOrigin, Role, TargetKind, UploadState,
+};
+pub use scope::Scope;
+pub use wakeups::{Wake, Wakeups};
+
+/// No page of a list is longer, so that an answer stays far below every message limit.
+pub const PAGE_MAX: u32 = 1_000;

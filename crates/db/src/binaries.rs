@@ -1,0 +1,150 @@
+//! This file's job is to read and write the native builds that devices run.
+
+use crate::apps::{self, apps_of};
+use crate::column::{Column as _, all, page, row};
+use crate::dialect::db;
+use crate::schema::binary_build;
+use crate::{DbConn, Error, Result, Scope, Tx};
+use diesel::prelude::*;
+use domain::id::{AppId, BinaryId};
+use domain::{Platform, Sha256, Timestamp};
+
+row! {
+    /// A native build. (The table is not called `binary`, which is a reserved word.)
+    pub struct Binary as BinaryRow in binary_build {
+        /// Its id.
+        pub id: BinaryId,
+        /// The app.
+        pub app: AppId,
+        /// What it runs on.
+        pub platform: Platform,
+        /// Its version, for instance `1.4.0`.
+        pub version: String,
+        /// The store's build number; empty when the app has none.
+        pub build_number: String,
+        /// The name of its native interface.
+        pub runtime_version: Option<String>,
+        /// Content hash of the bundle that came with it.
+        pub embedded_bundle_hash: Option<Sha256>,
+        /// Grows with each change; callers compare and swap on it.
+        pub revision: u64,
+        /// When it was made.
+        pub created_at: Timestamp,
+        /// When it was last changed.
+        pub updated_at: Timestamp,
+    }
+}
+
+/// What to change in a binary; `None` leaves a field alone, `Some(None)` empties it.
+#[derive(Debug, Clone, Default)]
+pub struct BinaryChanges {
+    /// The name of its native interface.
+    pub runtime_version: Option<Option<String>>,
+    /// Content hash of the bundle that came with it.
+    pub embedded_bundle_hash: Option<Option<Sha256>>,
+}
+
+/// Adds a binary; `AlreadyExists` when the app has one with this platform, version and build number.
+pub fn insert(tx: &mut Tx<'_>, scope: &Scope, row: &Binary) -> Result<()> {
+    apps::get(tx, scope, &row.app)?;
+    db!(tx, |c| diesel::insert_into(binary_build::table).values(BinaryRow::from(row)).execute(c))
+        .map_err(|error| Error::from(error).exists_as("binary"))?;
+    Ok(())
+}
+
+/// Returns a binary.
+pub fn get(conn: &mut DbConn, scope: &Scope, id: &BinaryId) -> Result<Binary> {
+    let found = db!(conn, |c| {
+        binary_build::table
+            .find(id.as_str())
+            .filter(binary_build::app.eq_any(apps_of!(scope)))
+            .select(BinaryRow::as_select())
+            .first(c)
+            .optional()
+    })?;
+    found.ok_or(Error::not_found("binary"))?.try_into()
+}
+
+/// Returns the binary with this platform, version and build number.
+pub fn find_by_version(
+    conn: &mut DbConn,
+    scope: &Scope,
+    app: &AppId,
+    platform: Platform,
+    version: &str,
+    build_number: &str,
+) -> Result<Option<Binary>> {
+    let found = db!(conn, |c| {
+        binary_build::table
+            .filter(binary_build::app.eq(app.as_str()))
+            .filter(binary_build::app.eq_any(apps_of!(scope)))
+            .filter(binary_build::platform.eq(platform.as_str()))
+            .filter(binary_build::version.eq(version))
+            .filter(binary_build::build_number.eq(build_number))
+            .select(BinaryRow::as_select())
+            .first(c)
+            .optional()
+    })?;
+    found.map(TryInto::try_into).transpose()
+}
+
+/// Lists an app's binaries, oldest first; `after` is the id of the last one of the page before.
+pub fn list(conn: &mut DbConn, scope: &Scope, app: &AppId, after: Option<&str>, limit: u32) -> Result<Vec<Binary>> {
+    apps::get(conn, scope, app)?;
+    let rows: Vec<BinaryRow> = db!(conn, |c| {
+        binary_build::table
+            .filter(binary_build::app.eq(app.as_str()))
+            .filter(binary_build::id.gt(after.unwrap_or_default()))
+            .order(binary_build::id)
+            .limit(page(limit))
+            .select(BinaryRow::as_select())
+            .load(c)
+    })?;
+    all(rows)
+}
+
+/// Changes a binary that still has this revision, else `Conflict`.
+pub fn apply(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    id: &BinaryId,
+    expected_revision: u64,
+    changes: &BinaryChanges,
+    now: Timestamp,
+) -> Result<Binary> {
+    let before = get(tx, scope, id)?;
+    if before.revision != expected_revision {
+        return Err(Error::Conflict { what: "binary" });
+    }
+    let after = Binary {
+        runtime_version: changes.runtime_version.clone().unwrap_or(before.runtime_version),
+        embedded_bundle_hash: changes.embedded_bundle_hash.unwrap_or(before.embedded_bundle_hash),
+        revision: expected_revision + 1,
+        updated_at: now,
+        ..before
+    };
+    let changed = db!(tx, |c| {
+        diesel::update(binary_build::table.find(id.as_str()))
+            .filter(binary_build::revision.eq(expected_revision.to_sql()))
+            .set((
+                binary_build::runtime_version.eq(&after.runtime_version),
+                binary_build::embedded_bundle_hash.eq(after.embedded_bundle_hash.to_sql()),
+                binary_build::revision.eq(after.revision.to_sql()),
+                binary_build::updated_at.eq(now.as_us()),
+            ))
+            .execute(c)
+    })?;
+    if changed == 1 { Ok(after) } else { Err(Error::Conflict { what: "binary" }) }
+}
+
+/// Deletes a binary that still has this revision (any, when none is given), else `Conflict`.
+pub fn delete(tx: &mut Tx<'_>, scope: &Scope, id: &BinaryId, expected_revision: Option<u64>) -> Result<()> {
+    let row = get(tx, scope, id)?;
+    let expected = expected_revision.unwrap_or(row.revision);
+    let deleted = db!(tx, |c| {
+        diesel::delete(binary_build::table.find(id.as_str()))
+            .filter(binary_build::revision.eq(expected.to_sql()))
+            .execute(c)
+    })?;
+    if deleted == 1 { Ok(()) } else { Err(Error::Conflict { what: "binary" }) }
+}

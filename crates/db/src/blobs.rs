@@ -1,0 +1,84 @@
+//! This file's job is to remember which blobs an organization has, with the hashes of their pieces.
+
+use crate::column::{Column as _, IN_LIST_MAX, INSERT_ROWS_MAX, row};
+use crate::dialect::db;
+use crate::schema::blob;
+use crate::{DbConn, Error, Result, Scope, Tx};
+use diesel::prelude::*;
+use domain::bundle::Blob;
+use domain::id::OrganizationId;
+use domain::{Sha256, Timestamp};
+
+row! {
+    /// A stored blob.
+    pub(crate) struct StoredBlob as StoredBlobRow in blob {
+        pub organization: OrganizationId,
+        pub sha256: Sha256,
+        pub size_bytes: u64,
+        pub chunks: Vec<Sha256>,
+        pub created_at: Timestamp,
+    }
+}
+
+impl From<StoredBlob> for Blob {
+    fn from(stored: StoredBlob) -> Self {
+        Self { sha256: stored.sha256, size_bytes: stored.size_bytes, chunks: stored.chunks }
+    }
+}
+
+/// Adds the blobs that the organization does not have yet. Their bytes must be in the store already.
+pub fn insert_missing(tx: &mut Tx<'_>, scope: &Scope, blobs: &[Blob], now: Timestamp) -> Result<()> {
+    let mut blobs: Vec<&Blob> = blobs.iter().collect();
+    // In one order, so that two transactions cannot wait for each other.
+    blobs.sort_by_key(|blob| blob.sha256);
+    for part in blobs.chunks(INSERT_ROWS_MAX) {
+        let rows: Vec<StoredBlobRow> = part.iter().map(|blob| stored(scope, blob, now)).collect();
+        db!(tx, |c| {
+            diesel::insert_into(blob::table)
+                .values(rows)
+                .on_conflict((blob::organization, blob::sha256))
+                .do_nothing()
+                .execute(c)
+        })?;
+    }
+    Ok(())
+}
+
+fn stored(scope: &Scope, blob: &Blob, now: Timestamp) -> StoredBlobRow {
+    StoredBlobRow::from(&StoredBlob {
+        organization: scope.organization().clone(),
+        sha256: blob.sha256,
+        size_bytes: blob.size_bytes,
+        chunks: blob.chunks.clone(),
+        created_at: now,
+    })
+}
+
+/// Returns the blobs among these hashes that the organization has, in the order of hashes, each once. What others have is not
+/// shown: asking by hash must not tell what they store.
+pub fn find_many(conn: &mut DbConn, scope: &Scope, hashes: &[Sha256]) -> Result<Vec<Blob>> {
+    let mut wanted = hashes.to_vec();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let mut found = Vec::with_capacity(wanted.len());
+    for part in wanted.chunks(IN_LIST_MAX) {
+        let part: Vec<Vec<u8>> = part.iter().map(Sha256::to_sql).collect();
+        let rows: Vec<StoredBlobRow> = db!(conn, |c| {
+            blob::table
+                .filter(blob::organization.eq(scope.as_str()))
+                .filter(blob::sha256.eq_any(part))
+                .order(blob::sha256)
+                .select(StoredBlobRow::as_select())
+                .load(c)
+        })?;
+        for row in rows {
+            found.push(StoredBlob::try_from(row)?.into());
+        }
+    }
+    Ok(found)
+}
+
+/// Returns one of the organization's blobs.
+pub fn get(conn: &mut DbConn, scope: &Scope, sha256: &Sha256) -> Result<Blob> {
+    find_many(conn, scope, &[*sha256])?.pop().ok_or(Error::not_found("blob"))
+}

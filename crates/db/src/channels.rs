@@ -1,0 +1,221 @@
+//! This file's job is to read and write channels, whose version moves with everything that a snapshot shows.
+
+use crate::apps::{self, apps_of};
+use crate::column::{Column as _, all, page, row};
+use crate::dialect::db;
+use crate::schema::{channel, release};
+use crate::{ChangeKind, DbConn, Error, Result, Scope, Tx, outbox};
+use diesel::prelude::*;
+use domain::id::{AppId, BundleId, ChannelId};
+use domain::snapshot::ChannelKey;
+use domain::{ChannelName, Timestamp};
+
+row! {
+    /// A channel.
+    pub struct Channel as ChannelRow in channel {
+        /// Its id.
+        pub id: ChannelId,
+        /// The app.
+        pub app: AppId,
+        /// Its name; unique in the app.
+        pub name: ChannelName,
+        /// Grows with each change of the channel itself; callers compare and swap on it.
+        pub revision: u64,
+        /// Grows with each change of anything that a snapshot of the channel shows.
+        pub snapshot_version: u64,
+        /// The `seq` of the next release.
+        pub next_seq: u64,
+        /// A blocked channel offers nothing to anybody.
+        pub blocked: bool,
+        /// When it was made.
+        pub created_at: Timestamp,
+        /// When it was last changed.
+        pub updated_at: Timestamp,
+    }
+}
+
+impl Channel {
+    /// Makes the row of a new channel.
+    #[must_use]
+    pub fn new(id: ChannelId, app: AppId, name: ChannelName, now: Timestamp) -> Self {
+        Self {
+            id,
+            app,
+            name,
+            revision: 1,
+            snapshot_version: 1,
+            next_seq: 1,
+            blocked: false,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// Returns the channel as devices name it.
+    #[must_use]
+    pub fn key(&self) -> ChannelKey {
+        ChannelKey { app: self.app.clone(), channel: self.name.clone() }
+    }
+}
+
+/// What to change in a channel; `None` leaves a field alone.
+#[derive(Debug, Clone, Default)]
+pub struct ChannelChanges {
+    /// A new name. Devices that follow the old one find no channel.
+    pub name: Option<ChannelName>,
+    /// Whether it offers anything.
+    pub blocked: Option<bool>,
+}
+
+/// Adds a channel; `AlreadyExists` when the name is taken in the app.
+pub fn insert(tx: &mut Tx<'_>, scope: &Scope, row: &Channel) -> Result<()> {
+    apps::get(tx, scope, &row.app)?;
+    db!(tx, |c| diesel::insert_into(channel::table).values(ChannelRow::from(row)).execute(c))
+        .map_err(|error| Error::from(error).exists_as("channel"))?;
+    outbox::append(tx, ChangeKind::Changed, &row.key(), row.created_at)
+}
+
+/// Returns a channel.
+pub fn get(conn: &mut DbConn, scope: &Scope, id: &ChannelId) -> Result<Channel> {
+    let found = db!(conn, |c| {
+        channel::table
+            .find(id.as_str())
+            .filter(channel::app.eq_any(apps_of!(scope)))
+            .select(ChannelRow::as_select())
+            .first(c)
+            .optional()
+    })?;
+    found.ok_or(Error::not_found("channel"))?.try_into()
+}
+
+/// Returns the app's channel with this name.
+pub fn find_by_name(conn: &mut DbConn, scope: &Scope, app: &AppId, name: &ChannelName) -> Result<Option<Channel>> {
+    let found = db!(conn, |c| {
+        channel::table
+            .filter(channel::app.eq(app.as_str()))
+            .filter(channel::app.eq_any(apps_of!(scope)))
+            .filter(channel::name.eq(name.as_str()))
+            .select(ChannelRow::as_select())
+            .first(c)
+            .optional()
+    })?;
+    found.map(TryInto::try_into).transpose()
+}
+
+/// Lists an app's channels, oldest first; `after` is the id of the last one of the page before.
+pub fn list(conn: &mut DbConn, scope: &Scope, app: &AppId, after: Option<&str>, limit: u32) -> Result<Vec<Channel>> {
+    apps::get(conn, scope, app)?;
+    let rows: Vec<ChannelRow> = db!(conn, |c| {
+        channel::table
+            .filter(channel::app.eq(app.as_str()))
+            .filter(channel::id.gt(after.unwrap_or_default()))
+            .order(channel::id)
+            .limit(page(limit))
+            .select(ChannelRow::as_select())
+            .load(c)
+    })?;
+    all(rows)
+}
+
+/// Changes a channel that still has this revision, else `Conflict`.
+pub fn apply(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    id: &ChannelId,
+    expected_revision: u64,
+    changes: &ChannelChanges,
+    now: Timestamp,
+) -> Result<Channel> {
+    let before = get(tx, scope, id)?;
+    if before.revision != expected_revision {
+        return Err(Error::Conflict { what: "channel" });
+    }
+    let name = changes.name.clone().unwrap_or_else(|| before.name.clone());
+    let blocked = changes.blocked.unwrap_or(before.blocked);
+    let changed = db!(tx, |c| {
+        diesel::update(channel::table.find(id.as_str()))
+            .filter(channel::revision.eq(expected_revision.to_sql()))
+            .set((
+                channel::name.eq(name.as_str()),
+                channel::blocked.eq(blocked),
+                channel::revision.eq(channel::revision + 1),
+                channel::updated_at.eq(now.as_us()),
+            ))
+            .execute(c)
+    })
+    .map_err(|error| Error::from(error).exists_as("channel"))?;
+    if changed == 0 {
+        return Err(Error::Conflict { what: "channel" });
+    }
+    if name != before.name {
+        outbox::append(tx, ChangeKind::Deleted, &before.key(), now)?;
+    }
+    touch(tx, id, now)?;
+    get(tx, scope, id)
+}
+
+/// Deletes a channel with its releases and pins, when it still has this revision (any, when none is given).
+pub fn delete(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    id: &ChannelId,
+    expected_revision: Option<u64>,
+    now: Timestamp,
+) -> Result<()> {
+    let row = get(tx, scope, id)?;
+    let expected = expected_revision.unwrap_or(row.revision);
+    let deleted = db!(tx, |c| {
+        diesel::delete(channel::table.find(id.as_str())).filter(channel::revision.eq(expected.to_sql())).execute(c)
+    })?;
+    if deleted == 0 {
+        return Err(Error::Conflict { what: "channel" });
+    }
+    outbox::append(tx, ChangeKind::Deleted, &row.key(), now)
+}
+
+/// Moves the channel's snapshot version and leaves a hint in the outbox. Every change that a snapshot shows calls this in its own
+/// transaction; the verbs of this crate do so themselves.
+pub fn touch(tx: &mut Tx<'_>, id: &ChannelId, now: Timestamp) -> Result<()> {
+    let touched: Option<(String, String)> = db!(tx, |c| {
+        diesel::update(channel::table.find(id.as_str()))
+            .set(channel::snapshot_version.eq(channel::snapshot_version + 1))
+            .returning((channel::app, channel::name))
+            .get_result(c)
+            .optional()
+    })?;
+    let (app, name) = touched.ok_or(Error::not_found("channel"))?;
+    let key = ChannelKey { app: AppId::from_sql(app)?, channel: ChannelName::from_sql(name)? };
+    outbox::append(tx, ChangeKind::Changed, &key, now)
+}
+
+/// Touches every channel of an app. In the order of ids, so that two transactions cannot wait for each other.
+pub(crate) fn touch_all(tx: &mut Tx<'_>, app: &AppId, now: Timestamp) -> Result<()> {
+    let ids: Vec<String> = db!(tx, |c| {
+        channel::table.filter(channel::app.eq(app.as_str())).order(channel::id).select(channel::id).load(c)
+    })?;
+    ids.into_iter().try_for_each(|id| touch(tx, &ChannelId::from_sql(id)?, now))
+}
+
+/// Touches every channel that has a release of the bundle.
+pub(crate) fn touch_offering(tx: &mut Tx<'_>, bundle: &BundleId, now: Timestamp) -> Result<()> {
+    let ids: Vec<String> = db!(tx, |c| {
+        release::table
+            .filter(release::bundle.eq(bundle.as_str()))
+            .select(release::channel)
+            .distinct()
+            .order(release::channel)
+            .load(c)
+    })?;
+    ids.into_iter().try_for_each(|id| touch(tx, &ChannelId::from_sql(id)?, now))
+}
+
+/// Leaves a hint for every channel of an app that is about to go.
+pub(crate) fn note_all_deleted(tx: &mut Tx<'_>, app: &AppId, now: Timestamp) -> Result<()> {
+    let names: Vec<String> =
+        db!(tx, |c| channel::table.filter(channel::app.eq(app.as_str())).select(channel::name).load(c))?;
+    for name in names {
+        let key = ChannelKey { app: app.clone(), channel: ChannelName::from_sql(name)? };
+        outbox::append(tx, ChangeKind::Deleted, &key, now)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! This file's job is to store what a job is about as text.
+
+use crate::error::{Error, Result};
+use domain::job::{Job, JobKind};
+use serde_json::{Value, json};
+
+/// Returns the stored form: a small JSON object of ids.
+pub(super) fn encode(work: &Job) -> String {
+    match work {
+        Job::ProcessUpload { upload } => json!({ "upload": upload.as_str() }),
+        Job::MakeDelta { from, to } => json!({ "from": from.as_str(), "to": to.as_str() }),
+    }
+    .to_string()
+}
+
+/// Returns the id that people look a job up by.
+pub(super) fn subject(work: &Job) -> String {
+    match work {
+        Job::ProcessUpload { upload } => upload.to_string(),
+        Job::MakeDelta { to, .. } => to.to_string(),
+    }
+}
+
+/// Reads the stored form.
+pub(super) fn decode(kind: JobKind, payload: &str) -> Result<Job> {
+    let value: Value = serde_json::from_str(payload).map_err(Error::internal)?;
+    let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
+    Ok(match kind {
+        JobKind::ProcessUpload => Job::ProcessUpload { upload: text("upload").parse()? },
+        JobKind::MakeDelta => Job::MakeDelta { from: text("from").parse()?, to: text("to").parse()? },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::Timestamp;
+    use domain::id::{BundleId, UploadId};
+
+    #[test]
+    fn every_kind_of_job_survives_storage() {
+        let now = Timestamp::from_us(1);
+        let works = [
+            Job::ProcessUpload { upload: UploadId::from_parts(now, [1; 10]) },
+            Job::MakeDelta { from: BundleId::from_parts(now, [2; 10]), to: BundleId::from_parts(now, [3; 10]) },
+        ];
+        for work in works {
+            assert_eq!(decode(work.kind(), &encode(&work)).unwrap(), work);
+        }
+        assert!(decode(JobKind::MakeDelta, "{}").is_err());
+    }
+}

@@ -1,0 +1,200 @@
+//! This file's job is to store what edges report from devices, each event once.
+
+use crate::column::{Column as _, IN_LIST_MAX, INSERT_ROWS_MAX, row};
+use crate::dialect::db;
+use crate::schema::{app, device, event, event_batch};
+use crate::{DbConn, Result, Tx};
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+use domain::id::{AppId, DeviceId, EdgeId, EventId, ReleaseId};
+use domain::telemetry::{Event, EventKind};
+use domain::{ChannelName, Platform, Sha256, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+row! {
+    /// A stored event.
+    pub(crate) struct StoredEvent as StoredEventRow in event {
+        pub app: AppId,
+        pub id: EventId,
+        pub channel: ChannelName,
+        pub device: DeviceId,
+        pub kind: EventKind,
+        pub platform: Platform,
+        pub binary_version: Option<String>,
+        pub release: Option<ReleaseId>,
+        pub bundle: Option<Sha256>,
+        pub detail: Option<String>,
+        pub edge: EdgeId,
+        pub received_at: Timestamp,
+    }
+}
+
+row! {
+    /// A device that registered itself.
+    pub struct Device as DeviceRow in device {
+        /// The app; ids of different apps never meet.
+        pub app: AppId,
+        /// Its id.
+        pub id: DeviceId,
+        /// What it runs on.
+        pub platform: Platform,
+        /// What it said of itself when it last registered; opaque text.
+        pub facts: String,
+        /// The edge that it registered at.
+        pub edge: EdgeId,
+        /// When it first registered.
+        pub registered_at: Timestamp,
+    }
+}
+
+/// Some events of an edge's spool. The edge sends a batch again until it is acknowledged, always with the same place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// The edge.
+    pub edge: EdgeId,
+    /// The spool file.
+    pub segment: String,
+    /// Where in the file the batch starts.
+    pub offset: u64,
+    /// What happened.
+    pub events: Vec<Event>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stored {
+    /// Events that were not known before.
+    pub new: usize,
+    /// Events that were stored earlier.
+    pub repeated: usize,
+    /// Events of apps that do not exist; an edge's word is not trusted. They are dropped.
+    pub unknown_app: usize,
+}
+
+/// Stores a batch once: neither the same batch nor the same event counts twice. [`EventKind::Registered`] also adds the device,
+/// whose facts are the event's detail.
+pub fn store_batch(tx: &mut Tx<'_>, batch: &Batch, now: Timestamp) -> Result<Stored> {
+    let first_time = db!(tx, |c| {
+        diesel::insert_into(event_batch::table)
+            .values((
+                event_batch::edge.eq(batch.edge.as_str()),
+                event_batch::segment.eq(&batch.segment),
+                event_batch::batch_offset.eq(batch.offset.to_sql()),
+                event_batch::stored_at.eq(now.as_us()),
+            ))
+            .on_conflict_do_nothing()
+            .execute(c)
+    })? == 1;
+    if !first_time {
+        return Ok(Stored { repeated: batch.events.len(), ..Stored::default() });
+    }
+    let known_apps = known_apps(tx, &batch.events)?;
+    // In one order and each once, so that two transactions cannot wait for each other.
+    let events: BTreeMap<(&AppId, &EventId), &Event> = batch
+        .events
+        .iter()
+        .filter(|event| known_apps.contains(&event.app))
+        .map(|event| ((&event.app, &event.id), event))
+        .collect();
+    let events: Vec<&Event> = events.into_values().collect();
+    let mut new = 0;
+    for part in events.chunks(INSERT_ROWS_MAX) {
+        let rows: Vec<StoredEventRow> = part.iter().map(|event| stored(&batch.edge, event)).collect();
+        new += db!(tx, |c| {
+            diesel::insert_into(event::table).values(rows).on_conflict((event::app, event::id)).do_nothing().execute(c)
+        })?;
+    }
+    register(tx, &batch.edge, &events)?;
+    let unknown_app = batch.events.iter().filter(|event| !known_apps.contains(&event.app)).count();
+    Ok(Stored { new, repeated: batch.events.len() - unknown_app - new, unknown_app })
+}
+
+fn known_apps(tx: &mut Tx<'_>, events: &[Event]) -> Result<BTreeSet<AppId>> {
+    let named: BTreeSet<&str> = events.iter().map(|event| event.app.as_str()).collect();
+    let named: Vec<&str> = named.into_iter().collect();
+    let mut known = BTreeSet::new();
+    for part in named.chunks(IN_LIST_MAX) {
+        let ids: Vec<String> = db!(tx, |c| app::table.filter(app::id.eq_any(part)).select(app::id).load(c))?;
+        for id in ids {
+            known.insert(AppId::from_sql(id)?);
+        }
+    }
+    Ok(known)
+}
+
+fn stored(edge: &EdgeId, event: &Event) -> StoredEventRow {
+    StoredEventRow::from(&StoredEvent {
+        app: event.app.clone(),
+        id: event.id.clone(),
+        channel: event.channel.clone(),
+        device: event.device.clone(),
+        kind: event.kind,
+        platform: event.platform,
+        binary_version: event.binary_version.clone(),
+        release: event.release.clone(),
+        bundle: event.bundle,
+        detail: event.detail.clone(),
+        edge: edge.clone(),
+        received_at: event.received_at,
+    })
+}
+
+fn register(tx: &mut Tx<'_>, edge: &EdgeId, events: &[&Event]) -> Result<()> {
+    let mut devices = BTreeMap::new();
+    for event in events.iter().filter(|event| event.kind == EventKind::Registered) {
+        let row = Device {
+            app: event.app.clone(),
+            id: event.device.clone(),
+            platform: event.platform,
+            facts: event.detail.clone().unwrap_or_default(),
+            edge: edge.clone(),
+            registered_at: event.received_at,
+        };
+        devices.insert((row.app.clone(), row.id.clone()), row);
+    }
+    let devices: Vec<Device> = devices.into_values().collect();
+    for part in devices.chunks(INSERT_ROWS_MAX) {
+        let rows: Vec<DeviceRow> = part.iter().map(DeviceRow::from).collect();
+        db!(tx, |c| {
+            diesel::insert_into(device::table)
+                .values(rows)
+                .on_conflict((device::app, device::id))
+                .do_update()
+                .set((
+                    device::platform.eq(excluded(device::platform)),
+                    device::facts.eq(excluded(device::facts)),
+                    device::edge.eq(excluded(device::edge)),
+                ))
+                .execute(c)
+        })?;
+    }
+    Ok(())
+}
+
+/// Returns a device. Not scoped: the caller has the app from a scoped verb.
+pub fn find_device(conn: &mut DbConn, app: &AppId, id: &DeviceId) -> Result<Option<Device>> {
+    let found = db!(conn, |c| {
+        device::table.find((app.as_str(), id.as_str())).select(DeviceRow::as_select()).first(c).optional()
+    })?;
+    found.map(TryInto::try_into).transpose()
+}
+
+/// Counts the events of each kind that a release had. Not scoped: the caller has the release from a scoped verb.
+pub fn count_by_kind(conn: &mut DbConn, app: &AppId, release: &ReleaseId) -> Result<BTreeMap<EventKind, u64>> {
+    let rows: Vec<(String, i64)> = db!(conn, |c| {
+        event::table
+            .filter(event::app.eq(app.as_str()))
+            .filter(event::release.eq(release.as_str()))
+            .group_by(event::kind)
+            .select((event::kind, diesel::dsl::count_star()))
+            .load(c)
+    })?;
+    rows.into_iter().map(|(kind, count)| Ok((EventKind::from_sql(kind)?, u64::from_sql(count)?))).collect()
+}
+
+/// Forgets which batches were stored before the time. Edges send a batch again for hours, not for weeks.
+pub fn trim_batches(tx: &mut Tx<'_>, before: Timestamp) -> Result<usize> {
+    Ok(db!(tx, |c| {
+        diesel::delete(event_batch::table).filter(event_batch::stored_at.lt(before.as_us())).execute(c)
+    })?)
+}
