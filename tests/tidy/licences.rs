@@ -8,7 +8,7 @@ use crate::finding::Finding;
 use crate::tree::root;
 
 /// Permissive licences, and file-level copyleft for crates used unchanged.
-const ACCEPTED: [&str; 15] = [
+const ACCEPTED: [&str; 16] = [
     "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
@@ -21,6 +21,7 @@ const ACCEPTED: [&str; 15] = [
     "MIT",
     "MIT-0",
     "MPL-2.0",
+    "PostgreSQL",
     "Unicode-3.0",
     "Unlicense",
     "Zlib",
@@ -63,7 +64,8 @@ fn is_accepted(expression: &str) -> bool {
     let words: Vec<&str> = spaced.split_whitespace().collect();
     let mut rest = words.as_slice();
     let accepted = any_of(&mut rest);
-    accepted && rest.is_empty()
+    let count = |parenthesis: &str| words.iter().filter(|word| **word == parenthesis).count();
+    accepted && rest.is_empty() && count("(") == count(")")
 }
 
 fn any_of(words: &mut &[&str]) -> bool {
@@ -94,9 +96,8 @@ fn one(words: &mut &[&str]) -> bool {
         ["(", rest @ ..] => {
             *words = rest;
             let accepted = any_of(words);
-            let closed = words.first() == Some(&")");
-            *words = words.get(1..).unwrap_or_default();
-            accepted && closed
+            *words = words.strip_prefix(&[")"]).unwrap_or_default();
+            accepted
         }
         [licence, "WITH", exception, rest @ ..] => {
             *words = rest;
