@@ -1,1 +1,9 @@
-//! This file's job is to name the parts of the crate.
+//! This file's job is to name what tests need from the outside world: real servers and a way to wait.
+
+#![expect(clippy::expect_used, reason = "a test that cannot get its servers must stop and say why")]
+
+pub mod postgres;
+pub mod s3;
+mod wait;
+
+pub use wait::{wait_until, wait_until_async};
