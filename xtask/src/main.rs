@@ -1,7 +1,6 @@
 //! This file's job is to list the developer commands.
 #![expect(clippy::print_stderr, reason = "a command-line tool talks to its user")]
 
-#[expect(dead_code, reason = "the first suite uses what is here")]
 mod bench;
 mod cache_entry;
 mod cluster;

@@ -1,7 +1,12 @@
 //! This file's job is to list the benchmark suites.
 
+mod edge;
+mod field;
 mod interleave;
+mod load;
+mod nginx;
 pub mod process_cost;
+mod publish;
 pub mod report;
 
 use anyhow::{Context, Result, bail};
@@ -35,7 +40,7 @@ pub trait Suite {
 
 /// Every suite there is.
 fn suites() -> Vec<Box<dyn Suite>> {
-    Vec::new()
+    vec![Box::new(edge::Edge), Box::new(publish::Publish)]
 }
 
 /// What `./x bench` takes.

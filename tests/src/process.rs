@@ -1,0 +1,140 @@
+//! This file's job is to run one of our binaries and to end it, softly or as a crash would.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// A loaded machine starts a debug build in a few seconds.
+const START_DEADLINE: Duration = Duration::from_secs(60);
+
+/// A binary with its settings; it can be started, stopped, killed and started again.
+#[derive(Debug)]
+pub struct Process {
+    binary: &'static str,
+    arguments: Vec<String>,
+    settings: BTreeMap<String, String>,
+    log: PathBuf,
+    child: Option<Child>,
+}
+
+impl Process {
+    /// Describes a process. Its output goes to `{folder}/{binary}.log`.
+    #[must_use]
+    pub fn new(binary: &'static str, folder: &Path, settings: &[(&str, &str)]) -> Self {
+        let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Self { binary, arguments: Vec::new(), settings, log: folder.join(format!("{binary}.log")), child: None }
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn with_arguments(mut self, arguments: &[&str]) -> Self {
+        self.arguments.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Panics
+    /// When the binary is missing.
+    pub fn start(&mut self) {
+        let log = File::options().create(true).append(true).open(&self.log).expect("the log can be written");
+        let mut command = Command::new(binary_path(self.binary));
+        command.args(&self.arguments).envs(&self.settings).stdin(Stdio::null());
+        command.stdout(log.try_clone().expect("the log can be shared")).stderr(log);
+        self.child = Some(command.spawn().expect("the binary starts"));
+    }
+
+    /// Ends it as a crash would (SIGKILL).
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // An error means that it has ended already.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Asks it to stop (SIGTERM) and returns how it ended and how long that took.
+    ///
+    /// # Panics
+    /// When it is not running or cannot be waited for.
+    pub fn stop(&mut self) -> (ExitStatus, Duration) {
+        let mut child = self.child.take().expect("the process runs");
+        let begun = Instant::now();
+        let status = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+        assert!(status.expect("kill runs").success());
+        (child.wait().expect("the process ends"), begun.elapsed())
+    }
+
+    /// Sends it a signal, for instance `STOP` or `CONT`.
+    ///
+    /// # Panics
+    /// When it is not running.
+    pub fn signal(&self, name: &str) {
+        let child = self.child.as_ref().expect("the process runs");
+        let status = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
+        assert!(status.expect("kill runs").success());
+    }
+
+    /// Returns all that it has written.
+    #[must_use]
+    pub fn log(&self) -> String {
+        let mut text = String::new();
+        if let Ok(mut file) = File::open(&self.log) {
+            // A log that cannot be read is shown as empty; it is only for messages.
+            let _ = file.read_to_string(&mut text);
+        }
+        text
+    }
+
+    /// Waits until somebody listens on the port.
+    ///
+    /// # Panics
+    /// When it ends first or nobody listens in time; the log is shown.
+    pub fn wait_for_port(&mut self, port: u16) {
+        let until = Instant::now() + START_DEADLINE;
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let ended = self.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
+            assert!(!ended && Instant::now() < until, "{} does not listen on {port}:\n{}", self.binary, self.log());
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let log = self.log();
+            let tail = log.len().saturating_sub(4_000);
+            let tail = log.char_indices().map(|(at, _)| at).find(|&at| at >= tail).unwrap_or(0);
+            println!("--- end of the log of {}:\n{}", self.binary, &log[tail..]);
+        }
+    }
+}
+
+/// Returns a port that was free a moment ago. Processes that are started again need one that stays the same.
+///
+/// # Panics
+/// When the machine has no free port.
+#[must_use]
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("the port").port()
+}
+
+/// Returns where a binary of this workspace was built: beside the folder of the test programs.
+///
+/// # Panics
+/// When it was not built: `cargo build --workspace --bins` does that, as the test command does.
+#[must_use]
+pub fn binary_path(name: &str) -> PathBuf {
+    let own = std::env::current_exe().expect("the test program has a path");
+    let folder = own.parent().and_then(Path::parent).expect("test programs stand in a folder of the target folder");
+    let path = folder.join(name);
+    assert!(path.is_file(), "{} is missing: run the tests through `./x test`", path.display());
+    path
+}

@@ -1,0 +1,177 @@
+//! This file's job is the suite `edge`: what an update check and blob bytes cost, beside nginx on the same core.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::field::{Field, text};
+use super::load::{Load, Seen};
+use super::nginx::Nginx;
+use super::process_cost::cpu_time;
+use super::report::{Better, Figure, Report};
+use super::{Bench, Suite};
+
+/// The server and its peer share this core in turns; the load generator has the other one.
+const SERVER_CORE: usize = 0;
+const LOAD_CORE: usize = 1;
+/// As in published comparisons of HTTP servers.
+const CONNECTIONS: u32 = 64;
+/// Few enough not to hide cost behind waiting: one download a connection.
+const BLOB_CONNECTIONS: u32 = 8;
+const SECONDS: u32 = 4;
+/// Different devices ask, so that nothing is cached by device.
+const DEVICES: usize = 500;
+
+const CHECK_CPU: Figure<'_> = Figure { case: "update-check cpu", unit: "µs CPU per request", better: Better::Lower };
+const CHECK_P99: Figure<'_> = Figure { case: "update-check p99", unit: "ms", better: Better::Lower };
+const BLOB_CPU: Figure<'_> = Figure { case: "blob cpu", unit: "µs CPU per MiB", better: Better::Lower };
+const BLOB_SENDFILE: Figure<'_> = Figure { case: "blob cpu sendfile", unit: "µs CPU per MiB", better: Better::Lower };
+
+/// `./x bench edge`.
+pub struct Edge;
+
+impl Suite for Edge {
+    fn name(&self) -> &'static str {
+        "edge"
+    }
+
+    fn about(&self) -> &'static str {
+        "update checks and blob bytes for each second of CPU, beside nginx"
+    }
+
+    fn run(&self, bench: &Bench<'_>, report: &mut Report) -> Result<()> {
+        let mut field = Field::set_up(bench)?;
+        let tokens = (0..DEVICES).map(|number| field.register_device(number)).collect::<Result<Vec<_>>>()?;
+        let (_, answer) = field.check(&tokens[0])?;
+        let blob = launch_blob(&answer)?;
+        let edge = field.edge_alone(SERVER_CORE)?;
+        let (head, body) = field.check(&tokens[0])?;
+        measure_checks(bench, &field, edge.id(), &tokens, (&head, &body), report)?;
+        for (sendfile, figure) in [("off", BLOB_CPU), ("on", BLOB_SENDFILE)] {
+            measure_blobs(bench, &field, edge.id(), &blob, sendfile, figure, report)?;
+        }
+        Ok(())
+    }
+}
+
+fn measure_checks(
+    bench: &Bench<'_>,
+    field: &Field<'_>,
+    edge_id: u32,
+    tokens: &[String],
+    (head, body): (&str, &[u8]),
+    report: &mut Report,
+) -> Result<()> {
+    let constant =
+        format!("location / {{ default_type application/json; {} return 200 '{}'; }}", headers(head), quoted(body));
+    let nginx = Nginx::start(bench.supervisor, field.path(), SERVER_CORE, &constant)?;
+    let script = script(field.path(), tokens)?;
+    let path = field.check_path();
+    let load = Load {
+        port: field.edge_port,
+        path: &path,
+        script: Some(&script),
+        connections: CONNECTIONS,
+        seconds: SECONDS,
+        core: LOAD_CORE,
+    };
+    let (mut cpu, mut p99) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
+    for _ in 0..bench.rounds {
+        let (ours, seen) = cost(&load, || cpu_time(edge_id))?;
+        cpu.0.push(ours);
+        p99.0.push(seen.p99_ms);
+        let (peers, seen) = cost(&Load { port: nginx.port, ..load }, || nginx.cpu_time())?;
+        cpu.1.push(peers);
+        p99.1.push(seen.p99_ms);
+    }
+    report.record(CHECK_CPU, "nginx return 200, same size", &cpu.0, &cpu.1);
+    report.record(CHECK_P99, "nginx return 200, same size", &p99.0, &p99.1);
+    Ok(())
+}
+
+fn measure_blobs(
+    bench: &Bench<'_>,
+    field: &Field<'_>,
+    edge_id: u32,
+    blob: &(String, u64),
+    sendfile: &str,
+    figure: Figure<'_>,
+    report: &mut Report,
+) -> Result<()> {
+    let (path, size_bytes) = blob;
+    let (_, bytes) = field.get(path)?;
+    let root = field.path().join("www");
+    let copy = root.join(path.trim_start_matches('/'));
+    fs::create_dir_all(copy.parent().context("a blob's path has a folder")?)?;
+    fs::write(&copy, bytes)?;
+    let location = format!("root {}; sendfile {sendfile}; open_file_cache max=100;", root.display());
+    let nginx = Nginx::start(bench.supervisor, field.path(), SERVER_CORE, &location)?;
+    let load = Load {
+        port: field.edge_port,
+        path,
+        script: None,
+        connections: BLOB_CONNECTIONS,
+        seconds: SECONDS,
+        core: LOAD_CORE,
+    };
+    let mebibytes = *size_bytes as f64 / f64::from(1 << 20);
+    report.compare(
+        figure,
+        &format!("nginx, sendfile {sendfile}"),
+        bench.rounds,
+        || Ok(cost(&load, || cpu_time(edge_id))?.0 / mebibytes),
+        || Ok(cost(&Load { port: nginx.port, ..load }, || nginx.cpu_time())?.0 / mebibytes),
+    );
+    Ok(())
+}
+
+/// Runs the load and returns the server's CPU in µs for each request.
+fn cost(load: &Load<'_>, cpu: impl Fn() -> Result<std::time::Duration>) -> Result<(f64, Seen)> {
+    let before = cpu()?;
+    let seen = load.run()?;
+    let spent = cpu()? - before;
+    Ok((spent.as_micros() as f64 / seen.requests as f64, seen))
+}
+
+/// A script that lets wrk ask with each device's token in turn.
+fn script(folder: &Path, tokens: &[String]) -> Result<PathBuf> {
+    let requests: Vec<String> = tokens
+        .iter()
+        .map(|token| format!("  wrk.format(nil, nil, {{ [\"Authorization\"] = \"Bearer {token}\" }}),"))
+        .collect();
+    let text = format!(
+        "local requests\nlocal at = 0\nfunction init(args)\n  requests = {{\n{}\n  }}\nend\n\
+         function request()\n  at = at % #requests + 1\n  return requests[at]\nend\n",
+        requests.join("\n")
+    );
+    let path = folder.join("devices.lua");
+    fs::write(&path, text)?;
+    Ok(path)
+}
+
+/// Path and size of the launch file in an update's answer.
+fn launch_blob(answer: &[u8]) -> Result<(String, u64)> {
+    let answer: Value = serde_json::from_slice(answer).context("the answer is no JSON")?;
+    let files = answer["update"]["bundle"]["files"].as_array().context("the answer has no files")?;
+    let launch = files.iter().find(|file| file["role"] == "launch").context("the answer has no launch file")?;
+    Ok((text(launch, "url")?, launch["size_bytes"].as_u64().context("a file has a size")?))
+}
+
+/// The headers that the edge sends beyond what nginx sends by itself.
+fn headers(head: &str) -> String {
+    let own = ["content-type", "content-length", "date", "server", "connection", "keep-alive"];
+    head.lines()
+        .skip(1)
+        .filter_map(|line| line.split_once(':'))
+        .filter(|(name, _)| !own.contains(&name.to_ascii_lowercase().as_str()))
+        .map(|(name, value)| format!("add_header {name} '{}';", value.trim().replace('\'', "\\'")))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// A body inside single quotes of an nginx configuration, where `$` begins a variable: replaced, the size stays.
+fn quoted(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).replace('\\', "/").replace('\'', "`").replace('$', "S")
+}
