@@ -62,13 +62,13 @@ fn read(shown: &str) -> Option<Seen> {
 fn milliseconds(text: &str) -> Option<f64> {
     let split = text.find(|character: char| character.is_ascii_alphabetic())?;
     let (number, unit) = text.split_at(split);
-    let factor = match unit {
-        "us" => 0.001,
-        "ms" => 1.0,
-        "s" => 1_000.0,
-        _ => return None,
-    };
-    Some(number.parse::<f64>().ok()? * factor)
+    let number: f64 = number.parse().ok()?;
+    match unit {
+        "us" => Some(number / 1_000.0),
+        "ms" => Some(number),
+        "s" => Some(number * 1_000.0),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
