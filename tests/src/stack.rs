@@ -136,6 +136,15 @@ impl Stack {
         self.behind.database.as_ref().expect("a database server").kill_connections();
     }
 
+    /// Returns the number that a query gives.
+    ///
+    /// # Panics
+    /// In the one-process shape, or when the query fails.
+    #[must_use]
+    pub fn count(&self, sql: &str) -> i64 {
+        self.behind.database.as_ref().expect("a database server").count(sql)
+    }
+
     /// Stops the object store's server; its files stay.
     ///
     /// # Panics

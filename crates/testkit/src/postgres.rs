@@ -8,6 +8,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Names the cluster to use, as a URL with a database that exists.
 const VARIABLE: &str = "ALOFT_TEST_POSTGRES_URL";
 
+/// The answer of a query for one number.
+#[derive(diesel::QueryableByName)]
+struct Count {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    number: i64,
+}
+
 /// An empty database that is dropped together with this value, whoever is still connected.
 pub struct TestDatabase {
     cluster_url: String,
@@ -41,6 +48,15 @@ impl TestDatabase {
     /// Runs statements as the cluster's superuser, inside this database.
     pub fn execute(&self, sql: &str) {
         execute(&self.url, sql);
+    }
+
+    /// Returns the number that a query gives.
+    #[must_use]
+    pub fn count(&self, sql: &str) -> i64 {
+        use diesel::RunQueryDsl as _;
+        let mut conn = PgConnection::establish(&self.url).expect("the test cluster answers");
+        let query = diesel::sql_query(format!("SELECT CAST(({sql}) AS BIGINT) AS number"));
+        query.get_result::<Count>(&mut conn).expect("the test cluster answers the query").number
     }
 
     /// Ends every connection to this database, as a crash of the server would, and waits until they are gone.
