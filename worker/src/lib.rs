@@ -1,1 +1,21 @@
-//! This file's job is to name the parts of the crate.
+//! This file's job is to name the parts of the worker, which does what was queued.
+//!
+//! [`Worker::build`] makes the machine from a configuration and its dependencies; [`Worker::run`] runs it until it is told to stop.
+//! Each queue tier has slots of its own and claims no more jobs than it has free slots. What a job does is in [`jobs`]; its effect and
+//! its end are one transaction, guarded by its lease.
+
+mod config;
+mod context;
+mod error;
+mod jobs;
+mod leases;
+mod metrics;
+mod outcome;
+mod rescue;
+mod tier;
+mod worker;
+
+pub use config::{Config, TierConfig, Tiers};
+pub use context::Deps;
+pub use error::Error;
+pub use worker::Worker;

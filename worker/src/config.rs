@@ -1,0 +1,153 @@
+//! This file's job is to define the worker's configuration.
+
+use domain::job::Tier;
+use runtime::config::{Problems, Validate};
+use serde::Deserialize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// More jobs at once than this need more machines, not more slots.
+const SLOTS_MAX: u32 = 64;
+/// The levels of Zstandard.
+const DELTA_LEVELS: std::ops::RangeInclusive<i32> = 1..=22;
+
+/// The configuration; `config.default.toml` says what each key means.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where archives are unpacked.
+    pub spool_folder: PathBuf,
+    /// How long a job stays leased without a heartbeat.
+    pub lease_ms: u64,
+    /// How often a heartbeat is sent.
+    pub heartbeat_ms: u64,
+    /// How long a job may run altogether.
+    pub deadline_ms: u64,
+    /// How often the queue is looked at when no signal came.
+    pub poll_ms: u64,
+    /// How often jobs of lost workers are looked for.
+    pub rescue_ms: u64,
+    /// Size of all files of an archive together.
+    pub unpacked_max_bytes: u64,
+    /// Size of one file of an archive.
+    pub file_max_bytes: u64,
+    /// Compression level of deltas.
+    pub delta_level: i32,
+    /// The slots of each tier.
+    pub tiers: Tiers,
+}
+
+/// The slots of each tier.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tiers {
+    /// Enterprise.
+    pub p0: TierConfig,
+    /// Team.
+    pub p1: TierConfig,
+    /// Pro.
+    pub p2: TierConfig,
+    /// Free.
+    pub p3: TierConfig,
+}
+
+/// How much of one tier runs at once.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TierConfig {
+    /// Jobs that run at once.
+    pub slots: u32,
+    /// Jobs that are claimed at once at most.
+    pub batch: u32,
+}
+
+impl Tiers {
+    /// Returns what is configured for the tier.
+    #[must_use]
+    pub const fn of(&self, tier: Tier) -> TierConfig {
+        match tier {
+            Tier::P0 => self.p0,
+            Tier::P1 => self.p1,
+            Tier::P2 => self.p2,
+            Tier::P3 => self.p3,
+        }
+    }
+}
+
+impl Config {
+    /// The commented defaults of the `[worker]` table.
+    pub const DEFAULTS: &str = include_str!("../config.default.toml");
+
+    pub(crate) const fn lease(&self) -> Duration {
+        Duration::from_millis(self.lease_ms)
+    }
+
+    pub(crate) const fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms)
+    }
+
+    pub(crate) fn limits(&self) -> bundle::Limits {
+        bundle::Limits {
+            file_max_bytes: self.file_max_bytes,
+            total_max_bytes: self.unpacked_max_bytes,
+            ..bundle::Limits::default()
+        }
+    }
+}
+
+impl Validate for Config {
+    fn validate(&self, problems: &mut Problems) {
+        problems.require(!self.spool_folder.as_os_str().is_empty(), "worker.spool_folder", "must not be empty");
+        let beats = self.heartbeat_ms > 0 && self.heartbeat_ms.saturating_mul(2) <= self.lease_ms;
+        problems.require(beats, "worker.heartbeat_ms", "must be at most half of lease_ms, so that one may get lost");
+        problems.require(self.deadline_ms >= self.lease_ms, "worker.deadline_ms", "must be at least lease_ms");
+        problems.require(self.poll_ms > 0, "worker.poll_ms", "must not be 0");
+        problems.require(self.rescue_ms > 0, "worker.rescue_ms", "must not be 0");
+        problems.require(self.file_max_bytes > 0, "worker.file_max_bytes", "must not be 0");
+        let holds_one = self.unpacked_max_bytes >= self.file_max_bytes;
+        problems.require(holds_one, "worker.unpacked_max_bytes", "must be at least file_max_bytes");
+        problems.require(DELTA_LEVELS.contains(&self.delta_level), "worker.delta_level", "must be 1 to 22");
+        for &tier in Tier::ALL {
+            let TierConfig { slots, batch } = self.tiers.of(tier);
+            let key = format!("worker.tiers.{tier}");
+            problems.require((1..=SLOTS_MAX).contains(&slots), &format!("{key}.slots"), "must be 1 to 64");
+            problems.require(batch > 0, &format!("{key}.batch"), "must not be 0");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Whole {
+        worker: Config,
+    }
+
+    impl Validate for Whole {
+        fn validate(&self, problems: &mut Problems) {
+            self.worker.validate(problems);
+        }
+    }
+
+    fn load(variables: &[(&str, &str)]) -> Result<Whole, Problems> {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        runtime::config::load(&[Config::DEFAULTS], None, variables.collect::<Vec<_>>().into_iter())
+    }
+
+    #[test]
+    fn the_defaults_are_valid_and_give_better_plans_more_slots() {
+        let tiers = load(&[]).unwrap_or_else(|problems| panic!("{problems}")).worker.tiers;
+        let slots = Tier::ALL.iter().map(|&tier| tiers.of(tier).slots).collect::<Vec<_>>();
+        assert_eq!(slots, [5, 3, 2, 1]);
+    }
+
+    #[test]
+    fn values_that_cannot_work_are_named() {
+        let wrong = [("ALOFT_WORKER__HEARTBEAT_MS", "20000"), ("ALOFT_WORKER__TIERS__P3__SLOTS", "0")];
+        let problems = load(&wrong).map(|_| ()).unwrap_err().to_string();
+        assert!(problems.contains("worker.heartbeat_ms") && problems.contains("worker.tiers.p3.slots"), "{problems}");
+    }
+}

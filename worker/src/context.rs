@@ -1,0 +1,46 @@
+//! This file's job is to hold what every part of the worker needs.
+
+use crate::config::Config;
+use crate::leases::Leases;
+use crate::metrics::WorkerMetrics;
+use blob::Store;
+use db::Db;
+use domain::id::WorkerId;
+use runtime::clock::Clock;
+use runtime::health::{Component, Health};
+use runtime::observe::Metrics;
+use runtime::shutdown::Stop;
+
+/// What the worker works with.
+pub struct Deps {
+    /// The database, migrated.
+    pub db: Db,
+    /// The object store.
+    pub store: Store,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Says when to stop.
+    pub stop: Stop,
+    /// Where metrics are added.
+    pub metrics: Metrics,
+    /// Where the worker says how it is.
+    pub health: Health,
+}
+
+/// What every part of the worker needs.
+pub(crate) struct Context {
+    pub(crate) config: Config,
+    pub(crate) db: Db,
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) stop: Stop,
+    pub(crate) metrics: WorkerMetrics,
+    pub(crate) health: Component,
+    pub(crate) worker: WorkerId,
+    pub(crate) leases: Leases,
+}
+
+/// Returns random jitter for the queue.
+pub(crate) fn jitter() -> u16 {
+    u16::from_le_bytes(runtime::random::bytes())
+}

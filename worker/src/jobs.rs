@@ -1,0 +1,18 @@
+//! This file's job is to name the kinds of jobs, one file each. Every job may run twice and must end the same.
+
+mod make_delta;
+pub(crate) mod process_upload;
+mod spool;
+
+use crate::context::Context;
+use crate::error::Error;
+use db::queue::Lease;
+use domain::job::Job;
+
+/// Does the job and completes it, in one transaction with its effect.
+pub(crate) async fn run(context: &Context, lease: &Lease) -> Result<(), Error> {
+    match &lease.work {
+        Job::ProcessUpload { upload } => process_upload::run(context, lease, upload).await,
+        Job::MakeDelta { from, to } => make_delta::run(context, lease, from, to).await,
+    }
+}

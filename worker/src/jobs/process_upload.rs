@@ -1,0 +1,287 @@
+//! This file's job is to turn an upload into a bundle.
+//!
+//! Faults of the upload end the job: the upload is marked as failed, with a reason for its owner. Faults of the machinery are errors,
+//! and the job runs again. Blobs are stored before the transaction that names them; when that is not reached they are orphans, or
+//! found again by the next attempt.
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::jobs::spool::{Spool, Unpacked};
+use blob::Store;
+use bundle::{Detected, Input, Refusal, detect};
+use db::queue::{self, Lease};
+use db::uploads::{NextState, Upload};
+use db::{Scope, Tx, UploadState};
+use domain::bundle::{ArchiveFormat, Blob, content_hash};
+use domain::id::{BundleId, UploadId};
+use domain::{Sha256, Timestamp};
+use serde::Deserialize;
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Read as _};
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+/// Blobs of one upload that are stored at the same time; each holds up to 8 MiB in memory.
+const PUTS_AT_ONCE: usize = 4;
+/// The states in which there is work to do. A failed upload is worked on again when an operator revives its dead job.
+const OPEN: [UploadState; 3] = [UploadState::Queued, UploadState::Processing, UploadState::Failed];
+
+/// A fault of the upload itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused {
+    reason: &'static str,
+    message: String,
+}
+
+impl Refused {
+    pub(crate) fn mismatch(message: String) -> Self {
+        Self { reason: "UPLOAD_MISMATCH", message }
+    }
+
+    fn bundle(message: String) -> Self {
+        Self { reason: "BUNDLE_INVALID", message }
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        let is_size = matches!(
+            refusal,
+            Refusal::TooMany { .. } | Refusal::FileTooLarge { .. } | Refusal::TooLarge { .. } | Refusal::Ratio { .. }
+        );
+        Self { reason: if is_size { "SIZE_LIMIT" } else { "BUNDLE_INVALID" }, message: refusal.to_string() }
+    }
+}
+
+/// A file that is not in the archive because the organization has its blob.
+#[derive(Debug, Clone, Deserialize)]
+struct KnownFile {
+    path: String,
+    sha256: Sha256,
+    size_bytes: u64,
+}
+
+/// What an upload became.
+struct Content {
+    detected: Detected,
+    blobs: Vec<Blob>,
+}
+
+/// Processes the upload and completes the job.
+pub(crate) async fn run(context: &Context, lease: &Lease, id: &UploadId) -> Result<(), Error> {
+    let Some(upload) = begin(context, lease, id).await? else { return end_idle(context, lease, id).await };
+    let result = match prepare(context, lease, &upload).await? {
+        Ok(content) => commit(context, lease, &upload, content).await,
+        Err(refused) => refuse(context, lease, &upload, refused).await,
+    };
+    result?;
+    remove_parts(context, id).await;
+    Ok(())
+}
+
+/// Marks the upload as failed when its job became a dead letter.
+pub(crate) fn give_up(tx: &mut Tx<'_>, scope: &Scope, id: &UploadId, now: Timestamp) -> db::Result<()> {
+    let message = "the server could not process the upload; its operator has been told".to_owned();
+    let failed = NextState::Failed { reason: "INTERNAL".to_owned(), message };
+    match db::uploads::set_state(tx, scope, id, &OPEN, &failed, now) {
+        // It is gone, cancelled or done: nobody waits.
+        Err(db::Error::NotFound { .. } | db::Error::Conflict { .. }) => Ok(()),
+        result => result,
+    }
+}
+
+/// Returns the upload, marked as being processed; none when there is nothing to do any more.
+async fn begin(context: &Context, lease: &Lease, id: &UploadId) -> Result<Option<Upload>, Error> {
+    let (scope, id, now) = (lease.scope(), id.clone(), context.clock.now());
+    let begun = context.db.write(move |tx| {
+        let upload = match db::uploads::get(tx, &scope, &id) {
+            Err(db::Error::NotFound { .. }) => return Ok(None),
+            upload => upload?,
+        };
+        if !OPEN.contains(&upload.state) {
+            return Ok(None);
+        }
+        db::uploads::set_state(tx, &scope, &id, &OPEN, &NextState::Processing, now)?;
+        Ok(Some(upload))
+    });
+    Ok(begun.await?)
+}
+
+/// Ends a job whose upload is done, cancelled or gone.
+async fn end_idle(context: &Context, lease: &Lease, id: &UploadId) -> Result<(), Error> {
+    let (lease, now) = (lease.clone(), context.clock.now());
+    context.db.write(move |tx| queue::complete(tx, &lease, now)).await?;
+    remove_parts(context, id).await;
+    Ok(())
+}
+
+/// Does all that needs no transaction: fetch, unpack, detect, store.
+async fn prepare(context: &Context, lease: &Lease, upload: &Upload) -> Result<Result<Content, Refused>, Error> {
+    let spool = Spool::make(&context.config.spool_folder)?;
+    let reader = context.store.open_upload(&upload.id).await?;
+    if let Err(refused) = spool.fetch(reader, upload.archive_size_bytes, &upload.archive_sha256).await? {
+        return Ok(Err(refused));
+    }
+    let format: ArchiveFormat = upload.archive_format.parse().map_err(internal)?;
+    let unpacked = match spool.unpack(format, context.config.limits()).await {
+        Ok(unpacked) => unpacked,
+        Err(error) => return split(error, "unpacking").map(Err),
+    };
+    let known = match known_files(context, lease, upload, &unpacked).await? {
+        Ok(known) => known,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let detected = match detect_files(context, upload, &unpacked, known).await {
+        Ok(detected) => detected,
+        Err(error) => return split(error, "looking at the files").map(Err),
+    };
+    let blobs = store_blobs(context, &detected, &unpacked).await?;
+    Ok(Ok(Content { detected, blobs }))
+}
+
+/// Tells the upload's faults from the machinery's.
+fn split(error: bundle::Error, action: &'static str) -> Result<Refused, Error> {
+    match error {
+        bundle::Error::Refused(refusal) => Ok(refusal.into()),
+        bundle::Error::Sink(cause) => match cause.downcast::<blob::Error>() {
+            Ok(error) => Err(Error::Store(error)),
+            Err(cause) => Err(Error::Spool { action, cause }),
+        },
+        bundle::Error::Local { cause, .. } => Err(Error::Spool { action, cause }),
+    }
+}
+
+/// Returns the files that were not sent, after checking that the organization has them. One that was sent all the same is dropped.
+async fn known_files(
+    context: &Context,
+    lease: &Lease,
+    upload: &Upload,
+    unpacked: &[Unpacked],
+) -> Result<Result<Vec<KnownFile>, Refused>, Error> {
+    let mut known: Vec<KnownFile> = serde_json::from_str(&upload.known_files).map_err(internal)?;
+    let sent: HashMap<&str, Sha256> = unpacked.iter().map(|file| (file.path.as_str(), file.blob.sha256)).collect();
+    known.retain(|file| sent.get(file.path.as_str()) != Some(&file.sha256));
+    let (scope, hashes) = (lease.scope(), known.iter().map(|file| file.sha256).collect::<Vec<_>>());
+    let stored = context.db.read(move |conn| db::blobs::find_many(conn, &scope, &hashes)).await?;
+    let sizes: HashMap<Sha256, u64> = stored.into_iter().map(|blob| (blob.sha256, blob.size_bytes)).collect();
+    match known.iter().find(|file| sizes.get(&file.sha256) != Some(&file.size_bytes)) {
+        Some(file) => Ok(Err(Refused::bundle(format!("{:?} was not sent, and is not stored either", file.path)))),
+        None => Ok(Ok(known)),
+    }
+}
+
+async fn detect_files(
+    context: &Context,
+    upload: &Upload,
+    unpacked: &[Unpacked],
+    known: Vec<KnownFile>,
+) -> Result<Detected, bundle::Error> {
+    let input = |path: &str, sha256, size_bytes| Input { path: path.to_owned(), sha256, size_bytes };
+    let mut inputs: Vec<Input> =
+        unpacked.iter().map(|file| input(&file.path, file.blob.sha256, file.blob.size_bytes)).collect();
+    inputs.extend(known.iter().map(|file| input(&file.path, file.sha256, file.size_bytes)));
+    let locations: HashMap<String, _> =
+        unpacked.iter().map(|file| (file.path.clone(), file.location.clone())).collect();
+    let (store, platform, runtime) = (context.store.clone(), upload.platform, tokio::runtime::Handle::current());
+    let work = tokio::task::spawn_blocking(move || {
+        let stored: HashMap<String, KnownFile> = known.into_iter().map(|file| (file.path.clone(), file)).collect();
+        detect(&inputs, platform, &mut |path, max_bytes| match (locations.get(path), stored.get(path)) {
+            (Some(location), _) => {
+                let mut start = Vec::new();
+                std::fs::File::open(location)?.take(max_bytes as u64).read_to_end(&mut start)?;
+                Ok(start)
+            }
+            (None, Some(file)) => {
+                let end = file.size_bytes.min(max_bytes as u64);
+                let start = runtime.block_on(store.get_range(&file.sha256, 0..end));
+                start.map(|bytes| bytes.to_vec()).map_err(io::Error::other)
+            }
+            (None, None) => Err(io::Error::from(io::ErrorKind::NotFound)),
+        })
+    });
+    work.await.map_err(|error| bundle::Error::Sink(io::Error::other(error)))?
+}
+
+/// Stores what the bundle needs of the archive, each different content once.
+async fn store_blobs(context: &Context, detected: &Detected, unpacked: &[Unpacked]) -> Result<Vec<Blob>, Error> {
+    let by_hash: BTreeMap<Sha256, &Unpacked> = unpacked.iter().map(|file| (file.blob.sha256, file)).collect();
+    let mut needed: Vec<&Unpacked> =
+        detected.files.iter().filter_map(|file| by_hash.get(&file.sha256).copied()).collect();
+    needed.sort_by_key(|file| file.blob.sha256);
+    needed.dedup_by_key(|file| file.blob.sha256);
+    let mut blobs = Vec::with_capacity(needed.len());
+    let mut puts = JoinSet::new();
+    for file in needed {
+        if puts.len() >= PUTS_AT_ONCE
+            && let Some(stored) = puts.join_next().await
+        {
+            stored??;
+        }
+        blobs.push(file.blob.clone());
+        puts.spawn(put(context.store.clone(), file.clone()));
+    }
+    while let Some(stored) = puts.join_next().await {
+        stored??;
+    }
+    Ok(blobs)
+}
+
+async fn put(store: Store, file: Unpacked) -> Result<(), Error> {
+    let reader = tokio::fs::File::open(&file.location).await.map_err(Error::spool("opening a file"))?;
+    store.put(&file.blob, reader).await?;
+    Ok(())
+}
+
+async fn commit(context: &Context, lease: &Lease, upload: &Upload, content: Content) -> Result<(), Error> {
+    let now = context.clock.now();
+    let row = bundle_row(upload, &content.detected, now);
+    let (lease, id, content) = (lease.clone(), upload.id.clone(), Arc::new(content));
+    let write = move |tx: &mut Tx<'_>| {
+        queue::complete(tx, &lease, now)?;
+        let scope = lease.scope();
+        db::blobs::insert_missing(tx, &scope, &content.blobs, now)?;
+        let stored = db::bundles::insert_with_files(tx, &scope, &row, &content.detected.files)?;
+        db::uploads::set_state(tx, &scope, &id, &[UploadState::Processing], &NextState::Ready(stored.id.clone()), now)?;
+        Ok(stored.id)
+    };
+    let bundle = context.db.write(write).await?;
+    tracing::info!(upload = %upload.id, %bundle, "ready");
+    Ok(())
+}
+
+fn bundle_row(upload: &Upload, detected: &Detected, now: Timestamp) -> db::bundles::Bundle {
+    db::bundles::Bundle {
+        id: BundleId::from_parts(now, runtime::random::bytes()),
+        app: upload.app.clone(),
+        platform: upload.platform,
+        content_hash: content_hash(&detected.files),
+        engine: detected.engine,
+        hermes_version: detected.hermes_version,
+        launch_path: detected.launch_path.clone(),
+        file_count: u32::try_from(detected.files.len()).unwrap_or(u32::MAX),
+        total_size_bytes: detected.files.iter().map(|file| file.size_bytes).sum(),
+        created_at: now,
+    }
+}
+
+async fn refuse(context: &Context, lease: &Lease, upload: &Upload, refused: Refused) -> Result<(), Error> {
+    tracing::info!(upload = %upload.id, reason = refused.reason, message = refused.message, "refused");
+    let (lease, id, now) = (lease.clone(), upload.id.clone(), context.clock.now());
+    let failed = NextState::Failed { reason: refused.reason.to_owned(), message: refused.message };
+    let write = move |tx: &mut Tx<'_>| {
+        queue::complete(tx, &lease, now)?;
+        db::uploads::set_state(tx, &lease.scope(), &id, &[UploadState::Processing], &failed, now)
+    };
+    Ok(context.db.write(write).await?)
+}
+
+/// Best effort, after the commit: what stays is found by sweeps.
+async fn remove_parts(context: &Context, id: &UploadId) {
+    if let Err(error) = context.store.remove_upload(id).await {
+        tracing::warn!(upload = %id, %error, "the parts of the upload stay in the store");
+    }
+}
+
+fn internal(error: impl std::fmt::Display) -> Error {
+    Error::Internal(error.to_string())
+}
