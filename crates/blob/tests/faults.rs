@@ -95,7 +95,8 @@ async fn a_service_that_comes_back_is_not_noticed() {
     let url = server.url().replace(&upstream, &port.to_string());
     let store = Store::open(&config(&url, TestS3::ACCESS_KEY, TestS3::SECRET_KEY)).await.unwrap();
     let asked = tokio::spawn(async move { store.size_bytes(&zeros(0).sha256).await });
-    // The door opens while the store is between two tries. Requests are signed for the port, so it is passed on byte for byte.
+    // Requests are signed for the port, so it is passed on byte for byte.
+    // A pause, not to synchronise: the door opens while the store is between two tries.
     tokio::time::sleep(Duration::from_millis(200)).await;
     let door = tokio::net::TcpListener::bind(port).await.unwrap();
     tokio::spawn(async move {
