@@ -5,7 +5,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { describeFailure, retryWaitMs, shouldRetry } from './api/failure.js';
 import { Announcements } from './parts/Announcements.js';
-import { router } from './router.js';
+import { makeRouter } from './router.js';
 import { SessionContext, createSessionStore } from './session.js';
 import './styles.css';
 import { applyTheme } from './theme.js';
@@ -32,9 +32,12 @@ const queries = new QueryClient({
   },
 });
 
+const router = makeRouter(sessions);
+
 sessions.subscribe(() => {
   if (!sessions.current()) {
     queries.clear();
+    void router.invalidate();
   }
 });
 

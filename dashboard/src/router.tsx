@@ -1,5 +1,5 @@
 // This file's job is to say which screen an address shows.
-import { Outlet, createRootRoute, createRoute, createRouter } from '@tanstack/react-router';
+import { createRootRouteWithContext, createRoute, createRouter, redirect } from '@tanstack/react-router';
 import { Notice } from './parts/Notice.js';
 import { Empty, Screen } from './parts/Screen.js';
 import { AppScreen } from './screens/AppScreen.js';
@@ -7,14 +7,15 @@ import { AppsScreen } from './screens/AppsScreen.js';
 import { ChannelScreen } from './screens/ChannelScreen.js';
 import { SignInScreen } from './screens/SignInScreen.js';
 import { SignedIn } from './screens/SignedIn.js';
+import type { SessionStore } from './session.js';
 import { appSearch, channelSearch, parseSearch, signInSearch, writeSearch } from './search.js';
 
-const root = createRootRoute({
-  component: () => (
-    <SignedIn>
-      <Outlet />
-    </SignedIn>
-  ),
+/** What routes may ask before a screen is shown. */
+interface RouterContext {
+  sessions: SessionStore;
+}
+
+const root = createRootRouteWithContext<RouterContext>()({
   notFoundComponent: () => (
     <Screen title="No such page">
       <Empty title="There is nothing at this address.">
@@ -30,25 +31,38 @@ const root = createRootRoute({
 });
 
 const signIn = createRoute({ getParentRoute: () => root, path: '/sign-in', validateSearch: signInSearch, component: SignInScreen });
-const apps = createRoute({ getParentRoute: () => root, path: '/', component: AppsScreen });
-const app = createRoute({ getParentRoute: () => root, path: '/apps/$app', validateSearch: appSearch, component: AppScreen });
-const channel = createRoute({
+const signedIn = createRoute({
   getParentRoute: () => root,
+  id: 'signed-in',
+  component: SignedIn,
+  beforeLoad: ({ context, location }) => {
+    if (!context.sessions.current()) {
+      throw redirect({ to: '/sign-in', search: location.href === '/' ? {} : { next: location.href }, replace: true });
+    }
+  },
+});
+const apps = createRoute({ getParentRoute: () => signedIn, path: '/', component: AppsScreen });
+const app = createRoute({ getParentRoute: () => signedIn, path: '/apps/$app', validateSearch: appSearch, component: AppScreen });
+const channel = createRoute({
+  getParentRoute: () => signedIn,
   path: '/apps/$app/channels/$channel',
   validateSearch: channelSearch,
   component: ChannelScreen,
 });
 
-export const router = createRouter({
-  routeTree: root.addChildren([signIn, apps, app, channel]),
-  parseSearch,
-  stringifySearch: writeSearch,
-  defaultPreload: false,
-  scrollRestoration: true,
-});
+export function makeRouter(sessions: SessionStore) {
+  return createRouter({
+    routeTree: root.addChildren([signIn, signedIn.addChildren([apps, app, channel])]),
+    context: { sessions },
+    parseSearch,
+    stringifySearch: writeSearch,
+    defaultPreload: false,
+    scrollRestoration: true,
+  });
+}
 
 declare module '@tanstack/react-router' {
   interface Register {
-    router: typeof router;
+    router: ReturnType<typeof makeRouter>;
   }
 }

@@ -19,7 +19,7 @@ import { Tabs } from '../parts/Tabs.js';
 import { PlusIcon } from '../parts/icons.js';
 import { Uploads } from '../uploads/Uploads.js';
 
-const route = getRouteApi('/apps/$app');
+const route = getRouteApi('/signed-in/apps/$app');
 
 export function AppScreen() {
   const { app } = route.useParams();

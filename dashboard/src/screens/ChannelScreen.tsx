@@ -18,7 +18,7 @@ import { Tabs } from '../parts/Tabs.js';
 import { BackIcon } from '../parts/icons.js';
 import type { ChannelTab } from '../search.js';
 
-const route = getRouteApi('/apps/$app/channels/$channel');
+const route = getRouteApi('/signed-in/apps/$app/channels/$channel');
 
 const TABS: ReadonlyArray<readonly [ChannelTab, string]> = [
   ['releases', 'Releases'],

@@ -1,24 +1,24 @@
-// This file's job is to let only somebody who is signed in past the sign-in screen.
-import { Navigate, useLocation } from '@tanstack/react-router';
-import { type ReactNode, useEffect, useMemo, useRef } from 'react';
+// This file's job is to let only somebody who is signed in to the screens behind it.
+import { Outlet, useLocation } from '@tanstack/react-router';
+import { useEffect, useMemo, useRef } from 'react';
 import { ClientsContext, createClients } from '../api/clients.js';
 import { Shell } from '../parts/Shell.js';
 import { useSession } from '../session.js';
 
-export function SignedIn({ children }: { children: ReactNode }) {
+export function SignedIn() {
   const session = useSession();
   const location = useLocation();
   const clients = useMemo(() => session && createClients(session), [session]);
   useFocusOnArrival(location.pathname);
-  if (location.pathname === '/sign-in') {
-    return children;
-  }
   if (!clients) {
-    return <Navigate to="/sign-in" search={location.href === '/' ? {} : { next: location.href }} replace />;
+    // The session has just ended; the route's guard is on its way to the sign-in screen.
+    return null;
   }
   return (
     <ClientsContext value={clients}>
-      <Shell>{children}</Shell>
+      <Shell>
+        <Outlet />
+      </Shell>
     </ClientsContext>
   );
 }
