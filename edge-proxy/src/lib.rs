@@ -1,1 +1,30 @@
-//! This file's job is to name the parts of the crate.
+//! This file's job is to name the parts of the edge proxy.
+//!
+//! The edge holds snapshots of channels that the control plane pushed ([`snapshot`], [`sync`]), decides update checks in memory
+//! ([`check`]), serves bytes from its own disk ([`blobs`]) and hands in what devices report ([`telemetry`]). It keeps
+//! answering with everything behind it dead, also across its own restart.
+
+mod admin;
+mod blobs;
+mod body;
+mod check;
+mod clients;
+mod config;
+mod devices;
+mod durable;
+mod edge;
+mod error;
+mod meters;
+mod proxy;
+mod refusal;
+mod routes;
+mod serve;
+mod snapshot;
+mod state;
+mod sync;
+mod telemetry;
+
+pub use clients::connect;
+pub use config::Config;
+pub use edge::{Deps, Edge};
+pub use error::Error;

@@ -1,0 +1,131 @@
+//! This file's job is to answer `GET /v1/updates`.
+
+pub(crate) mod answer;
+pub(crate) mod query;
+
+use crate::body::Body;
+use crate::devices::token::Claim;
+use crate::refusal::Refusal;
+use crate::snapshot::Channel;
+use crate::state::State;
+use answer::{Answer, AnswerKey};
+use domain::decide::{Decision, UpdateCheck, decide};
+use domain::release::Content;
+use domain::snapshot::ChannelKey;
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use query::Query;
+use std::sync::Arc;
+
+/// Devices are spread over this many answers that differ in when to ask again; the number multiplies the cache of answers.
+pub(crate) const CHECK_CLASSES: u32 = 8;
+
+/// Decides what the device gets. Everything is in memory, unless nobody asked for the channel before.
+pub(crate) async fn handle<B>(state: &State, request: &Request<B>) -> Result<Response<Body>, Refusal> {
+    let mut decoded = query::Decoded::default();
+    let query = Query::parse(request.uri().query().unwrap_or_default(), &mut decoded)?;
+    let claim = bearer(request.headers()).and_then(Claim::parse).ok_or_else(Refusal::unauthenticated)?;
+    if claim.app != query.app {
+        return Err(Refusal::unauthenticated());
+    }
+    let channel = match state.channels.find(query.app, query.channel) {
+        Some(channel) => channel,
+        None => state.channel(&query.key()?).await?,
+    };
+    if !channel.keys.verify(&claim) {
+        return Err(Refusal::unauthenticated());
+    }
+    let answer = decide_answer(state, &channel, &query, claim.device)?;
+    Ok(respond(&answer, request.headers()))
+}
+
+/// Returns the token of an `Authorization: Bearer …` header.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim_start_matches(' '))
+}
+
+fn decide_answer(state: &State, channel: &Channel, query: &Query<'_>, device: &str) -> Result<Arc<Answer>, Refusal> {
+    let check = UpdateCheck {
+        device: device.parse().map_err(|_| Refusal::unauthenticated())?,
+        platform: query.platform,
+        binary_version: query.binary.map(|text| state.binary_version(text)).transpose()?,
+        runtime_version: query.runtime()?,
+        current: query.current,
+    };
+    let decision = decide(&channel.snapshot, &check);
+    let key = AnswerKey {
+        snapshot: channel.digest,
+        decision,
+        delta: find_delta(channel, decision, query),
+        check_class: check_class(device),
+    };
+    if let Some(answer) = state.answers.get(&key) {
+        return Ok(answer);
+    }
+    let next_check_s = next_check_s(state.config.next_check_s, key.check_class);
+    let answer = Answer::make(channel, &key, next_check_s).ok_or_else(|| {
+        // Snapshots without the bundles of what they offer are refused, so this cannot happen.
+        Refusal::unavailable("bundle-unknown", "the edge does not know the bundle yet", 5)
+    })?;
+    let answer = Arc::new(answer);
+    state.answers.insert(key, answer.clone());
+    Ok(answer)
+}
+
+/// Returns the index of the smallest patch for what the device has: the bundle that it runs, else the one that came with its binary.
+fn find_delta(channel: &Channel, decision: Decision, query: &Query<'_>) -> Option<usize> {
+    let Decision::Update { release, .. } = decision else { return None };
+    let Content::Bundle(to) = channel.snapshot.releases[release].content else { return None };
+    if query.formats.is_empty() {
+        return None;
+    }
+    let from = |base: Option<_>| channel.find_delta(base?, to, &query.formats).map(|(index, _)| index);
+    from(query.current).or_else(|| from(query.embedded))
+}
+
+/// The last digit of a device id is random and stays, so each device always falls into the same class.
+fn check_class(device: &str) -> u32 {
+    u32::from(device.bytes().last().unwrap_or_default()) % CHECK_CLASSES
+}
+
+/// Spreads devices over [base, 2 × base), so that those that were switched on together do not ask together for ever.
+fn next_check_s(base_s: u32, class: u32) -> u32 {
+    base_s + (u64::from(base_s) * u64::from(class) / u64::from(CHECK_CLASSES)) as u32
+}
+
+fn respond(answer: &Answer, request: &HeaderMap) -> Response<Body> {
+    let unchanged = request.get(IF_NONE_MATCH).is_some_and(|tags| matches_tag(tags, &answer.etag));
+    let mut response = if unchanged {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response
+    } else {
+        Response::new(Body::Whole(answer.body.clone()))
+    };
+    let headers = response.headers_mut();
+    headers.reserve(3);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(ETAG, answer.etag.clone());
+    response
+}
+
+/// Says whether an If-None-Match header names the tag.
+pub(crate) fn matches_tag(tags: &HeaderValue, etag: &HeaderValue) -> bool {
+    let (Ok(tags), Ok(etag)) = (tags.to_str(), etag.to_str()) else { return false };
+    tags.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+impl Query<'_> {
+    /// Returns the channel's key, checked before it goes to the control plane.
+    fn key(&self) -> Result<ChannelKey, Refusal> {
+        let field = |name: &str, invalid: domain::error::Invalid| {
+            Refusal::malformed("query-invalid", format!("{name} {}", invalid.rule))
+        };
+        Ok(ChannelKey {
+            app: self.app.parse().map_err(|invalid| field("app", invalid))?,
+            channel: self.channel.parse().map_err(|invalid| field("channel", invalid))?,
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! This file's job is to define what an operator can configure about an edge.
+
+use runtime::config::{Problems, Validate};
+use runtime::secret::Secret;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The table `[edge]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where devices connect; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where operators look; port 0 takes a free one.
+    pub admin_listen: SocketAddr,
+    /// Snapshots, blobs and unsent telemetry live here.
+    pub data_folder: PathBuf,
+    /// The control plane's gRPC address, `http://…` or `https://…`.
+    pub control_plane: String,
+    /// The enrolment token.
+    pub token: Secret,
+    /// Connections of devices at once.
+    pub connections_max: usize,
+    /// Channels that the edge follows at most.
+    pub channels_max: usize,
+    /// The shortest time after which devices ask again, in seconds.
+    pub next_check_s: u32,
+    /// Size of all blobs on the edge's disk.
+    pub blobs_max_bytes: u64,
+    /// Free disk space below which no blob is kept any more.
+    pub disk_reserve_bytes: u64,
+    /// Size of blobs and answers in memory.
+    pub memory_max_bytes: u64,
+    /// Size of telemetry that waits for the control plane.
+    pub spool_max_bytes: u64,
+    /// Whether blobs of new releases are fetched before devices ask.
+    pub prefetch: bool,
+}
+
+impl Config {
+    /// The commented defaults, with every key.
+    pub const DEFAULTS: &'static str = include_str!("../config.default.toml");
+}
+
+/// Two spool segments: one is written while the other is sent.
+const SPOOL_MIN_BYTES: u64 = 2 * crate::telemetry::SEGMENT_MAX_BYTES;
+/// A day: devices that ask less often than that miss releases.
+const NEXT_CHECK_MAX_S: u32 = 86_400;
+
+impl Validate for Config {
+    fn validate(&self, problems: &mut Problems) {
+        let address = self.control_plane.parse::<tonic::transport::Uri>().ok();
+        let is_http = address.is_some_and(|address| matches!(address.scheme_str(), Some("http" | "https")));
+        problems.require(is_http, "edge.control_plane", "must be an address such as http://127.0.0.1:8090");
+        problems.require(!self.data_folder.as_os_str().is_empty(), "edge.data_folder", "must name a folder");
+        problems.require(
+            (1..=1_000_000).contains(&self.connections_max),
+            "edge.connections_max",
+            "must be 1 to 1000000",
+        );
+        problems.require((1..=100_000).contains(&self.channels_max), "edge.channels_max", "must be 1 to 100000");
+        problems.require(
+            (1..=NEXT_CHECK_MAX_S).contains(&self.next_check_s),
+            "edge.next_check_s",
+            "must be 1 to 86400",
+        );
+        problems.require(self.memory_max_bytes >= 1 << 20, "edge.memory_max_bytes", "must be at least 1048576");
+        problems.require(
+            self.spool_max_bytes >= SPOOL_MIN_BYTES,
+            "edge.spool_max_bytes",
+            format!("must be at least {SPOOL_MIN_BYTES}"),
+        );
+    }
+}

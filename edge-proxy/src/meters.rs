@@ -1,0 +1,93 @@
+//! This file's job is to list everything that the edge counts.
+
+use prometheus::{IntCounter, IntCounterVec, IntGauge};
+use runtime::observe::Metrics;
+
+/// The routes that requests are counted under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    Updates,
+    Register,
+    Events,
+    Blob,
+    Health,
+    Other,
+}
+
+const ROUTES: [(Route, &str); 6] = [
+    (Route::Updates, "updates"),
+    (Route::Register, "register"),
+    (Route::Events, "events"),
+    (Route::Blob, "blob"),
+    (Route::Health, "health"),
+    (Route::Other, "other"),
+];
+const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
+
+/// All counters and gauges. Looked up once, so that counting a request is one atomic addition.
+pub(crate) struct Meters {
+    requests: Vec<[IntCounter; 4]>,
+    pub(crate) connections: IntGauge,
+    pub(crate) connections_refused: IntCounter,
+    pub(crate) snapshots: IntGauge,
+    pub(crate) snapshots_accepted: IntCounter,
+    pub(crate) snapshots_refused: IntCounter,
+    pub(crate) snapshot_files_bad: IntCounter,
+    pub(crate) sync_connected: IntGauge,
+    pub(crate) sync_sessions: IntCounter,
+    pub(crate) blob_fills: IntCounter,
+    pub(crate) blob_fetched_bytes: IntCounter,
+    pub(crate) blob_sent_bytes: IntCounter,
+    pub(crate) blob_corrupt: IntCounterVec,
+    pub(crate) blob_evicted: IntCounter,
+    pub(crate) blob_passed_through: IntCounter,
+    pub(crate) blob_disk_bytes: IntGauge,
+    pub(crate) events_taken: IntCounter,
+    pub(crate) events_dropped: IntCounter,
+    pub(crate) events_sent: IntCounter,
+    pub(crate) spool_bytes: IntGauge,
+}
+
+impl Meters {
+    pub(crate) fn new(metrics: &Metrics) -> Self {
+        let requests = metrics.counters("aloft_edge_requests_total", "Answers to devices.", &["route", "status"]);
+        let counter = |name: &str, help: &str| metrics.counter(&format!("aloft_edge_{name}"), help);
+        let gauge = |name: &str, help: &str| metrics.gauge(&format!("aloft_edge_{name}"), help);
+        Self {
+            requests: ROUTES
+                .iter()
+                .map(|(_, route)| CLASSES.map(|class| requests.with_label_values(&[*route, class])))
+                .collect(),
+            connections: gauge("connections", "Open connections of devices."),
+            connections_refused: counter("connections_refused_total", "Connections closed because of the limit."),
+            snapshots: gauge("snapshots", "Channels that can be answered."),
+            snapshots_accepted: counter("snapshots_accepted_total", "Snapshots put to use."),
+            snapshots_refused: counter("snapshots_refused_total", "Snapshots refused (NACK)."),
+            snapshot_files_bad: counter("snapshot_files_bad_total", "Snapshot files that were unusable at start."),
+            sync_connected: gauge("sync_connected", "1 while the control plane's stream is alive and caught up."),
+            sync_sessions: counter("sync_sessions_total", "Streams to the control plane that were begun."),
+            blob_fills: counter("blob_fills_total", "Blobs that were fetched from the store."),
+            blob_fetched_bytes: counter("blob_fetched_bytes_total", "Bytes fetched from the store."),
+            blob_sent_bytes: counter("blob_sent_bytes_total", "Bytes of blobs read for devices."),
+            blob_corrupt: metrics.counters(
+                "aloft_edge_blob_corrupt_total",
+                "Chunks whose bytes had the wrong hash.",
+                &["source"],
+            ),
+            blob_evicted: counter("blob_evicted_total", "Blobs removed to make room."),
+            blob_passed_through: counter("blob_passed_through_total", "Chunks served without keeping them."),
+            blob_disk_bytes: gauge("blob_disk_bytes", "Size of all blobs on disk."),
+            events_taken: counter("events_taken_total", "Events taken from devices."),
+            events_dropped: counter("events_dropped_total", "Events lost because the spool was full or broken."),
+            events_sent: counter("events_sent_total", "Events that the control plane took."),
+            spool_bytes: gauge("spool_bytes", "Size of events that wait for the control plane."),
+        }
+    }
+
+    /// Counts one answer.
+    pub(crate) fn count(&self, route: Route, status: http::StatusCode) {
+        let row = ROUTES.iter().position(|(known, _)| *known == route).unwrap_or(ROUTES.len() - 1);
+        let class = usize::from(status.as_u16() / 100).clamp(2, 5) - 2;
+        self.requests[row][class].inc();
+    }
+}

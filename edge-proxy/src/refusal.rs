@@ -1,0 +1,101 @@
+//! This file's job is to say to a device why it does not get what it asked for.
+
+use crate::body::Body;
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use std::borrow::Cow;
+
+/// An answer that is not what was asked for: a status, a reason for programs and a text for people.
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) reason: &'static str,
+    message: Cow<'static, str>,
+    retry_after_s: Option<u32>,
+    allow: Option<&'static str>,
+}
+
+impl Refusal {
+    const fn new(status: StatusCode, reason: &'static str, message: Cow<'static, str>) -> Self {
+        Self { status, reason, message, retry_after_s: None, allow: None }
+    }
+
+    /// The request is wrong; sending it again cannot help.
+    pub(crate) fn malformed(reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, reason, message.into())
+    }
+
+    /// No valid device token came with the request: register again.
+    pub(crate) const fn unauthenticated() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "token-invalid",
+            Cow::Borrowed("the device token is missing, malformed, or not valid for this app: register again"),
+        )
+    }
+
+    /// There is no such thing.
+    pub(crate) const fn not_found(reason: &'static str, message: &'static str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, reason, Cow::Borrowed(message))
+    }
+
+    /// The route exists for other methods.
+    pub(crate) const fn method(allow: &'static str) -> Self {
+        let mut refusal = Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method-not-allowed",
+            Cow::Borrowed("this path does not know the method"),
+        );
+        refusal.allow = Some(allow);
+        refusal
+    }
+
+    /// The body is larger than the route takes.
+    pub(crate) const fn too_large() -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body-too-large",
+            Cow::Borrowed("the body is larger than this path takes"),
+        )
+    }
+
+    /// The body did not come in time.
+    pub(crate) const fn too_slow() -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", Cow::Borrowed("the body did not arrive in time"))
+    }
+
+    /// The edge cannot answer now.
+    pub(crate) const fn unavailable(reason: &'static str, message: &'static str, retry_after_s: u32) -> Self {
+        let mut refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, reason, Cow::Borrowed(message));
+        refusal.retry_after_s = Some(retry_after_s);
+        refusal
+    }
+
+    /// What is behind the edge gave wrong bytes.
+    pub(crate) const fn bad_upstream(reason: &'static str, message: &'static str, retry_after_s: u32) -> Self {
+        let mut refusal = Self::new(StatusCode::BAD_GATEWAY, reason, Cow::Borrowed(message));
+        refusal.retry_after_s = Some(retry_after_s);
+        refusal
+    }
+
+    /// Makes the answer: `{"error":{"reason":…,"message":…}}`.
+    pub(crate) fn into_response(self) -> Response<Body> {
+        let text = serde_json::json!({"error": {"reason": self.reason, "message": self.message}}).to_string();
+        let mut response = Response::new(Body::Whole(Bytes::from(text)));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(allow) = self.allow {
+            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

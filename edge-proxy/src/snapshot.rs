@@ -1,0 +1,102 @@
+//! This file's job is to turn encoded snapshots into something that answers can be made from.
+
+pub(crate) mod channels;
+pub(crate) mod disk;
+
+use crate::devices::token::TokenKeys;
+use domain::Sha256;
+use domain::bundle::Blob;
+use domain::snapshot::{ChannelSnapshot, Delta, offerable};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// Room for a snapshot with several bundles of thousands of files; larger ones are refused.
+pub(crate) const ENCODED_MAX_BYTES: usize = 32 << 20;
+/// Far above any bundle; keeps a lying description from reserving a whole disk.
+const BLOB_MAX_BYTES: u64 = 4 << 30;
+
+/// A snapshot in use.
+pub(crate) struct Channel {
+    pub(crate) snapshot: ChannelSnapshot,
+    /// Differs between any two snapshots, so it stands for (channel, version) in the cache of answers.
+    pub(crate) digest: Sha256,
+    pub(crate) keys: TokenKeys,
+    /// Every blob that a device may ask for, and whether the edge must keep it at hand.
+    pub(crate) blobs: Vec<(Arc<Blob>, bool)>,
+    deltas: HashMap<(Sha256, Sha256), Vec<usize>>,
+}
+
+impl Channel {
+    /// Decodes, checks and prepares a snapshot. The error says which rule it breaks.
+    pub(crate) fn compile(encoded: &[u8], digest: Sha256) -> Result<Self, String> {
+        if encoded.len() > ENCODED_MAX_BYTES {
+            return Err(format!("the snapshot has more than {ENCODED_MAX_BYTES} bytes"));
+        }
+        if Sha256::of(encoded) != digest {
+            return Err("the digest is not that of the bytes".to_owned());
+        }
+        let snapshot = proto::convert::decode_snapshot(encoded).map_err(|invalid| invalid.to_string())?;
+        check(&snapshot)?;
+        let mut deltas: HashMap<_, Vec<usize>> = HashMap::new();
+        for (index, delta) in snapshot.deltas.iter().enumerate() {
+            deltas.entry((delta.from, delta.to)).or_default().push(index);
+        }
+        Ok(Self { keys: TokenKeys::new(&snapshot.token_keys), blobs: list_blobs(&snapshot), digest, deltas, snapshot })
+    }
+
+    /// Returns the smallest patch between the two bundles in one of the formats: its index and itself.
+    pub(crate) fn find_delta(&self, from: Sha256, to: Sha256, formats: &[&str]) -> Option<(usize, &Delta)> {
+        let indexes = self.deltas.get(&(from, to))?;
+        let candidates = indexes.iter().map(|&index| (index, &self.snapshot.deltas[index]));
+        candidates
+            .filter(|(_, delta)| formats.contains(&delta.format.as_str()))
+            .min_by_key(|(_, delta)| delta.blob.size_bytes)
+    }
+}
+
+/// Checks what the conversion leaves open.
+fn check(snapshot: &ChannelSnapshot) -> Result<(), String> {
+    let bundles = snapshot.bundles.values().flat_map(|bundle| &bundle.blobs);
+    for blob in bundles.chain(snapshot.deltas.iter().map(|delta| &delta.blob)) {
+        if blob.size_bytes > BLOB_MAX_BYTES {
+            return Err(format!("blob {} has more than {BLOB_MAX_BYTES} bytes", blob.sha256));
+        }
+        if blob.chunks.len() == 1 && blob.chunks[0] != blob.sha256 {
+            return Err(format!("blob {} has one chunk with another hash", blob.sha256));
+        }
+    }
+    let mut ids = BTreeSet::new();
+    for release in &snapshot.releases {
+        if !ids.insert(&release.id) {
+            return Err(format!("release {} is there twice", release.id));
+        }
+        if let domain::release::Content::Bundle(hash) = release.content
+            && snapshot.bundles.get(&hash).is_some_and(|bundle| bundle.platform != release.platform)
+        {
+            return Err(format!("release {} has a bundle for another platform", release.id));
+        }
+    }
+    if snapshot.token_keys.is_empty() {
+        return Err("there is no key for device tokens".to_owned());
+    }
+    if !snapshot.token_keys.is_sorted_by(|newer, older| newer.generation > older.generation) {
+        return Err("the keys for device tokens are not sorted, newest first".to_owned());
+    }
+    Ok(())
+}
+
+/// Lists all blobs. Those of current, candidate and previous releases are pinned; patches and what only single devices get are not.
+fn list_blobs(snapshot: &ChannelSnapshot) -> Vec<(Arc<Blob>, bool)> {
+    let pinned = offerable(&snapshot.releases, []);
+    let mut listed: HashMap<Sha256, (Arc<Blob>, bool)> = HashMap::new();
+    for (content, bundle) in &snapshot.bundles {
+        let pin = pinned.contains(content);
+        for blob in &bundle.blobs {
+            listed.entry(blob.sha256).or_insert_with(|| (Arc::new(blob.clone()), pin)).1 |= pin;
+        }
+    }
+    for delta in &snapshot.deltas {
+        listed.entry(delta.blob.sha256).or_insert_with(|| (Arc::new(delta.blob.clone()), false));
+    }
+    listed.into_values().collect()
+}

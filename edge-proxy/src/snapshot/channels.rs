@@ -1,0 +1,120 @@
+//! This file's job is to hold the snapshots in use, so that looking one up takes no lock.
+
+use super::Channel;
+use arc_swap::ArcSwap;
+use domain::Sha256;
+use domain::bundle::Blob;
+use domain::snapshot::ChannelKey;
+use parking_lot::{Mutex, RwLock};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// `app_` with 26 digits, a slash, and a name of at most 64 bytes.
+const PATH_MAX_BYTES: usize = 30 + 1 + domain::name::NAME_MAX_BYTES;
+
+type Map = HashMap<Box<str>, Arc<Channel>>;
+
+/// Every channel that can be answered.
+#[derive(Default)]
+pub(crate) struct Channels {
+    map: ArcSwap<Map>,
+    /// Blobs by hash. A read lock for each blob request; update checks do not come here.
+    blobs: RwLock<HashMap<Sha256, Known>>,
+    /// One change at a time.
+    change: Mutex<()>,
+}
+
+struct Known {
+    blob: Arc<Blob>,
+    /// Snapshots that name the blob.
+    uses: usize,
+    /// Those of them that want it kept at hand.
+    pins: usize,
+}
+
+impl Channels {
+    /// Returns the channel, without an allocation.
+    pub(crate) fn find(&self, app: &str, channel: &str) -> Option<Arc<Channel>> {
+        let mut buffer = [0_u8; PATH_MAX_BYTES];
+        let length = app.len() + 1 + channel.len();
+        let path = buffer.get_mut(..length)?;
+        path[..app.len()].copy_from_slice(app.as_bytes());
+        path[app.len()] = b'/';
+        path[app.len() + 1..].copy_from_slice(channel.as_bytes());
+        let path = std::str::from_utf8(path).ok()?;
+        self.map.load().get(path).cloned()
+    }
+
+    /// Returns the channel.
+    pub(crate) fn get(&self, key: &ChannelKey) -> Option<Arc<Channel>> {
+        self.find(key.app.as_str(), key.channel.as_str())
+    }
+
+    /// Returns all channels.
+    pub(crate) fn all(&self) -> Vec<Arc<Channel>> {
+        self.map.load().values().cloned().collect()
+    }
+
+    /// Returns how many channels there are.
+    pub(crate) fn len(&self) -> usize {
+        self.map.load().len()
+    }
+
+    /// Puts snapshots to use, each in the place of the one before it. All of them appear at once.
+    pub(crate) fn put(&self, channels: impl IntoIterator<Item = Arc<Channel>>) {
+        let _one_at_a_time = self.change.lock();
+        let mut map = Map::clone(&self.map.load());
+        let mut replaced = Vec::new();
+        for channel in channels {
+            self.add_blobs(&channel);
+            replaced.extend(map.insert(path_of(&channel.snapshot.key), channel));
+        }
+        self.map.store(Arc::new(map));
+        replaced.iter().for_each(|channel| self.remove_blobs(channel));
+    }
+
+    /// Forgets a channel.
+    pub(crate) fn remove(&self, key: &ChannelKey) {
+        let _one_at_a_time = self.change.lock();
+        let mut map = Map::clone(&self.map.load());
+        let removed = map.remove(&path_of(key));
+        self.map.store(Arc::new(map));
+        removed.iter().for_each(|channel| self.remove_blobs(channel));
+    }
+
+    /// Returns the blob's description when a snapshot names it.
+    pub(crate) fn blob(&self, sha256: &Sha256) -> Option<Arc<Blob>> {
+        self.blobs.read().get(sha256).map(|known| known.blob.clone())
+    }
+
+    /// Says whether the blob must be kept at hand.
+    pub(crate) fn is_pinned(&self, sha256: &Sha256) -> bool {
+        self.blobs.read().get(sha256).is_some_and(|known| known.pins > 0)
+    }
+
+    fn add_blobs(&self, channel: &Channel) {
+        let mut blobs = self.blobs.write();
+        for (blob, pinned) in &channel.blobs {
+            let known = blobs.entry(blob.sha256).or_insert_with(|| Known { blob: blob.clone(), uses: 0, pins: 0 });
+            known.uses += 1;
+            known.pins += usize::from(*pinned);
+        }
+    }
+
+    fn remove_blobs(&self, channel: &Channel) {
+        let mut blobs = self.blobs.write();
+        for (blob, pinned) in &channel.blobs {
+            if let Some(known) = blobs.get_mut(&blob.sha256) {
+                known.uses -= 1;
+                known.pins -= usize::from(*pinned);
+                if known.uses == 0 {
+                    blobs.remove(&blob.sha256);
+                }
+            }
+        }
+    }
+}
+
+fn path_of(key: &ChannelKey) -> Box<str> {
+    format!("{}/{}", key.app, key.channel).into()
+}

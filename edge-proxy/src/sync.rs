@@ -1,0 +1,199 @@
+//! This file's job is to keep snapshots fresh over one stream to the control plane.
+
+pub(crate) mod apply;
+pub(crate) mod interest;
+
+use crate::blobs::prefetch::Prefetch;
+use crate::meters::Meters;
+use crate::snapshot::ENCODED_MAX_BYTES;
+use crate::snapshot::channels::Channels;
+use apply::Applier;
+use domain::id::EdgeId;
+use interest::Interests;
+use proto::convert;
+use proto::v1;
+use runtime::backoff::Backoff;
+use runtime::clock::Clock;
+use runtime::health::{Component, State};
+use runtime::shutdown::Stop;
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, timeout};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::Channel;
+use v1::edge_service_client::EdgeServiceClient;
+use v1::sync_request::Message as Said;
+use v1::sync_response::Message as Heard;
+
+/// Agreed with the control plane.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Three missed heartbeats: the stream is lost even when the connection still stands.
+const SILENCE_MAX: Duration = Duration::from_secs(15);
+/// A short break heals at once; a long one must not make a herd of edges.
+const BACKOFF_FIRST: Duration = Duration::from_millis(100);
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// Messages that wait to be sent or put to use; more make the other side wait.
+const QUEUE: usize = 64;
+/// A snapshot and its envelope.
+const MESSAGE_MAX_BYTES: usize = ENCODED_MAX_BYTES + 64 * 1024;
+/// The newest snapshot schema that this edge understands.
+const SCHEMA_MAX: u32 = 1;
+
+/// Keeps the stream.
+pub(crate) struct Sync {
+    pub(crate) control_plane: Channel,
+    pub(crate) authorization: MetadataValue<Ascii>,
+    pub(crate) edge: EdgeId,
+    pub(crate) channels: Arc<Channels>,
+    pub(crate) interests: Arc<Interests>,
+    pub(crate) applier: Arc<Applier>,
+    pub(crate) prefetch: Option<Prefetch>,
+    pub(crate) meters: Arc<Meters>,
+    pub(crate) health: Component,
+    pub(crate) clock: Clock,
+    pub(crate) stop: Stop,
+}
+
+/// Why a session ended.
+#[derive(Debug, Error)]
+enum Ended {
+    #[error("{}: {}", .0.code(), .0.message())]
+    Refused(#[from] tonic::Status),
+    #[error("the control plane was silent for {} s", SILENCE_MAX.as_secs())]
+    Silent,
+    #[error("the control plane ended the stream")]
+    Closed,
+}
+
+impl Sync {
+    /// Runs until it is time to stop; a lost stream is begun again.
+    pub(crate) async fn run(self) {
+        let mut backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_MAX);
+        while !self.stop.is_stopped() {
+            let ended = self.stop.run_until(self.session(&mut backoff)).await;
+            self.interests.set_fresh(false);
+            self.meters.sync_connected.set(0);
+            let Some(ended) = ended else { return };
+            let why = ended.err().unwrap_or(Ended::Closed).to_string();
+            tracing::warn!(why, "the stream to the control plane is lost");
+            self.health.set(State::Degraded, &why);
+            if self.stop.run_until(tokio::time::sleep(backoff.next_wait())).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn session(&self, backoff: &mut Backoff) -> Result<(), Ended> {
+        let (say, said) = mpsc::channel(QUEUE);
+        let (work, pending) = mpsc::channel(QUEUE);
+        // The channel is empty and open: this cannot fail.
+        let _ = say.send(self.hello()).await;
+        let mut request = tonic::Request::new(ReceiverStream::new(said));
+        request.metadata_mut().insert("authorization", self.authorization.clone());
+        let mut client =
+            EdgeServiceClient::new(self.control_plane.clone()).max_decoding_message_size(MESSAGE_MAX_BYTES);
+        self.meters.sync_sessions.inc();
+        let stream = timeout(SILENCE_MAX, client.sync(request)).await.map_err(|_| Ended::Silent)??.into_inner();
+        self.interests.begin_session();
+        tokio::select! {
+            ended = self.listen(stream, work) => ended,
+            ended = self.speak(&say) => ended,
+            ended = self.work(pending, &say, backoff) => ended,
+        }
+    }
+
+    fn hello(&self) -> v1::SyncRequest {
+        let have = |channel: Arc<crate::snapshot::Channel>| v1::SyncHave {
+            key: Some(convert::channel_key_to_wire(&channel.snapshot.key)),
+            version: Some(convert::version_to_wire(channel.snapshot.version)),
+            digest: convert::sha256_to_wire(&channel.digest),
+        };
+        let hello = v1::SyncHello {
+            edge_id: self.edge.to_string(),
+            software_version: env!("CARGO_PKG_VERSION").to_owned(),
+            schema_max: SCHEMA_MAX,
+            have: self.channels.all().into_iter().map(have).collect(),
+        };
+        v1::SyncRequest { message: Some(Said::Hello(hello)) }
+    }
+
+    /// Takes messages from the stream. Only the wait for the other side counts as silence.
+    async fn listen(
+        &self,
+        mut stream: tonic::Streaming<v1::SyncResponse>,
+        work: mpsc::Sender<Heard>,
+    ) -> Result<(), Ended> {
+        loop {
+            let response = timeout(SILENCE_MAX, stream.message()).await.map_err(|_| Ended::Silent)??;
+            match response.ok_or(Ended::Closed)?.message {
+                Some(Heard::Heartbeat(_)) | None => {}
+                Some(message) => work.send(message).await.map_err(|_| Ended::Closed)?,
+            }
+        }
+    }
+
+    /// Sends heartbeats, and asks for channels that devices want.
+    async fn speak(&self, say: &mpsc::Sender<v1::SyncRequest>) -> Result<(), Ended> {
+        let mut heartbeat = tokio::time::interval(HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let messages = tokio::select! {
+                _ = heartbeat.tick() => vec![Said::Heartbeat(v1::SyncHeartbeat { now_us: self.clock.now().as_us() })],
+                keys = self.interests.wanted() => {
+                    let interest = |key| v1::SyncInterest { key: Some(convert::channel_key_to_wire(key)) };
+                    keys.iter().map(interest).map(Said::Interest).collect()
+                }
+            };
+            for message in messages {
+                say.send(v1::SyncRequest { message: Some(message) }).await.map_err(|_| Ended::Closed)?;
+            }
+        }
+    }
+
+    /// Puts what was heard to use, in the order in which it came.
+    async fn work(
+        &self,
+        mut pending: mpsc::Receiver<Heard>,
+        say: &mpsc::Sender<v1::SyncRequest>,
+        backoff: &mut Backoff,
+    ) -> Result<(), Ended> {
+        loop {
+            match pending.recv().await.ok_or(Ended::Closed)? {
+                Heard::Snapshot(snapshot) => {
+                    let reply = self.apply(snapshot).await?;
+                    say.send(v1::SyncRequest { message: Some(reply) }).await.map_err(|_| Ended::Closed)?;
+                }
+                Heard::Absent(absent) => self.remove(absent).await?,
+                Heard::CaughtUp(_) => {
+                    backoff.reset();
+                    self.interests.set_fresh(true);
+                    self.meters.sync_connected.set(1);
+                    self.health.set(State::Ready, "caught up");
+                    tracing::info!(channels = self.channels.len(), "caught up with the control plane");
+                }
+                Heard::Welcome(welcome) => {
+                    tracing::info!(version = welcome.software_version, "the control plane answers");
+                }
+                Heard::Heartbeat(_) => {}
+            }
+        }
+    }
+
+    async fn apply(&self, snapshot: v1::SyncSnapshot) -> Result<Said, Ended> {
+        let applier = self.applier.clone();
+        let outcome = tokio::task::spawn_blocking(move || applier.apply(snapshot)).await.map_err(|_| Ended::Closed)?;
+        if let (Some(prefetch), Some(channel)) = (&self.prefetch, &outcome.applied) {
+            prefetch.request(channel);
+        }
+        Ok(outcome.reply)
+    }
+
+    async fn remove(&self, absent: v1::SyncAbsent) -> Result<(), Ended> {
+        let Ok(key) = convert::channel_key_from_wire(absent.key) else { return Ok(()) };
+        let applier = self.applier.clone();
+        tokio::task::spawn_blocking(move || applier.remove(&key)).await.map_err(|_| Ended::Closed)
+    }
+}

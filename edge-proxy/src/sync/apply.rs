@@ -1,0 +1,119 @@
+//! This file's job is to put a pushed snapshot to use, or to say why not and keep the one before.
+
+use super::interest::{Found, Interests};
+use crate::meters::Meters;
+use crate::snapshot::Channel;
+use crate::snapshot::channels::Channels;
+use crate::snapshot::disk::Disk;
+use domain::Sha256;
+use domain::snapshot::ChannelKey;
+use parking_lot::Mutex;
+use proto::convert;
+use proto::v1;
+use std::sync::Arc;
+
+/// The one place where snapshots change.
+pub(crate) struct Applier {
+    disk: Disk,
+    channels: Arc<Channels>,
+    interests: Arc<Interests>,
+    meters: Arc<Meters>,
+    channels_max: usize,
+    /// One change at a time, over compare, write and swap: a session that broke off may still be writing when the next one begins.
+    gate: Mutex<()>,
+}
+
+/// What the control plane is told.
+pub(crate) struct Outcome {
+    pub(crate) reply: v1::sync_request::Message,
+    /// The snapshot, when it is new.
+    pub(crate) applied: Option<Arc<Channel>>,
+}
+
+impl Applier {
+    pub(crate) fn new(
+        disk: Disk,
+        channels: Arc<Channels>,
+        interests: Arc<Interests>,
+        meters: Arc<Meters>,
+        channels_max: usize,
+    ) -> Self {
+        Self { disk, channels, interests, meters, channels_max, gate: Mutex::new(()) }
+    }
+
+    /// Puts everything from disk to use. Blocks.
+    pub(crate) fn load(&self) {
+        let found = self.disk.load(self.channels_max);
+        self.meters.snapshot_files_bad.inc_by(found.bad as u64);
+        self.channels.put(found.channels.into_iter().map(Arc::new));
+        self.note_count();
+        tracing::info!(channels = self.channels.len(), bad = found.bad, "snapshots loaded from disk");
+    }
+
+    /// Checks, writes and swaps. Blocks.
+    pub(crate) fn apply(&self, message: v1::SyncSnapshot) -> Outcome {
+        match self.try_apply(&message) {
+            Ok(applied) => {
+                let ack = v1::SyncAck { key: message.key, version: message.version, digest: message.digest };
+                Outcome { reply: v1::sync_request::Message::Ack(ack), applied }
+            }
+            Err(reason) => {
+                self.meters.snapshots_refused.inc();
+                tracing::error!(key = ?message.key, version = ?message.version, reason, "a snapshot was refused");
+                let nack = v1::SyncNack { key: message.key, version: message.version, reason };
+                Outcome { reply: v1::sync_request::Message::Nack(nack), applied: None }
+            }
+        }
+    }
+
+    fn try_apply(&self, message: &v1::SyncSnapshot) -> Result<Option<Arc<Channel>>, String> {
+        let digest = Sha256::try_from(message.digest.as_ref()).map_err(|invalid| format!("digest {}", invalid.rule))?;
+        let channel = Channel::compile(&message.encoded, digest)?;
+        let text = |invalid: convert::InvalidMessage| invalid.to_string();
+        let key = convert::channel_key_from_wire(message.key.clone()).map_err(text)?;
+        let version = convert::version_from_wire(message.version).map_err(text)?;
+        if channel.snapshot.key != key || channel.snapshot.version != version {
+            return Err("the snapshot is not the one that its envelope names".to_owned());
+        }
+        let _one_at_a_time = self.gate.lock();
+        match self.channels.get(&key) {
+            Some(old) if old.digest == digest => {
+                self.interests.resolve(&key, Found::Present);
+                return Ok(None);
+            }
+            Some(old) if old.snapshot.version >= version => {
+                return Err(format!("{:?} is in use, which is not older", old.snapshot.version));
+            }
+            None if self.channels.len() >= self.channels_max => {
+                return Err(format!("the edge follows {} channels already", self.channels_max));
+            }
+            Some(_) | None => {}
+        }
+        self.disk.write(&key, &digest, &message.encoded).map_err(|error| format!("cannot write to disk: {error}"))?;
+        let channel = Arc::new(channel);
+        self.channels.put([channel.clone()]);
+        self.interests.resolve(&key, Found::Present);
+        self.meters.snapshots_accepted.inc();
+        self.note_count();
+        Ok(Some(channel))
+    }
+
+    /// Forgets a channel that the control plane says is not there. Blocks.
+    pub(crate) fn remove(&self, key: &ChannelKey) {
+        let _one_at_a_time = self.gate.lock();
+        if self.channels.get(key).is_some() {
+            tracing::warn!(app = %key.app, channel = %key.channel, "the channel is gone");
+            self.channels.remove(key);
+        }
+        // A folder may be there although no file in it could be used.
+        if let Err(error) = self.disk.remove(key) {
+            tracing::error!(app = %key.app, channel = %key.channel, %error, "cannot remove snapshots from disk");
+        }
+        self.interests.resolve(key, Found::Absent);
+        self.note_count();
+    }
+
+    fn note_count(&self) {
+        self.meters.snapshots.set(i64::try_from(self.channels.len()).unwrap_or(i64::MAX));
+    }
+}

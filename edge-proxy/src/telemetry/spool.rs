@@ -1,0 +1,275 @@
+//! This file's job is to keep events on disk until the control plane has taken them, within a bound.
+//!
+//! An event is acknowledged once it is written to the current segment: it survives the end of the process at once, and a power cut
+//! after at most [`SYNC_EVERY`]. A new process begins a new segment, so (segment, offset) never names two different batches.
+
+use super::segment::{self, Batch};
+use crate::durable;
+use crate::meters::Meters;
+use domain::telemetry::Event;
+use parking_lot::Mutex;
+use proto::convert::event_to_wire;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// Small enough that dropping the oldest one loses little.
+pub(crate) const SEGMENT_MAX_BYTES: u64 = 4 << 20;
+/// How long a power cut can reach back.
+pub(crate) const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// The contract's limit for one batch.
+pub(crate) const BATCH_MAX_EVENTS: usize = 1_000;
+
+const SUFFIX: &str = "events";
+/// Which batch is on its way, as `segment start end` in decimal: sent again after a restart exactly as before.
+const POSITION: &str = "position";
+const POSITION_MAX_BYTES: u64 = 128;
+
+/// Events on their way to the control plane.
+pub(crate) struct Spool {
+    folder: PathBuf,
+    max_bytes: u64,
+    inner: Mutex<Inner>,
+    meters: Arc<Meters>,
+    /// Told when there is something to send.
+    pub(crate) filled: Notify,
+}
+
+struct Inner {
+    /// Sizes of all segments in bytes, by number; the last one is written to.
+    segments: BTreeMap<u64, u64>,
+    current: u64,
+    file: Arc<File>,
+    dirty: bool,
+    position: Position,
+}
+
+/// The batch that is sent next: the events between two offsets of a segment. `end` is zero while it is open how far it reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Position {
+    segment: u64,
+    start: u64,
+    end: u64,
+}
+
+/// A batch with its name.
+pub(crate) struct Outgoing {
+    pub(crate) segment: u64,
+    pub(crate) offset: u64,
+    pub(crate) batch: Batch,
+}
+
+impl Spool {
+    /// Opens the spool. Blocks. Segments that cannot be read are skipped when their turn comes.
+    pub(crate) fn open(folder: PathBuf, max_bytes: u64, meters: Arc<Meters>) -> io::Result<Self> {
+        fs::create_dir_all(&folder)?;
+        let mut segments = BTreeMap::new();
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            let name = entry.file_name().into_string().unwrap_or_default();
+            if let Some(number) = name.strip_suffix(SUFFIX).and_then(|name| name.strip_suffix('.')?.parse().ok()) {
+                segments.insert(number, entry.metadata()?.len());
+            }
+        }
+        let position = read_position(&folder.join(POSITION));
+        let newest = segments.keys().next_back().copied().unwrap_or(0).max(position.segment);
+        let current = newest + 1;
+        let file = Arc::new(create(&folder, current)?);
+        segments.insert(current, 0);
+        let inner = Mutex::new(Inner { segments, current, file, dirty: false, position });
+        let spool = Self { folder, max_bytes, inner, meters, filled: Notify::new() };
+        spool.note_size(&spool.inner.lock());
+        spool.filled.notify_one();
+        Ok(spool)
+    }
+
+    /// Adds the events; none of them is taken when this fails.
+    pub(crate) async fn append(self: &Arc<Self>, events: Vec<Event>) -> io::Result<()> {
+        let spool = self.clone();
+        durable::blocking(move || spool.append_now(&events)).await
+    }
+
+    fn append_now(&self, events: &[Event]) -> io::Result<()> {
+        let mut buffer = Vec::new();
+        events.iter().for_each(|event| segment::encode(&event_to_wire(event), &mut buffer));
+        let mut inner = self.inner.lock();
+        let mut offset = inner.segments.get(&inner.current).copied().unwrap_or(0);
+        if offset > 0 && offset + buffer.len() as u64 > SEGMENT_MAX_BYTES {
+            self.rotate(&mut inner)?;
+            offset = 0;
+        }
+        if let Err(error) = inner.file.write_all_at(&buffer, offset) {
+            // What was written lies behind the end that we know, and is written over or cut off by its checksum.
+            tracing::error!(%error, "cannot write events to disk");
+            return Err(error);
+        }
+        inner.dirty = true;
+        let current = inner.current;
+        inner.segments.insert(current, offset + buffer.len() as u64);
+        self.meters.events_taken.inc_by(events.len() as u64);
+        self.drop_oldest(&mut inner);
+        self.note_size(&inner);
+        drop(inner);
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    fn rotate(&self, inner: &mut Inner) -> io::Result<()> {
+        let next = inner.current + 1;
+        let file = create(&self.folder, next)?;
+        inner.file.sync_data()?;
+        inner.file = Arc::new(file);
+        inner.current = next;
+        inner.segments.insert(next, 0);
+        Ok(())
+    }
+
+    /// Makes room by losing what is oldest, and counts it.
+    fn drop_oldest(&self, inner: &mut Inner) {
+        while inner.segments.values().sum::<u64>() > self.max_bytes && inner.segments.len() > 1 {
+            let Some((oldest, size_bytes)) = inner.segments.pop_first() else { return };
+            let sent = if inner.position.segment == oldest { inner.position.start } else { 0 };
+            let lost = File::open(self.path(oldest))
+                .and_then(|file| segment::read(&file, sent, size_bytes, usize::MAX))
+                .map_or(0, |batch| batch.events.len());
+            self.meters.events_dropped.inc_by(lost as u64);
+            tracing::error!(segment = oldest, lost, "the spool is full: the oldest events are dropped");
+            self.delete(oldest);
+        }
+    }
+
+    /// Returns the next batch to send; the same one again until [`Self::sent`] is called, also after a restart. Blocks.
+    pub(crate) fn next(&self) -> io::Result<Option<Outgoing>> {
+        loop {
+            let (position, size_bytes) = {
+                let mut inner = self.inner.lock();
+                let Some((&oldest, _)) = inner.segments.iter().next() else { return Ok(None) };
+                if inner.position.segment != oldest {
+                    inner.position = Position { segment: oldest, ..Position::default() };
+                }
+                (inner.position, inner.segments[&oldest])
+            };
+            let end = if position.end > 0 { position.end.min(size_bytes) } else { size_bytes };
+            let read = File::open(self.path(position.segment))
+                .and_then(|file| segment::read(&file, position.start, end, BATCH_MAX_EVENTS));
+            let batch = match read {
+                Ok(batch) => batch,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Batch::default(),
+                Err(error) => return Err(error),
+            };
+            if batch.events.is_empty() {
+                if self.retire(position)? {
+                    continue;
+                }
+                return Ok(None);
+            }
+            return self.claim(position, batch);
+        }
+    }
+
+    /// Fixes how far the batch reaches before it is sent for the first time.
+    fn claim(&self, position: Position, batch: Batch) -> io::Result<Option<Outgoing>> {
+        let claimed = Position { end: batch.end, ..position };
+        self.write_position(claimed)?;
+        let mut inner = self.inner.lock();
+        // The segment may have been dropped in between; sending its events all the same does no harm.
+        if inner.position.segment == position.segment {
+            inner.position = claimed;
+        }
+        Ok(Some(Outgoing { segment: position.segment, offset: position.start, batch }))
+    }
+
+    /// Deletes the segment when nothing more can come; false while it is the one that is written to.
+    fn retire(&self, position: Position) -> io::Result<bool> {
+        let mut inner = self.inner.lock();
+        if position.segment == inner.current {
+            return Ok(false);
+        }
+        let size_bytes = inner.segments.remove(&position.segment).unwrap_or(0);
+        if size_bytes > position.start {
+            tracing::error!(segment = position.segment, bytes = size_bytes - position.start, "events are damaged");
+            self.meters.events_dropped.inc();
+        }
+        self.delete(position.segment);
+        self.note_size(&inner);
+        Ok(true)
+    }
+
+    /// The control plane has taken the batch. Blocks.
+    pub(crate) fn sent(&self, outgoing: &Outgoing) -> io::Result<()> {
+        let next = Position { segment: outgoing.segment, start: outgoing.batch.end, end: 0 };
+        self.write_position(next)?;
+        let mut inner = self.inner.lock();
+        if inner.position.segment == outgoing.segment {
+            inner.position = next;
+        }
+        Ok(())
+    }
+
+    /// Makes what was written survive a power cut. Blocks.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        let file = {
+            let mut inner = self.inner.lock();
+            if !std::mem::take(&mut inner.dirty) {
+                return Ok(());
+            }
+            inner.file.clone()
+        };
+        file.sync_data()
+    }
+
+    /// Returns the size of all events that wait, in bytes.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        let inner = self.inner.lock();
+        waiting_bytes(&inner)
+    }
+
+    fn note_size(&self, inner: &Inner) {
+        self.meters.spool_bytes.set(i64::try_from(waiting_bytes(inner)).unwrap_or(i64::MAX));
+    }
+
+    fn write_position(&self, position: Position) -> io::Result<()> {
+        let text = format!("{} {} {}", position.segment, position.start, position.end);
+        durable::replace(&self.folder.join(POSITION), &[text.as_bytes()])
+    }
+
+    fn delete(&self, number: u64) {
+        if let Err(error) = durable::absent_is_fine(fs::remove_file(self.path(number))) {
+            tracing::error!(segment = number, %error, "cannot delete a spool segment");
+        }
+    }
+
+    fn path(&self, number: u64) -> PathBuf {
+        self.folder.join(format!("{number:020}.{SUFFIX}"))
+    }
+}
+
+fn waiting_bytes(inner: &Inner) -> u64 {
+    let all: u64 = inner.segments.values().sum();
+    all.saturating_sub(if inner.segments.contains_key(&inner.position.segment) { inner.position.start } else { 0 })
+}
+
+fn create(folder: &std::path::Path, number: u64) -> io::Result<File> {
+    let path = folder.join(format!("{number:020}.{SUFFIX}"));
+    let file = File::options().create(true).truncate(true).read(true).write(true).open(&path)?;
+    durable::sync_folder_of(&path)?;
+    Ok(file)
+}
+
+/// A position that cannot be read means "from the beginning": the control plane knows the events already.
+fn read_position(path: &std::path::Path) -> Position {
+    let text = durable::read(path, POSITION_MAX_BYTES).ok().flatten().and_then(|bytes| String::from_utf8(bytes).ok());
+    let numbers: Option<Vec<u64>> = text.unwrap_or_default().split(' ').map(|part| part.parse().ok()).collect();
+    match numbers.as_deref() {
+        Some(&[segment, start, end]) => Position { segment, start, end },
+        Some(_) | None => Position::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,11 @@
+//! This file's job is to name the tests that run a whole edge against a scripted control plane and a real store on disk.
+
+mod blobs;
+mod checks;
+mod client;
+mod control_plane;
+mod harness;
+mod limits;
+mod samples;
+mod sync;
+mod telemetry;

@@ -1,0 +1,109 @@
+//! This file's job is to test that events reach the control plane once, whatever happens in between.
+
+use crate::harness::{RunningEdge, World, until};
+use crate::samples;
+use domain::Timestamp;
+use domain::id::EventId;
+use domain::snapshot::ChannelSnapshot;
+use serde_json::{Value, json};
+
+fn event(number: u8) -> Value {
+    let id = EventId::from_parts(Timestamp::from_us(1_790_000_000_000_000), [number; 10]);
+    json!({"id": id, "kind": "launched", "release_id": samples::release_id(1)})
+}
+
+fn report(events: &[Value]) -> Value {
+    json!({"channel": "production", "platform": "ios", "binary": "1.0.0", "events": events})
+}
+
+async fn send(edge: &RunningEdge, snapshot: &ChannelSnapshot, body: &Value) -> crate::client::Answer {
+    let token = edge.token(snapshot).await;
+    edge.client.post("/v1/events", &token, body).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_and_registrations_reach_the_control_plane() {
+    let snapshot = samples::channel(1, 1, b"one", b"logo");
+    let (world, _server, edge) = World::serving(&snapshot).await;
+    let answer = send(&edge, &snapshot, &report(&[event(1), event(2)])).await;
+    assert_eq!((answer.status.as_u16(), answer.json()["accepted"].as_u64()), (202, Some(2)));
+    let launched = |world: &World| world.control_plane.events().iter().filter(|event| event.kind == "launched").count();
+    until("both arrive", || launched(&world) == 2).await;
+    let events = world.control_plane.events();
+    let registered = events.iter().find(|event| event.kind == "registered").unwrap();
+    let reported = events.iter().find(|event| event.kind == "launched").unwrap();
+    assert_eq!(registered.device_id, reported.device_id);
+    assert_eq!(reported.app_id, snapshot.key.app.as_str());
+    assert!(reported.received_at_us > 1_700_000_000_000_000);
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_bad_event_is_refused_alone_with_its_index() {
+    let snapshot = samples::channel(1, 1, b"one", b"logo");
+    let (_world, _server, edge) = World::serving(&snapshot).await;
+    let mut events = vec![event(1); 7];
+    events[1]["kind"] = json!("exploded");
+    events[2]["kind"] = json!("registered");
+    events[3]["id"] = json!("evt_1");
+    events[4]["detail"] = json!("x".repeat(2_049));
+    events[5] = json!(5);
+    let json = send(&edge, &snapshot, &report(&events)).await.json();
+    assert_eq!(json["accepted"], 2);
+    let indexes: Vec<u64> =
+        json["refused"].as_array().unwrap().iter().map(|line| line["index"].as_u64().unwrap()).collect();
+    assert_eq!(indexes, [1, 2, 3, 4, 5]);
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_without_token_or_beyond_the_limits_are_refused() {
+    let snapshot = samples::channel(1, 1, b"one", b"logo");
+    let (_world, _server, edge) = World::serving(&snapshot).await;
+    assert_eq!(edge.client.post("/v1/events", "", &report(&[event(1)])).await.status, 401);
+    let token = edge.token(&snapshot).await;
+    let forged = format!("{}A", &token[..token.len() - 1]);
+    if forged != token {
+        assert_eq!(edge.client.post("/v1/events", &forged, &report(&[event(1)])).await.status, 401);
+    }
+    assert_eq!(send(&edge, &snapshot, &report(&vec![event(1); 101])).await.status, 400);
+    assert_eq!(send(&edge, &snapshot, &json!({"events": []})).await.status, 400);
+    assert_eq!(send(&edge, &snapshot, &report(&[json!("x".repeat(70_000))])).await.status, 413);
+    let mut staging = report(&[event(1)]);
+    staging["channel"] = json!("staging");
+    assert_eq!(send(&edge, &snapshot, &staging).await.status, 404);
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_survive_a_restart_with_the_control_plane_away_and_batches_are_sent_once() {
+    let snapshot = samples::channel(1, 1, b"one", b"logo");
+    let (world, server, edge) = World::serving(&snapshot).await;
+    until("the registration is sent", || !world.control_plane.events().is_empty()).await;
+    world.control_plane.0.lock().refuse_pushes = true;
+    let before: Vec<Value> = (1..=50).map(event).collect();
+    assert_eq!(send(&edge, &snapshot, &report(&before)).await.status, 202);
+    edge.stop().await;
+    let edge = world.start(world.config(&format!("http://{}", server.address))).await;
+    let after: Vec<Value> = (51..=80).map(event).collect();
+    assert_eq!(send(&edge, &snapshot, &report(&after)).await.status, 202);
+    world.control_plane.0.lock().refuse_pushes = false;
+    let launched = || world.control_plane.events().iter().filter(|event| event.kind == "launched").count();
+    until("all arrive", || launched() >= 80).await;
+    until("the spool is empty", || edge.metric("aloft_edge_spool_bytes") == 0).await;
+    let pushed = world.control_plane.0.lock().pushed.clone();
+    let mut ids: Vec<_> = pushed
+        .iter()
+        .flat_map(|push| &push.events)
+        .filter(|event| event.kind == "launched")
+        .map(|event| &event.event_id)
+        .collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!((ids.len(), launched()), (80, 80));
+    let mut names: Vec<_> = pushed.iter().map(|push| (&push.edge_id, push.segment, push.offset)).collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), pushed.len());
+    edge.stop().await;
+}
