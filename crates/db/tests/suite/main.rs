@@ -1,0 +1,37 @@
+//! This file's job is to name the suite that runs every verb on both databases.
+
+/// Defines one test for each database: `db_test! { async fn name(world) { … } }`.
+macro_rules! db_test {
+    ($(#[$meta:meta])* async fn $name:ident($world:ident) $body:block) => {
+        mod $name {
+            use super::*;
+
+            async fn check($world: crate::world::World) $body
+
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                check(crate::world::World::sqlite().await).await;
+            }
+
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                check(crate::world::World::postgres().await).await;
+            }
+        }
+    };
+}
+
+mod faults;
+mod isolation;
+mod migrations;
+mod plan;
+mod queue;
+mod queue_order;
+mod snapshots;
+mod tables;
+mod tenant;
+mod transactions;
+mod wakeups;
+mod world;

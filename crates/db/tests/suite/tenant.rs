@@ -1,0 +1,276 @@
+//! This file's job is to fill a database with one tenant that has one of everything.
+
+use crate::world::{START, World};
+use db::accounts::Account;
+use db::api_keys::ApiKey;
+use db::apps::App;
+use db::audit::Entry;
+use db::binaries::Binary;
+use db::bundles::Bundle;
+use db::channels::Channel;
+use db::deltas::Delta;
+use db::device_pins::Pin;
+use db::members::Member;
+use db::organizations::Organization;
+use db::releases::Release;
+use db::uploads::Upload;
+use db::{AuditOutcome, ReleaseOrigin, Role, Scope, TargetKind, UploadState};
+use domain::bundle::{Blob, BundleFile, Engine, FileRole, content_hash};
+use domain::device::DeviceKey;
+use domain::id::{
+    ApiKeyId, AppId, AuditId, BinaryId, BundleId, ChannelId, OrganizationId, ReleaseId, UploadId, UserId,
+};
+use domain::job::Tier;
+use domain::release::{Retreat, RolloutState};
+use domain::snapshot::TokenKey;
+use domain::{Platform, Ppm, Sha256};
+
+/// A tenant and the rows that were made for it.
+#[derive(Debug, Clone)]
+pub struct Tenant {
+    pub scope: Scope,
+    pub organization: Organization,
+    pub member: Member,
+    pub api_key: ApiKey,
+    pub app: App,
+    pub channel: Channel,
+    pub binary: Binary,
+    pub upload: Upload,
+    pub old_bundle: Bundle,
+    pub bundle: Bundle,
+    pub files: Vec<BundleFile>,
+    pub delta: Delta,
+    pub release: Release,
+    pub pin: Pin,
+    pub audit: Entry,
+    pub token_key: TokenKey,
+}
+
+/// A bundle of two files, whose launch file holds this text.
+pub fn content(text: &str) -> (Vec<BundleFile>, Vec<Blob>) {
+    let parts = [("assets/logo.png", "logo", FileRole::Asset), ("index.bundle", text, FileRole::Launch)];
+    let files = parts.iter().map(|(path, text, role)| BundleFile {
+        path: (*path).to_owned(),
+        sha256: Sha256::of(text.as_bytes()),
+        size_bytes: text.len() as u64,
+        role: *role,
+    });
+    (files.collect(), parts.iter().map(|(_, text, _)| Blob::of(text.as_bytes())).collect())
+}
+
+pub fn bundle(world: &World, app: &AppId, files: &[BundleFile]) -> Bundle {
+    Bundle {
+        id: BundleId::from_parts(START, world.draw()),
+        app: app.clone(),
+        platform: Platform::Ios,
+        content_hash: content_hash(files),
+        engine: Engine::Hermes,
+        hermes_version: Some(96),
+        launch_path: "index.bundle".into(),
+        file_count: files.len() as u32,
+        total_size_bytes: files.iter().map(|file| file.size_bytes).sum(),
+        created_at: START,
+    }
+}
+
+pub fn release(world: &World, channel: &Channel, bundle: Option<&Bundle>) -> Release {
+    Release {
+        id: ReleaseId::from_parts(START, world.draw()),
+        app: channel.app.clone(),
+        channel: channel.id.clone(),
+        seq: 0,
+        platform: Platform::Ios,
+        bundle: bundle.map(|bundle| bundle.id.clone()),
+        target_kind: TargetKind::BinaryRange,
+        target_value: "1.x".into(),
+        mandatory: false,
+        enabled: true,
+        notes: "Fixes ünïcode".into(),
+        rollout_state: RolloutState::Active,
+        rollout_ppm: Ppm::ALL,
+        rollout_salt: "salt".into(),
+        rollout_retreat: Retreat::Stay,
+        origin: ReleaseOrigin::Publish,
+        origin_release: None,
+        revision: 1,
+        created_by: "key".into(),
+        created_at: START,
+        updated_at: START,
+    }
+}
+
+pub fn upload(world: &World, app: &AppId) -> Upload {
+    Upload {
+        id: UploadId::from_parts(START, world.draw()),
+        app: app.clone(),
+        platform: Platform::Ios,
+        state: UploadState::Receiving,
+        archive_format: "zip".into(),
+        archive_sha256: Sha256::of(b"archive"),
+        archive_size_bytes: 1_000,
+        received_bytes: 0,
+        parts: "[]".into(),
+        known_files: "[]".into(),
+        bundle: None,
+        failure_reason: None,
+        failure_message: None,
+        request_id: None,
+        created_by: "key".into(),
+        created_at: START,
+        updated_at: START,
+        expires_at: crate::world::after(3_600),
+    }
+}
+
+impl Tenant {
+    /// Makes a tenant. Its names are made of `name`; its contents are the same for every tenant.
+    pub async fn create(world: &World, name: &str) -> Self {
+        let made = Self::rows(world, name);
+        let tenant = made.clone();
+        let release = world
+            .write(move |tx| {
+                let t = &tenant;
+                db::organizations::insert(tx, &t.organization)?;
+                let account = Account {
+                    id: t.member.account.clone(),
+                    email: format!("{}@example.org", t.organization.slug),
+                    name: "A Person".into(),
+                    created_at: START,
+                };
+                db::accounts::insert(tx, &account)?;
+                db::members::insert(tx, &t.member)?;
+                db::api_keys::insert(tx, &t.api_key)?;
+                db::apps::insert(tx, &t.scope, &t.app)?;
+                db::apps::insert_token_key(tx, &t.scope, &t.app.id, &t.token_key, START)?;
+                db::channels::insert(tx, &t.scope, &t.channel)?;
+                db::binaries::insert(tx, &t.scope, &t.binary)?;
+                db::uploads::insert(tx, &t.scope, &t.upload)?;
+                for (text, bundle) in [("old", &t.old_bundle), ("new", &t.bundle)] {
+                    let (files, blobs) = content(text);
+                    db::blobs::insert_missing(tx, &t.scope, &blobs, START)?;
+                    db::bundles::insert_with_files(tx, &t.scope, bundle, &files)?;
+                }
+                db::blobs::insert_missing(tx, &t.scope, &[Blob::of(b"patch")], START)?;
+                let release = db::releases::insert(tx, &t.scope, &t.release)?;
+                db::deltas::insert(tx, &t.scope, &t.delta)?;
+                db::device_pins::set(tx, &t.scope, &t.pin)?;
+                db::audit::insert(tx, &t.audit)?;
+                Ok(release)
+            })
+            .await;
+        Self { release, ..made }
+    }
+
+    fn rows(world: &World, name: &str) -> Self {
+        let organization = Organization {
+            id: OrganizationId::from_parts(START, world.draw()),
+            slug: name.to_owned(),
+            name: name.to_uppercase(),
+            tier: Tier::P2,
+            suspended: false,
+            created_at: START,
+        };
+        let app = App {
+            id: AppId::from_parts(START, world.draw()),
+            organization: organization.id.clone(),
+            slug: "shop".parse().unwrap(),
+            name: "Shop".into(),
+            revision: 1,
+            created_at: START,
+            updated_at: START,
+        };
+        let id = ChannelId::from_parts(START, world.draw());
+        let channel = Channel::new(id, app.id.clone(), "production".parse().unwrap(), START);
+        let (old_files, _) = content("old");
+        let (files, _) = content("new");
+        let old_bundle = bundle(world, &app.id, &old_files);
+        let new_bundle = bundle(world, &app.id, &files);
+        let release = release(world, &channel, Some(&new_bundle));
+        let delta = Delta {
+            from_bundle: old_bundle.id.clone(),
+            to_bundle: new_bundle.id.clone(),
+            format: "dcz".into(),
+            base_sha256: Sha256::of(b"old"),
+            blob_sha256: Sha256::of(b"patch"),
+            created_at: START,
+        };
+        let pin = Pin {
+            channel: channel.id.clone(),
+            device_key: "device-1".parse::<DeviceKey>().unwrap(),
+            release: release.id.clone(),
+            created_by: "key".into(),
+            created_at: START,
+        };
+        let upload = upload(world, &app.id);
+        Self {
+            scope: Scope::authorized(organization.id.clone()),
+            member: Member {
+                organization: organization.id.clone(),
+                account: UserId::from_parts(START, world.draw()),
+                role: Role::Owner,
+                created_at: START,
+            },
+            api_key: api_key(world, &organization),
+            binary: binary(world, &app.id),
+            audit: audit(world, &organization),
+            token_key: TokenKey { generation: 1, secret: [7; 32] },
+            organization,
+            app,
+            channel,
+            upload,
+            old_bundle,
+            bundle: new_bundle,
+            files,
+            delta,
+            release,
+            pin,
+        }
+    }
+}
+
+fn api_key(world: &World, organization: &Organization) -> ApiKey {
+    ApiKey {
+        id: ApiKeyId::from_parts(START, world.draw()),
+        organization: organization.id.clone(),
+        public_id: format!("pub-{}", organization.slug),
+        secret_bcrypt: "$2b$12$x".into(),
+        name: "CI".into(),
+        role: Role::Developer,
+        scopes: vec!["releases".into(), "a \"quoted\" one".into()],
+        created_by: "user".into(),
+        created_at: START,
+        expires_at: None,
+        revoked_at: None,
+        last_used_at: None,
+    }
+}
+
+fn binary(world: &World, app: &AppId) -> Binary {
+    Binary {
+        id: BinaryId::from_parts(START, world.draw()),
+        app: app.clone(),
+        platform: Platform::Ios,
+        version: "1.0.0".into(),
+        build_number: "42".into(),
+        runtime_version: None,
+        embedded_bundle_hash: Some(Sha256::of(b"embedded")),
+        revision: 1,
+        created_at: START,
+        updated_at: START,
+    }
+}
+
+fn audit(world: &World, organization: &Organization) -> Entry {
+    Entry {
+        id: AuditId::from_parts(START, world.draw()),
+        organization: organization.id.clone(),
+        actor_kind: "api-key".into(),
+        actor_id: "key".into(),
+        credential_id: None,
+        action: "release.create".into(),
+        resource: "releases/1".into(),
+        outcome: AuditOutcome::Done,
+        detail: "{}".into(),
+        at: START,
+    }
+}
