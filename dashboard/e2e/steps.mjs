@@ -116,9 +116,9 @@ async function anExactShareIsSet(world) {
   const { page } = world;
   await page.getByRole('link', { name: 'v3: open' }).click();
   const dialog = sheet(page, 'v3');
-  await dialog.getByLabel('Share in percent').fill('200');
+  await dialog.getByLabel('Share in %').fill('200');
   await dialog.getByText('A share cannot be more than 100%.').waitFor();
-  await dialog.getByLabel('Share in percent').fill('12.3456');
+  await dialog.getByLabel('Share in %').fill('12.3456');
   await dialog.getByText('12.6544% of Android devices').waitFor();
   await checkScreen(world, 'release');
   await button(dialog, 'Lower to 12.3456%').click();
@@ -160,7 +160,7 @@ async function aReleaseIsDisabledAfterAQuestion(world) {
 async function aChangeOverSomebodyElsesIsRefused(world) {
   const { page, server } = world;
   const dialog = sheet(page, 'v3');
-  await dialog.getByLabel('Share in percent').fill('60');
+  await dialog.getByLabel('Share in %').fill('60');
   const { name } = await release(world, 'production', 'v3');
   await server.releases.setRollout({ name, sharePpm: 400_000 });
   await button(dialog, 'Raise to 60%').click();
@@ -190,7 +190,7 @@ async function aPinWinsAndExplainSaysSo(world) {
   await checkScreen(world, 'pins');
   const { pins } = await server.channels.listDevicePins({ parent: `apps/${app}/channels/production` });
   assert.deepEqual(pins.map((pin) => pin.device), [DEVICE]);
-  await page.getByRole('link', { name: 'Explain a device' }).click();
+  await page.getByRole('link', { name: 'Explain', exact: true }).click();
   await page.getByLabel('Device').fill(DEVICE);
   await page.getByLabel('Binary version').fill('1.2.0');
   await button(page, 'Explain').click();
@@ -224,7 +224,7 @@ async function aReleaseIsPromoted(world) {
   await button(sheet(page, 'v3'), 'Promote…').click();
   const dialog = page.getByRole('dialog', { name: 'Promote v3' });
   await dialog.getByLabel('To channel').selectOption('staging');
-  await dialog.getByLabel('Share in percent').fill('10');
+  await dialog.getByLabel('Share in %').fill('10');
   await checkScreen(world, 'promote');
   await button(dialog, 'Promote').click();
   await page.waitForURL('**/channels/staging?release=v1');
@@ -239,7 +239,7 @@ async function aChannelIsRolledBack(world) {
   await button(page, 'Roll back…').click();
   const dialog = page.getByRole('dialog', { name: 'Roll back production' });
   await dialog.getByLabel('Platform').selectOption('Android');
-  await dialog.getByText('The server will make a new release with the content of the earlier release').waitFor();
+  await dialog.getByText('The server will make a new release with the content of v1').waitFor();
   await checkScreen(world, 'roll-back');
   await button(dialog, 'Roll back Android').click();
   await dialog.waitFor({ state: 'detached' });

@@ -20,7 +20,7 @@ export const channelOf = (releaseName: string): string => /\/channels\/([^/]+)/.
 export const SLUG_PATTERN = '[a-z0-9._\\-]{1,64}';
 
 /** The same in words. */
-export const SLUG_RULE = '1 to 64 of a–z, 0–9, “-”, “_” and “.”';
+export const SLUG_RULE = 'a–z, 0–9, - _ . (at most 64)';
 
 /** A fresh request id: repeating a call with it does nothing twice. Also works where crypto.randomUUID is missing, on plain http. */
 export function newRequestId(): string {

@@ -35,6 +35,7 @@ export function Offers({ app, channel, releases, blocked }: Props) {
                 to="/apps/$app/channels/$channel"
                 params={{ app, channel }}
                 search={{ release: release.label }}
+                activeOptions={{ exact: true }}
                 className={`chip ${shareOf(release) === WHOLE_PPM ? 'chip-live' : 'chip-ramping'}`}
               >
                 {release.label} <span className="chip-share">{chainWords(release, index)}</span>

@@ -75,7 +75,7 @@ export function Promote({ app, channel, release, onClose }: Props) {
           </SelectField>
         )}
       </Loaded>
-      <TextField label="Share in percent" inputMode="decimal" value={text} problem={share.problem} onChange={(event) => setText(event.target.value)} />
+      <TextField label="Share in %" inputMode="decimal" value={text} problem={share.problem} onChange={(event) => setText(event.target.value)} />
     </Confirm>
   );
 }

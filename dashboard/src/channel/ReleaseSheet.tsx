@@ -55,7 +55,7 @@ function Facts({ release }: { release: Release }) {
       <dl className="facts">
         <dt>Platform</dt>
         <dd>{PLATFORMS[release.platform]}</dd>
-        <dt>For binaries</dt>
+        <dt>Binaries</dt>
         <dd>{targetWords(release.target)}</dd>
         <dt>Bundle</dt>
         <dd>

@@ -103,7 +103,7 @@ function Table({ app, channel, releases, search }: { app: string; channel: strin
           <tr>
             <th scope="col">Release</th>
             <th scope="col">Platform</th>
-            <th scope="col">For binaries</th>
+            <th scope="col">Binaries</th>
             <th scope="col">Share</th>
             <th scope="col">State</th>
             <th scope="col">Notes</th>
@@ -125,12 +125,12 @@ function Row({ app, channel, release, search }: { app: string; channel: string; 
   return (
     <tr className={now === 'disabled' ? 'row-idle' : undefined}>
       <th scope="row" className="row-link">
-        <Link to="/apps/$app/channels/$channel" params={{ app, channel }} search={{ ...search, release: release.label }} resetScroll={false} aria-label={`${release.label}: open`}>
+        <Link to="/apps/$app/channels/$channel" params={{ app, channel }} search={{ ...search, release: release.label }} activeOptions={{ exact: true }} resetScroll={false} aria-label={`${release.label}: open`}>
           {release.label}
         </Link>
       </th>
       <td data-label="Platform">{PLATFORMS[release.platform]}</td>
-      <td data-label="For binaries">
+      <td data-label="Binaries">
         <span className="target">{targetWords(release.target)}</span>
       </td>
       <td data-label="Share">

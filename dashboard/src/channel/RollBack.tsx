@@ -68,7 +68,7 @@ export function RollBack({ app, channel, releases, chosen, onClose }: Props) {
   return (
     <Confirm
       title={chosen ? `Roll back to ${chosen.label}` : `Roll back ${channel}`}
-      effect={preview.error ? <Notice error={preview.error} /> : <Effect choice={choice} release={preview.data?.release} ready={ready} />}
+      effect={preview.error ? <Notice error={preview.error} /> : <Effect choice={choice} release={preview.data?.release} source={sourceOf(releases, preview.data?.release)} ready={ready} />}
       verb={`Roll back ${PLATFORMS[choice.platform]}`}
       danger
       busy={rollBack.isPending}
@@ -132,14 +132,28 @@ function firstLine(notes: string): string {
   return line === '' ? '' : `– ${line.slice(0, 60)}`;
 }
 
-function Effect({ choice, release, ready }: { choice: Choice; release: Release | undefined; ready: boolean }) {
+/** The label of the release that the new one copies. */
+function sourceOf(releases: readonly Release[], made: Release | undefined): string {
+  const source = releases.find((release) => release.name === made?.originRelease);
+  return source?.label ?? 'the earlier release';
+}
+
+interface EffectProps {
+  choice: Choice;
+  /** What the server would make. */
+  release: Release | undefined;
+  source: string;
+  ready: boolean;
+}
+
+function Effect({ choice, release, source, ready }: EffectProps) {
   if (!ready) {
     return <p>Choose a release.</p>;
   }
   if (!release) {
     return <p>Asking the server what this would do…</p>;
   }
-  const what = release.bundle === '' ? 'that sends devices back to the bundle that came with their binary' : `with the content of ${choice.way === 'release' ? choice.label : 'the earlier release'}`;
+  const what = release.bundle === '' ? 'that sends devices back to the bundle that came with their binary' : `with the content of ${source}`;
   return (
     <>
       <p>

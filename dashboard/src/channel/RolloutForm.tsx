@@ -86,7 +86,7 @@ function ShareForm({ release, draft, onDraft, busy, onApply }: ShareFormProps) {
       <ShareBar ppm={now} draftPpm={share.ppm} idle={!release.enabled || paused} />
       <div className="share-inputs">
         <input type="range" aria-label="Share of devices" min={0} max={WHOLE_PPM} step={SLIDER_STEP_PPM} value={wanted} aria-valuetext={formatShare(wanted)} onChange={(event) => edit({ text: shareInput(Number(event.target.value)) })} />
-        <TextField label="Share in percent" inputMode="decimal" value={text} problem={share.problem} onChange={(event) => edit({ text: event.target.value })} />
+        <TextField label="Share in %" inputMode="decimal" value={text} problem={share.problem} onChange={(event) => edit({ text: event.target.value })} />
       </div>
       <div className="presets" role="group" aria-label="Usual shares">
         {PRESETS_PPM.map((ppm) => (

@@ -1,5 +1,6 @@
 // This file's job is to show a modal dialog: a box in the middle, or a sheet at the side.
 import { type MouseEvent, type ReactNode, useId, useLayoutEffect, useRef } from 'react';
+import { AnnouncementSlot } from './Announcements.js';
 import { CloseIcon } from './icons.js';
 
 interface Props {
@@ -51,6 +52,7 @@ export function Dialog({ title, shape = 'box', onClose, children }: Props) {
         </header>
         {children}
       </div>
+      <AnnouncementSlot />
     </dialog>
   );
 }

@@ -1,5 +1,6 @@
 // This file's job is to frame a screen: its heading, its document title, its actions.
 import { type ReactNode, useEffect } from 'react';
+import { Notice } from './Notice.js';
 
 interface Props {
   /** The document's title; the heading too unless another is given. */
@@ -25,6 +26,15 @@ export function Screen({ title, heading, about, actions, children }: Props) {
       </header>
       {children}
     </main>
+  );
+}
+
+/** The whole screen cannot be shown. */
+export function Missing({ what, error, onRetry }: { what: string; error: unknown; onRetry: () => void }) {
+  return (
+    <Screen title={what}>
+      <Notice error={error} onRetry={onRetry} />
+    </Screen>
   );
 }
 

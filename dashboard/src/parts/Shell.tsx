@@ -8,6 +8,9 @@ import { useSessionStore } from '../session.js';
 import { useTheme } from '../theme.js';
 import { ChevronIcon, Mark, ThemeIcon } from './icons.js';
 
+/** Only the page itself is marked as the current one, whatever its filters. */
+const EXACT = { exact: true, includeSearch: false } as const;
+
 export function Shell({ children }: { children: ReactNode }) {
   return (
     <div className="shell">
@@ -29,14 +32,14 @@ function Crumbs() {
   const { app, channel } = useParams({ strict: false });
   return (
     <nav className="crumbs" aria-label="Where you are">
-      <Link to="/" className="home" aria-label="Aloft: all apps">
+      <Link to="/" activeOptions={EXACT} className="home" aria-label="Aloft: all apps">
         <Mark />
         <span className="wordmark">Aloft</span>
       </Link>
       {app !== undefined && (
         <>
           <ChevronIcon />
-          <Link to="/apps/$app" params={{ app }} className="crumb">
+          <Link to="/apps/$app" params={{ app }} activeOptions={EXACT} className="crumb">
             {app}
           </Link>
         </>
@@ -44,7 +47,7 @@ function Crumbs() {
       {app !== undefined && channel !== undefined && (
         <>
           <ChevronIcon />
-          <Link to="/apps/$app/channels/$channel" params={{ app, channel }} className="crumb" aria-current="page">
+          <Link to="/apps/$app/channels/$channel" params={{ app, channel }} activeOptions={EXACT} className="crumb">
             {channel}
           </Link>
         </>

@@ -14,7 +14,7 @@ import { CopyText } from '../parts/CopyText.js';
 import { TextField } from '../parts/Field.js';
 import { Loaded } from '../parts/Loaded.js';
 import { Moment } from '../parts/Moment.js';
-import { Empty, Screen } from '../parts/Screen.js';
+import { Empty, Missing, Screen } from '../parts/Screen.js';
 import { Tabs } from '../parts/Tabs.js';
 import { PlusIcon } from '../parts/icons.js';
 import { Uploads } from '../uploads/Uploads.js';
@@ -26,6 +26,9 @@ export function AppScreen() {
   const { tab = 'channels' } = route.useSearch();
   const query = useQuery(appQuery(useClients(), app));
   const [creating, setCreating] = useState(false);
+  if (query.error && !query.data) {
+    return <Missing what={app} error={query.error} onRetry={() => void query.refetch()} />;
+  }
   return (
     <Screen
       title={query.data?.displayName ?? app}
@@ -39,10 +42,10 @@ export function AppScreen() {
       }
     >
       <Tabs label="Views of this app">
-        <Link to="/apps/$app" params={{ app }} search={{}} className="tab" aria-current={tab === 'channels' ? 'page' : undefined}>
+        <Link to="/apps/$app" params={{ app }} search={{}} activeOptions={{ exact: true }} className="tab" aria-current={tab === 'channels' ? 'page' : undefined}>
           Channels
         </Link>
-        <Link to="/apps/$app" params={{ app }} search={{ tab: 'uploads' }} className="tab" aria-current={tab === 'uploads' ? 'page' : undefined}>
+        <Link to="/apps/$app" params={{ app }} search={{ tab: 'uploads' }} activeOptions={{ exact: true }} className="tab" aria-current={tab === 'uploads' ? 'page' : undefined}>
           Uploads
         </Link>
       </Tabs>

@@ -13,7 +13,7 @@ import { Releases } from '../channel/Releases.js';
 import { RollBack } from '../channel/RollBack.js';
 import { Badge } from '../parts/Badge.js';
 import { Loaded } from '../parts/Loaded.js';
-import { Screen } from '../parts/Screen.js';
+import { Missing, Screen } from '../parts/Screen.js';
 import { Tabs } from '../parts/Tabs.js';
 import { BackIcon } from '../parts/icons.js';
 import type { ChannelTab } from '../search.js';
@@ -22,7 +22,7 @@ const route = getRouteApi('/signed-in/apps/$app/channels/$channel');
 
 const TABS: ReadonlyArray<readonly [ChannelTab, string]> = [
   ['releases', 'Releases'],
-  ['explain', 'Explain a device'],
+  ['explain', 'Explain'],
   ['pins', 'Pins'],
 ];
 
@@ -37,6 +37,9 @@ export function ChannelScreen() {
   const known = releases.data?.pages.flatMap((page) => page.releases) ?? [];
   const blocked = detail.data?.blocked ?? false;
   const tab = search.tab ?? 'releases';
+  if (detail.error && !detail.data) {
+    return <Missing what={channel} error={detail.error} onRetry={() => void detail.refetch()} />;
+  }
   return (
     <Screen
       title={channel}
@@ -73,6 +76,7 @@ export function ChannelScreen() {
             to="/apps/$app/channels/$channel"
             params={{ app, channel }}
             search={name === 'releases' ? {} : { tab: name }}
+            activeOptions={{ exact: true }}
             className="tab"
             aria-current={tab === name ? 'page' : undefined}
           >
