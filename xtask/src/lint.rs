@@ -2,21 +2,30 @@
 
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::npm_tool;
 use crate::places::Places;
 use crate::supervisor::Supervisor;
 use crate::up::cargo;
 
-/// Formatting, Clippy on every target, and the rules of the protobuf contract.
+/// Formatting, the rules of the protobuf contract, and Clippy on every target. All of them run, whatever the first says.
 pub fn run(places: &Places, supervisor: &Supervisor) -> Result<()> {
-    eprintln!("x: rustfmt");
-    supervisor.run(cargo(places).args(["fmt", "--all", "--check"]))?;
-    eprintln!("x: buf lint");
+    let clippy = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    let checks = [
+        ("rustfmt", supervisor.run(cargo(places).args(["fmt", "--all", "--check"]))),
+        ("buf lint", lint_contract(places, supervisor)),
+        ("clippy", supervisor.run(cargo(places).args(clippy))),
+    ];
+    supervisor.refuse_when_interrupted()?;
+    let failed: Vec<String> =
+        checks.into_iter().filter_map(|(name, outcome)| Some(format!("{name}: {:#}", outcome.err()?))).collect();
+    ensure!(failed.is_empty(), "these checks failed:\n  {}", failed.join("\n  "));
+    Ok(())
+}
+
+fn lint_contract(places: &Places, supervisor: &Supervisor) -> Result<()> {
     let contract = places.root().join("proto");
     let programs = npm_tool::install(places, supervisor, "buf", &contract)?;
-    supervisor.run(Command::new(programs.join("buf")).arg("lint").current_dir(&contract))?;
-    eprintln!("x: clippy");
-    supervisor.run(cargo(places).args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    supervisor.run(Command::new(programs.join("buf")).arg("lint").current_dir(&contract))
 }

@@ -5,6 +5,7 @@ mod bench;
 mod cache_entry;
 mod cluster;
 mod corpus;
+mod dashboard;
 #[expect(dead_code, reason = "the first suite uses what is here")]
 mod faults;
 mod figures;

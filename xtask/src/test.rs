@@ -6,7 +6,7 @@ use crate::cluster::Cluster;
 use crate::places::Places;
 use crate::supervisor::Supervisor;
 use crate::up::cargo;
-use crate::{corpus, lint};
+use crate::{corpus, dashboard, lint};
 
 /// What `./x test` takes.
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,8 @@ pub struct Arguments {
     options: Vec<String>,
 }
 
-/// Lints, makes sure that the corpus is there, starts a cluster, and runs the tests. The cluster is gone afterwards,
+/// Lints, makes sure that the corpus is there, starts a cluster, and runs the tests, those of the dashboard last unless only some
+/// are wanted. The cluster is gone afterwards,
 /// also after a failure or Ctrl-C.
 pub fn run(places: &Places, supervisor: &Supervisor, arguments: &Arguments) -> Result<()> {
     if !arguments.quick {
@@ -41,6 +42,11 @@ pub fn run(places: &Places, supervisor: &Supervisor, arguments: &Arguments) -> R
         command.arg("--package").arg(package);
     }
     command.args(&arguments.filter).arg("--").args(&arguments.options);
-    command.env("ALOFT_TEST_POSTGRES_URL", cluster.url()).env("ALOFT_CORPUS", corpus);
-    supervisor.run(&mut command)
+    command.env("ALOFT_TEST_POSTGRES_URL", cluster.url()).env("ALOFT_CORPUS", &corpus);
+    supervisor.run(&mut command)?;
+    if arguments.package.is_empty() && arguments.filter.is_none() {
+        eprintln!("x: the dashboard");
+        dashboard::test(places, supervisor, &corpus)?;
+    }
+    Ok(())
 }

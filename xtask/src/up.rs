@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::corpus;
+use crate::dashboard;
 use crate::places::Places;
 use crate::supervisor::Supervisor;
 
@@ -20,13 +21,15 @@ pub struct Arguments {
     pub options: Vec<String>,
 }
 
-/// Builds `standalone` and `cli`, bundles the example app when the demo is wanted, and replaces this process, so that
+/// Builds `standalone`, `cli` and the dashboard, bundles the example app when the demo is wanted, and replaces this process, so that
 /// signals and the exit code are the program's own.
 pub fn run(places: &Places, supervisor: &Supervisor, arguments: &Arguments) -> Result<()> {
     let profile: &[&str] = if arguments.release { &["--release"] } else { &[] };
     supervisor
         .run(cargo(places).args(["build", "--quiet", "--package", "standalone", "--package", "cli"]).args(profile))?;
+    let dashboard = dashboard::ensure(places, supervisor)?;
     let mut command = cargo(places);
+    command.env(dashboard::FOLDER_VARIABLE, dashboard.files());
     command.args(["run", "--quiet", "--package", "standalone"]).args(profile).arg("--").args(&arguments.options);
     if arguments.options.iter().any(|option| option == "--demo") {
         command.env("ALOFT_CORPUS", corpus::ensure(places, supervisor)?);
