@@ -1,8 +1,9 @@
 // This file's job is to start Chromium in a way that works everywhere, also for root in a container.
 import fs from 'node:fs';
+import path from 'node:path';
 import { chromium } from 'playwright-core';
 
-const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', '/usr/bin/google-chrome-stable'];
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
 const FLAGS = [
   '--no-sandbox',
@@ -15,9 +16,14 @@ const FLAGS = [
   '--disable-dev-shm-usage',
 ];
 
+function onPath() {
+  const folders = (process.env.PATH ?? '').split(path.delimiter);
+  return NAMES.flatMap((name) => folders.map((folder) => path.join(folder, name))).find((file) => fs.existsSync(file));
+}
+
 /** A browser with an empty profile that goes away with it. */
 export async function startBrowser() {
-  const executablePath = process.env.ALOFT_CHROMIUM ?? PLACES.find((place) => fs.existsSync(place));
+  const executablePath = process.env.ALOFT_CHROMIUM || onPath();
   if (executablePath === undefined) {
     throw new Error('Chromium is missing: install it (apt-get install chromium) or name it in ALOFT_CHROMIUM');
   }
