@@ -208,6 +208,7 @@ impl Spool {
         if inner.position.segment == outgoing.segment {
             inner.position = next;
         }
+        self.note_size(&inner);
         Ok(())
     }
 
