@@ -1,0 +1,238 @@
+//! This file's job is to check that no fault of a worker, a store or a lease loses an upload or does its work twice.
+
+mod rig;
+
+use blob::Store;
+use db::queue;
+use db::{AttemptOutcome, UploadState};
+use domain::bundle::ArchiveFormat;
+use domain::id::{JobId, UploadId};
+use domain::job::{Job, Tier};
+use rig::{Archive, PATIENCE, Rig, Shape, pack};
+use std::collections::HashSet;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use testkit::wait_until_async;
+
+/// A store whose requests never get an answer, so that a job hangs in its middle. The listener must live as long as the test.
+async fn hanging_store() -> (Store, std::net::TcpListener) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("s3://bucket?endpoint=http://{}", listener.local_addr().unwrap());
+    let config = runtime::config::Store { url, access_key: "key".into(), secret_key: "secret".into() };
+    (Store::open(&config).await.unwrap(), listener)
+}
+
+fn small_zip() -> Archive {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    writer.start_file("index.android.bundle", zip::write::SimpleFileOptions::default()).unwrap();
+    std::io::Write::write_all(&mut writer, b"console.log(1)").unwrap();
+    Archive::android(ArchiveFormat::Zip, writer.finish().unwrap().into_inner())
+}
+
+async fn attempts(rig: &Rig, job: &JobId) -> Vec<(u32, Option<AttemptOutcome>)> {
+    let job = job.clone();
+    let attempts = rig.db.read(move |conn| queue::attempts(conn, &job)).await.unwrap();
+    attempts.into_iter().map(|attempt| (attempt.n, attempt.outcome)).collect()
+}
+
+async fn job_of(rig: &Rig, upload: &UploadId) -> queue::JobInfo {
+    let (scope, work) = (rig.scope.clone(), Job::ProcessUpload { upload: upload.clone() });
+    rig.db.read(move |conn| queue::find(conn, &scope, &work)).await.unwrap().expect("a live job")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_soft_stop_gives_jobs_back_without_charging_an_attempt() {
+    let rig = Rig::new(Shape::Embedded).await;
+    let id = rig.upload(&small_zip()).await;
+    let job = job_of(&rig, &id).await.id;
+    let (hanging, _listener) = hanging_store().await;
+    let running = rig.start_with(rig.config(&[]), hanging);
+    wait_until_async(PATIENCE, || async { rig.find(&id).await.state == UploadState::Processing }).await;
+    running.stop().await;
+    assert_eq!(job_of(&rig, &id).await.attempt, 0);
+    let running = rig.start(rig.config(&[]));
+    assert_eq!(rig.processed(&id).await.state, UploadState::Ready);
+    assert_eq!(attempts(&rig, &job).await, [(1, Some(AttemptOutcome::Released)), (1, Some(AttemptOutcome::Completed))]);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_lost_its_lease_stops_working_on_the_job() {
+    let rig = Rig::new(Shape::Embedded).await;
+    let id = rig.upload(&small_zip()).await;
+    let job = job_of(&rig, &id).await.id;
+    let (hanging, _listener) = hanging_store().await;
+    let slow = rig.start_with(rig.config(&[("ALOFT_WORKER__HEARTBEAT_MS", "50")]), hanging);
+    wait_until_async(PATIENCE, || async { rig.find(&id).await.state == UploadState::Processing }).await;
+    // Another worker, whose clock is far ahead, takes the job back.
+    let later = rig.clock.now().plus(Duration::from_secs(3_600));
+    let rescued = rig.db.write(move |tx| queue::rescue_expired(tx, 10, 0, later)).await.unwrap();
+    assert_eq!(rescued.len(), 1);
+    let lost = r#"aloft_worker_attempts_total{kind="process-upload",outcome="lease-lost"}"#;
+    wait_until_async(PATIENCE, || async { slow.metric(lost) == Some(1.0) }).await;
+    slow.stop().await;
+    let due = later.plus(Duration::from_secs(60));
+    let claim = queue::Claim {
+        tier: Tier::P3,
+        limit: 1,
+        worker: domain::id::WorkerId::from_parts(due, [3; 10]),
+        lease: Duration::from_secs(1),
+        deadline: Duration::from_secs(1),
+    };
+    let leases = rig.db.write(move |tx| queue::claim(tx, &claim, due)).await.unwrap();
+    assert_eq!((leases.len(), leases[0].attempt, &leases[0].job), (1, 2, &job));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_fails_delays_an_upload_and_loses_nothing() {
+    let rig = Rig::new(Shape::Embedded).await;
+    let id = rig.upload(&small_zip()).await;
+    let job = job_of(&rig, &id).await.id;
+    // A file where the folder of blobs should be: parts can be read, blobs cannot be written.
+    let blocker = rig.folder.path().join("store/blobs");
+    std::fs::write(&blocker, "").unwrap();
+    let running = rig.start(rig.config(&[("ALOFT_WORKER__POLL_MS", "50")]));
+    wait_until_async(PATIENCE, || async { attempts(&rig, &job).await.first().is_some_and(|first| first.1.is_some()) })
+        .await;
+    std::fs::remove_file(&blocker).unwrap();
+    assert_eq!(rig.processed(&id).await.state, UploadState::Ready);
+    assert_eq!(attempts(&rig, &job).await, [(1, Some(AttemptOutcome::Failed)), (2, Some(AttemptOutcome::Completed))]);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_whose_job_dies_is_failed_and_an_operator_can_revive_it() {
+    let mut rig = Rig::new(Shape::Embedded).await;
+    let id = rig.upload(&small_zip()).await;
+    let job = job_of(&rig, &id).await.id;
+    // Three attempts are lost with their workers; the fourth meets a store that fails.
+    let mut now = rig.clock.now();
+    for number in 1..=3_u8 {
+        now = now.plus(Duration::from_secs(200));
+        let claim = queue::Claim {
+            tier: Tier::P3,
+            limit: 1,
+            worker: domain::id::WorkerId::from_parts(now, [number; 10]),
+            lease: Duration::from_secs(1),
+            deadline: Duration::from_secs(1),
+        };
+        assert_eq!(rig.db.write(move |tx| queue::claim(tx, &claim, now)).await.unwrap().len(), 1);
+        now = now.plus(Duration::from_secs(2));
+        assert_eq!(rig.db.write(move |tx| queue::rescue_expired(tx, 10, 0, now)).await.unwrap().len(), 1);
+    }
+    let blocker = rig.folder.path().join("store/blobs");
+    std::fs::write(&blocker, "").unwrap();
+    rig.clock = runtime::clock::Clock::manual(now.plus(Duration::from_secs(200)));
+    let running = rig.start(rig.config(&[("ALOFT_WORKER__POLL_MS", "50")]));
+    let upload = rig.processed(&id).await;
+    assert_eq!((upload.state, upload.failure_reason.as_deref()), (UploadState::Failed, Some("INTERNAL")));
+    assert_eq!(rig.dead_count().await, 1);
+    std::fs::remove_file(&blocker).unwrap();
+    let (dead, revived, now) = (job, JobId::from_parts(now, [9; 10]), rig.clock.now());
+    rig.db.write(move |tx| queue::retry_dead(tx, &dead, &revived, "operator", now)).await.unwrap();
+    wait_until_async(PATIENCE, || async { rig.find(&id).await.state == UploadState::Ready }).await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_jobs_are_claimed_than_there_are_slots() {
+    let rig = Rig::new(Shape::Embedded).await;
+    for _ in 0..4 {
+        rig.upload(&small_zip()).await;
+    }
+    let (hanging, _listener) = hanging_store().await;
+    let slots = [
+        ("ALOFT_WORKER__TIERS__P3__SLOTS", "2"),
+        ("ALOFT_WORKER__TIERS__P3__BATCH", "10"),
+        ("ALOFT_WORKER__POLL_MS", "10"),
+    ];
+    let running = rig.start_with(rig.config(&slots), hanging);
+    wait_until_async(PATIENCE, || async { running.metric("aloft_worker_running_count") == Some(2.0) }).await;
+    let until = Instant::now() + Duration::from_millis(300);
+    while Instant::now() < until {
+        let stats = rig.db.read(queue::stats).await.unwrap();
+        assert_eq!((stats[3].running, stats[3].ready), (2, 2));
+    }
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_starts_at_once_when_it_is_enqueued() {
+    for shape in [Shape::Embedded, Shape::Scaled] {
+        let rig = Rig::new(shape).await;
+        // Polling alone would take a minute.
+        let running = rig.start(rig.config(&[("ALOFT_WORKER__POLL_MS", "60000")]));
+        wait_until_async(PATIENCE, || async { running.metric("aloft_worker_wait_seconds_count") == Some(0.0) }).await;
+        for _ in 0..3 {
+            let id = rig.upload(&small_zip()).await;
+            assert_eq!(rig.processed(&id).await.state, UploadState::Ready);
+        }
+        let waited = running.metric("aloft_worker_wait_seconds_sum").unwrap();
+        println!("three jobs waited {waited} s together");
+        assert!(waited < 3.0, "{waited}");
+        running.stop().await;
+    }
+}
+
+/// The real program, killed when dropped.
+struct Process(Child);
+
+impl Process {
+    fn start(rig: &Rig) -> Self {
+        let spool = rig.folder.path().join("spool");
+        let child = Command::new(env!("CARGO_BIN_EXE_aloft-worker"))
+            .env("ALOFT_DATABASE__URL", &rig.database_url)
+            .env("ALOFT_STORE__URL", &rig.store_config.url)
+            .env("ALOFT_WORKER__SPOOL_FOLDER", &spool)
+            .env("ALOFT_WORKER__LEASE_MS", "600")
+            .env("ALOFT_WORKER__HEARTBEAT_MS", "100")
+            .env("ALOFT_WORKER__RESCUE_MS", "100")
+            .env("ALOFT_WORKER__POLL_MS", "50")
+            .stderr(Stdio::null())
+            .spawn();
+        Self(child.expect("the worker starts"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_workers_lose_no_upload_and_do_none_twice() {
+    let rig = Rig::new(Shape::Embedded).await;
+    let mut ids = Vec::new();
+    for folder in ["v1/android/hermes", "v1/ios/hermes", "v2/android/hermes", "v2/ios/hermes"] {
+        ids.push(rig.upload(&pack(folder, &HashSet::new())).await);
+    }
+    // Each process is killed a little later in its work than the one before.
+    for delay_ms in [0, 40, 120] {
+        let process = Process::start(&rig);
+        let busy = || async {
+            let states = states_of(&rig, &ids).await;
+            states.contains(&UploadState::Processing) || !states.contains(&UploadState::Queued)
+        };
+        wait_until_async(PATIENCE, busy).await;
+        tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+        drop(process);
+    }
+    let process = Process::start(&rig);
+    for id in &ids {
+        let upload = rig.processed(id).await;
+        assert_eq!((upload.state, upload.failure_message), (UploadState::Ready, None));
+    }
+    drop(process);
+    assert_eq!(rig.bundles().await.len(), ids.len());
+    assert_eq!(rig.dead_count().await, 0);
+}
+
+async fn states_of(rig: &Rig, ids: &[UploadId]) -> Vec<UploadState> {
+    let mut states = Vec::new();
+    for id in ids {
+        states.push(rig.find(id).await.state);
+    }
+    states
+}
