@@ -1,0 +1,236 @@
+//! This file's job is to check the commands against a real server: one process on SQLite and the local disk.
+
+use cli::connection::Connection;
+use cli::progress::Progress;
+use proto::v1;
+use serde_json::Value;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A loaded machine takes its time.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server in a folder of its own, and the place of one user's settings.
+struct World {
+    server: Child,
+    url: String,
+    key: String,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    fn start() -> Self {
+        let built = Command::new(env!("CARGO")).args(["build", "--quiet", "--package", "standalone"]).status().unwrap();
+        assert!(built.success(), "the server does not build");
+        let program = Path::new(env!("CARGO_BIN_EXE_aloft")).with_file_name("aloft-standalone");
+        let folder = tempfile::tempdir().unwrap();
+        let mut server = Command::new(program)
+            .args(["--control-plane-port", "0", "--edge-port", "0", "--data-dir"])
+            .arg(folder.path().join("data"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+        let url = loop {
+            let line = lines.next().expect("the server says where it is").unwrap();
+            if let Some(at) = line.find("http://").filter(|_| line.contains("control plane")) {
+                break line[at..].split_whitespace().next().unwrap().to_owned();
+            }
+        };
+        lines.by_ref().map_while(Result::ok).find(|line| line.contains("Ctrl-C"));
+        // The pipe must stay open and empty.
+        std::thread::spawn(move || lines.for_each(drop));
+        let key = std::fs::read_to_string(folder.path().join("data/first-key")).unwrap().trim().to_owned();
+        Self { server, url, key, folder }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aloft"));
+        command.args(arguments).arg("--json").stdin(Stdio::null());
+        for name in ["ALOFT_SERVER", "ALOFT_API_KEY", "ALOFT_APP", "ALOFT_CHANNEL"] {
+            command.env_remove(name);
+        }
+        command.env("XDG_CONFIG_HOME", self.folder.path());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> (i32, Value) {
+        let output = self.command(arguments).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        let json = serde_json::from_str(&text).unwrap_or_else(|error| panic!("aloft {arguments:?}: {error}: {text}"));
+        (output.status.code().unwrap(), json)
+    }
+
+    fn must(&self, arguments: &[&str]) -> Value {
+        let (code, json) = self.run(arguments);
+        assert_eq!(code, 0, "aloft {arguments:?}: {json}");
+        json
+    }
+
+    /// Looks for bytes of an unfinished upload for a while: the server stores them once it notices that the sender is gone.
+    fn received_bytes(&self) -> u64 {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let connection = Connection::new(&self.url, &self.key, Progress::new(true)).unwrap();
+            for _ in 0..20 {
+                let request = v1::ListUploadsRequest { parent: "apps/trailhead".into(), ..Default::default() };
+                let uploads = connection.uploads().list_uploads(request).await.unwrap().into_inner().uploads;
+                match uploads.iter().map(|upload| upload.received_bytes).max() {
+                    Some(received @ 1..) => return received,
+                    Some(0) => tokio::time::sleep(Duration::from_millis(50)).await,
+                    None => return 0,
+                }
+            }
+            0
+        })
+    }
+
+    fn log_in(&self) {
+        self.must(&["login", "--server", &self.url, "--api-key", &self.key]);
+    }
+
+    fn make_channel(&self) {
+        self.must(&["app", "create", "trailhead"]);
+        self.must(&["channel", "create", "production", "--app", "trailhead"]);
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+fn corpus(path: &str) -> PathBuf {
+    let root = std::env::var_os("ALOFT_CORPUS").expect("ALOFT_CORPUS names the bundles; run ./x test");
+    PathBuf::from(root).join(path)
+}
+
+const PLACE: [&str; 4] = ["--app", "trailhead", "--channel", "production"];
+
+fn with_place<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+    [arguments, &PLACE].concat()
+}
+
+#[test]
+fn a_login_is_checked_kept_and_used() {
+    let world = World::start();
+    let (code, json) = world.run(&["whoami"]);
+    assert_eq!((code, json["error"]["kind"].as_str()), (4, Some("authorization")));
+    let (code, json) = world.run(&["login", "--server", &world.url, "--api-key", "cp_live_nonsense"]);
+    assert_eq!(code, 4, "{json}");
+    assert!(!world.folder.path().join("aloft/config.toml").exists(), "a wrong key was kept");
+    world.log_in();
+    let json = world.must(&["whoami"]);
+    assert_eq!(json["role"], "owner");
+    assert!(world.key.starts_with(json["credential"].as_str().unwrap()), "{json}");
+}
+
+#[test]
+fn apps_and_channels_are_made_shown_changed_and_deleted() {
+    let world = World::start();
+    world.log_in();
+    world.make_channel();
+    let (code, json) = world.run(&["app", "create", "trailhead"]);
+    assert_eq!((code, json["error"]["reason"].as_str()), (5, Some("ALREADY_EXISTS")), "{json}");
+    let (code, json) = world.run(&["app", "get", "nonsense"]);
+    assert_eq!((code, json["error"]["reason"].as_str()), (3, Some("NOT_FOUND")), "{json}");
+    let (code, json) = world.run(&["app", "create", "Not A Slug"]);
+    assert_eq!((code, json["error"]["reason"].as_str()), (2, Some("INVALID_FIELD")), "{json}");
+    let json = world.must(&["app", "update", "trailhead", "--display-name", "Trailhead"]);
+    assert_eq!(json["display_name"], "Trailhead");
+    let json = world.must(&["channel", "update", "production", "--app", "trailhead", "--block"]);
+    assert_eq!(json["blocked"], true);
+    assert_eq!(world.must(&["channel", "list", "--app", "trailhead"])["channels"][0]["channel_name"], "production");
+    let (code, json) = world.run(&["app", "delete", "trailhead"]);
+    assert_eq!((code, json["error"]["reason"].as_str()), (5, Some("IN_USE")), "{json}");
+    world.must(&["channel", "delete", "production", "--app", "trailhead"]);
+    world.must(&["app", "delete", "trailhead"]);
+    assert_eq!(world.must(&["app", "list"])["apps"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn a_release_is_published_ramped_pinned_explained_and_rolled_back() {
+    let world = World::start();
+    world.log_in();
+    world.make_channel();
+    let release = |version: &str| {
+        let path = corpus(&format!("{version}/android/hermes/index.android.bundle")).display().to_string();
+        let json = world.must(&with_place(&["release", &path, "--binary-range", "1.x", "--rollout", "5%"]));
+        json["releases"][0].clone()
+    };
+    let first = release("v1");
+    assert_eq!((first["label"].as_str(), first["share_ppm"].as_u64()), (Some("v1"), Some(50_000)), "{first}");
+    assert_eq!(
+        (first["upload"]["state"].as_str(), first["upload"]["engine"].as_str()),
+        (Some("ready"), Some("hermes"))
+    );
+    let second = release("v2");
+    assert!(second["upload"]["known_file_count"].as_u64().unwrap() > 0, "assets were sent again: {second}");
+    let json = world.must(&with_place(&["rollout", "set", "33.3333%"]));
+    assert_eq!(
+        (json["releases"][0]["label"].as_str(), json["releases"][0]["share_ppm"].as_u64()),
+        (Some("v2"), Some(333_333))
+    );
+    let json = world.must(&with_place(&["rollout", "pause", "--release", "v1"]));
+    assert_eq!(json["releases"][0]["rollout_state"], "paused");
+    world.must(&with_place(&["pin", "tester-1", "v2"]));
+    let explain = ["explain", "tester-1", "--platform", "android", "--binary", "1.2"];
+    let json = world.must(&with_place(&explain));
+    assert_eq!((json["label"].as_str(), json["steps"][0]["verdict"].as_str()), (Some("v2"), Some("pinned")), "{json}");
+    world.must(&with_place(&["unpin", "tester-1"]));
+    assert_eq!(world.must(&with_place(&["pins"]))["pins"], Value::Array(Vec::new()));
+    let json = world.must(&with_place(&["rollback", "--to", "v1"]));
+    assert_eq!(json["releases"][0]["bundle_sha256"], first["bundle_sha256"]);
+    world.must(&["channel", "create", "staging", "--app", "trailhead"]);
+    let json = world.must(&with_place(&["promote", "--release", "v2", "--to", "staging"]));
+    assert_eq!(
+        (json["releases"][0]["label"].as_str(), json["releases"][0]["origin"].as_str()),
+        (Some("v1"), Some("promotion"))
+    );
+    let json = world.must(&["status", "--app", "trailhead"]);
+    assert_eq!(json["channels"][0]["releases"][0]["label"], "v3");
+    let (code, json) =
+        world.run(&["release", "/no/such/file", "--app", "trailhead", "--channel", "x", "--binary-range", "*"]);
+    assert_eq!(code, 2, "{json}");
+}
+
+#[test]
+fn an_export_is_published_for_both_platforms() {
+    let world = World::start();
+    world.log_in();
+    world.make_channel();
+    let path = corpus("expo/v1").display().to_string();
+    let json = world.must(&with_place(&["release", &path, "--runtime-version", "1"]));
+    let platforms: Vec<_> = json["releases"].as_array().unwrap().iter().map(|release| &release["platform"]).collect();
+    assert_eq!(platforms, ["android", "ios"]);
+}
+
+#[test]
+fn an_upload_resumes_after_the_command_was_killed() {
+    let world = World::start();
+    world.log_in();
+    world.make_channel();
+    let path = corpus("v1/android/js").display().to_string();
+    let arguments = ["upload", &path, "--app", "trailhead"];
+    let slow = [&arguments[..], &["--limit-rate", "100000"]].concat();
+    // Killed too early, nothing has arrived; each round gives it twice as long.
+    let mut pause = Duration::from_millis(400);
+    let begun = Instant::now();
+    while world.received_bytes() == 0 {
+        assert!(begun.elapsed() < PATIENCE, "no byte of a killed upload is kept");
+        let mut killed = world.command(&slow).stdout(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(pause);
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        pause *= 2;
+    }
+    let json = world.must(&arguments);
+    let upload = &json["uploads"][0];
+    let (sent, size) = (upload["sent_size_bytes"].as_u64().unwrap(), upload["archive_size_bytes"].as_u64().unwrap());
+    assert!(sent < size, "everything was sent again: {upload}");
+    assert_eq!(upload["state"], "ready");
+}
