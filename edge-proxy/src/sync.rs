@@ -35,8 +35,11 @@ const SILENCE_MAX: Duration = Duration::from_secs(15);
 /// A short break heals at once; a long one must not make a herd of edges.
 const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
-/// Messages that wait to be sent or put to use; more make the other side wait.
-const QUEUE: usize = 64;
+/// Messages that wait to be put to use; more make the other side wait.
+const HEARD_MAX: usize = 64;
+/// Messages that wait to be sent: one for every channel that an edge may follow, with room to spare. Reading never waits for writing, so
+/// the two sides cannot wait for each other.
+const SAID_MAX: usize = 128 * 1024;
 /// A snapshot and its envelope.
 const MESSAGE_MAX_BYTES: usize = ENCODED_MAX_BYTES + 64 * 1024;
 /// The newest snapshot schema that this edge understands.
@@ -66,6 +69,8 @@ enum Ended {
     Silent,
     #[error("the control plane ended the stream")]
     Closed,
+    #[error("the control plane does not read what it is sent")]
+    Stuck,
 }
 
 impl Sync {
@@ -87,10 +92,9 @@ impl Sync {
     }
 
     async fn session(&self, backoff: &mut Backoff) -> Result<(), Ended> {
-        let (say, said) = mpsc::channel(QUEUE);
-        let (work, pending) = mpsc::channel(QUEUE);
-        // The channel is empty and open: this cannot fail.
-        let _ = say.send(self.hello()).await;
+        let (say, said) = mpsc::channel(SAID_MAX);
+        let (work, pending) = mpsc::channel(HEARD_MAX);
+        put(&say, self.hello())?;
         let mut request = tonic::Request::new(ReceiverStream::new(said));
         request.metadata_mut().insert("authorization", self.authorization.clone());
         let mut client =
@@ -105,19 +109,18 @@ impl Sync {
         }
     }
 
-    fn hello(&self) -> v1::SyncRequest {
+    fn hello(&self) -> Said {
         let have = |channel: Arc<crate::snapshot::Channel>| v1::SyncHave {
             key: Some(convert::channel_key_to_wire(&channel.snapshot.key)),
             version: Some(convert::version_to_wire(channel.snapshot.version)),
             digest: convert::sha256_to_wire(&channel.digest),
         };
-        let hello = v1::SyncHello {
+        Said::Hello(v1::SyncHello {
             edge_id: self.edge.to_string(),
             software_version: env!("CARGO_PKG_VERSION").to_owned(),
             schema_max: SCHEMA_MAX,
             have: self.channels.all().into_iter().map(have).collect(),
-        };
-        v1::SyncRequest { message: Some(Said::Hello(hello)) }
+        })
     }
 
     /// Takes messages from the stream. Only the wait for the other side counts as silence.
@@ -148,7 +151,7 @@ impl Sync {
                 }
             };
             for message in messages {
-                say.send(v1::SyncRequest { message: Some(message) }).await.map_err(|_| Ended::Closed)?;
+                put(say, message)?;
             }
         }
     }
@@ -164,7 +167,7 @@ impl Sync {
             match pending.recv().await.ok_or(Ended::Closed)? {
                 Heard::Snapshot(snapshot) => {
                     let reply = self.apply(snapshot).await?;
-                    say.send(v1::SyncRequest { message: Some(reply) }).await.map_err(|_| Ended::Closed)?;
+                    put(say, reply)?;
                 }
                 Heard::Absent(absent) => self.remove(absent).await?,
                 Heard::CaughtUp(_) => {
@@ -196,4 +199,12 @@ impl Sync {
         let applier = self.applier.clone();
         tokio::task::spawn_blocking(move || applier.remove(&key)).await.map_err(|_| Ended::Closed)
     }
+}
+
+/// Queues a message, without waiting.
+fn put(say: &mpsc::Sender<v1::SyncRequest>, message: Said) -> Result<(), Ended> {
+    say.try_send(v1::SyncRequest { message: Some(message) }).map_err(|error| match error {
+        mpsc::error::TrySendError::Full(_) => Ended::Stuck,
+        mpsc::error::TrySendError::Closed(_) => Ended::Closed,
+    })
 }

@@ -179,7 +179,7 @@ impl Shelf {
             let age = |entry: &Entry| entry.used.load(Ordering::Relaxed);
             let listed = inner.entries.iter().filter(|(sha256, _)| !is_pinned(sha256));
             candidates = listed.map(|(sha256, entry)| (age(entry), *sha256, entry.size_bytes)).collect();
-            candidates.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+            candidates.sort_unstable_by_key(|candidate| std::cmp::Reverse(candidate.0));
         }
         loop {
             let full = if inner.total_bytes + size_bytes > self.max_bytes {

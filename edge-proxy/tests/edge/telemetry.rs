@@ -62,10 +62,9 @@ async fn reports_without_token_or_beyond_the_limits_are_refused() {
     let (_world, _server, edge) = World::serving(&snapshot).await;
     assert_eq!(edge.client.post("/v1/events", "", &report(&[event(1)])).await.status, 401);
     let token = edge.token(&snapshot).await;
-    let forged = format!("{}A", &token[..token.len() - 1]);
-    if forged != token {
-        assert_eq!(edge.client.post("/v1/events", &forged, &report(&[event(1)])).await.status, 401);
-    }
+    let last = if token.ends_with('A') { 'E' } else { 'A' };
+    let forged = format!("{}{last}", &token[..token.len() - 1]);
+    assert_eq!(edge.client.post("/v1/events", &forged, &report(&[event(1)])).await.status, 401);
     assert_eq!(send(&edge, &snapshot, &report(&vec![event(1); 101])).await.status, 400);
     assert_eq!(send(&edge, &snapshot, &json!({"events": []})).await.status, 400);
     assert_eq!(send(&edge, &snapshot, &report(&[json!("x".repeat(70_000))])).await.status, 413);
