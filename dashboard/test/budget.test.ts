@@ -29,7 +29,10 @@ describe('the first screen', () => {
     expect(wireBytes(/href="([^"]+\.css)"/g)).toBeLessThanOrEqual(STYLE_MAX_BYTES);
   });
 
-  it('loads nothing from elsewhere and runs no inline script, so that a strict content policy can stand', () => {
+  it('has a strict content policy, and nothing in it that the policy would refuse', () => {
+    const policy = /http-equiv="Content-Security-Policy" content="([^"]+)"/.exec(page)?.[1]?.replaceAll('&#39;', "'") ?? '';
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toContain('unsafe');
     expect(page).not.toMatch(/(?:src|href)="(?:https?:)?\/\//);
     expect(page).not.toMatch(/<script(?![^>]*\bsrc=)[^>]*>/);
     expect(page).not.toMatch(/ style=| on[a-z]+=/);
