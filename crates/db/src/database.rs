@@ -17,6 +17,8 @@ const RUNS_MAX: u32 = 7;
 const RETRY_DELAY: Duration = Duration::from_millis(5);
 /// No further run starts after this, because the caller has a deadline too.
 const RETRY_WITHIN: Duration = Duration::from_secs(10);
+/// Connections that are opened at once; the others open when they are needed.
+const WARM_CONNECTIONS: usize = 4;
 /// How often [`Db::open_waiting`] looks whether the database is there.
 const OPEN_RETRY_DELAY: Duration = Duration::from_secs(1);
 
@@ -99,7 +101,12 @@ impl Db {
         let place = Place::parse(&config.url)?;
         let size = config.pool_size.unwrap_or(place.default_pool_size()).max(1);
         let pool = pool::build(&place, size)?;
-        drop(pool::checkout(&pool).await?);
+        // The first use of a connection is slow: the first requests should not pay for it.
+        let mut warm = Vec::new();
+        for _ in 0..size.min(WARM_CONNECTIONS) {
+            warm.push(pool::checkout(&pool).await?);
+        }
+        drop(warm);
         let writer = place.is_sqlite().then(|| Arc::new(Semaphore::new(1)));
         let wakeups = Wakeups::start(&place);
         Ok(Self { place, pool, writer, wakeups })

@@ -27,6 +27,8 @@ const SQLITE_BUSY_TIMEOUT_MS: u32 = 10_000;
 const POSTGRES_STATEMENT_TIMEOUT_MS: u32 = 30_000;
 /// A transaction that does nothing for so long lost its process; the server must free its locks.
 const POSTGRES_IDLE_TRANSACTION_TIMEOUT_MS: u32 = 60_000;
+/// Connection parameters that hold unless the URL says otherwise: a server that neither accepts nor acknowledges for so long is away.
+const POSTGRES_DEFAULTS: [(&str, &str); 2] = [("connect_timeout", "5"), ("tcp_user_timeout", "30000")];
 /// The advisory lock under which migrations run: "aloft" in ASCII.
 const MIGRATION_LOCK: i64 = 0x61_6c6f_6674;
 /// The upper half of the advisory locks under which a tier's jobs are claimed: "job" in ASCII.
@@ -52,7 +54,10 @@ impl Place {
             return if path.is_empty() || path == ":memory:" { Err(RULE) } else { Ok(Self::Sqlite(path.to_owned())) };
         }
         match url.split_once("://") {
-            Some(("postgres" | "postgresql", rest)) if !rest.is_empty() => Ok(Self::Postgres(url.to_owned())),
+            Some(("postgres" | "postgresql", rest)) if !rest.is_empty() => {
+                let url = POSTGRES_DEFAULTS.iter().fold(url.to_owned(), with_default);
+                Ok(Self::Postgres(url))
+            }
             Some(_) | None => Err(RULE),
         }
     }
@@ -84,6 +89,15 @@ impl Place {
             Self::Postgres(url) => open_postgres(url).map(DbConn::Pg),
         }
     }
+}
+
+/// Adds a parameter to a URL that does not have it.
+fn with_default(url: String, (name, value): &(&str, &str)) -> String {
+    if url.contains(&format!("{name}=")) {
+        return url;
+    }
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}{name}={value}")
 }
 
 /// Opens a connection to a PostgreSQL server with our limits set.
@@ -151,10 +165,10 @@ pub(crate) fn rollback(conn: &mut DbConn, durability: Durability) {
 }
 
 fn restore(conn: &mut DbConn, durability: Durability) {
-    if let (DbConn::Sqlite(c), Durability::Relaxed) = (conn, durability) {
-        if let Err(error) = c.batch_execute("PRAGMA synchronous = FULL") {
-            tracing::warn!(%error, "could not make the connection durable again");
-        }
+    if let (DbConn::Sqlite(c), Durability::Relaxed) = (conn, durability)
+        && let Err(error) = c.batch_execute("PRAGMA synchronous = FULL")
+    {
+        tracing::warn!(%error, "could not make the connection durable again");
     }
 }
 
@@ -241,7 +255,11 @@ mod tests {
     fn urls_name_a_database_or_are_refused() {
         assert_eq!(Place::parse("sqlite:a/b.db").unwrap(), Place::Sqlite("a/b.db".into()));
         assert_eq!(Place::parse("sqlite:///a/b.db").unwrap(), Place::Sqlite("/a/b.db".into()));
-        assert!(!Place::parse("postgres://localhost/x").unwrap().is_sqlite());
+        let server = |text: &str| Place::Postgres(text.into());
+        let plain = Place::parse("postgres://h/x").unwrap();
+        assert_eq!(plain, server("postgres://h/x?connect_timeout=5&tcp_user_timeout=30000"));
+        let own = Place::parse("postgresql://h/x?connect_timeout=1").unwrap();
+        assert_eq!(own, server("postgresql://h/x?connect_timeout=1&tcp_user_timeout=30000"));
         for bad in ["", "sqlite:", "sqlite::memory:", "mysql://x", "/tmp/x.db", "postgres://"] {
             assert_eq!(Place::parse(bad).unwrap_err().kind(), domain::ErrorKind::FailedPrecondition, "{bad}");
         }

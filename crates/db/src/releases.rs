@@ -297,6 +297,26 @@ pub fn apply(
     Ok(after)
 }
 
+/// Deletes a release with its pins, when it still has this revision (any, when none is given), else `Conflict`. Its `seq` is not
+/// given out again.
+pub fn delete(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    id: &ReleaseId,
+    expected_revision: Option<u64>,
+    now: Timestamp,
+) -> Result<()> {
+    let row = get(tx, scope, id)?;
+    let expected = expected_revision.unwrap_or(row.revision);
+    let deleted = db!(tx, |c| {
+        diesel::delete(release::table.find(id.as_str())).filter(release::revision.eq(expected.to_sql())).execute(c)
+    })?;
+    if deleted == 0 {
+        return Err(Error::Conflict { what: "release" });
+    }
+    channels::touch(tx, &row.channel, now)
+}
+
 fn changed(before: Release, changes: &ReleaseChanges) -> Release {
     let (target_kind, target_value) =
         changes.target.as_ref().map_or((before.target_kind, before.target_value.clone()), target_columns);

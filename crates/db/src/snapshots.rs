@@ -17,6 +17,9 @@ use domain::snapshot::{
 use domain::{ChannelName, Platform, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// A channel and the version that its snapshot has now.
+pub type Versioned = (ChannelKey, SnapshotVersion);
+
 /// What of a bundle a snapshot needs.
 struct BundleHead {
     hash: Sha256,
@@ -85,11 +88,7 @@ pub fn versions(conn: &mut DbConn, keys: &[ChannelKey]) -> Result<BTreeMap<Chann
 }
 
 /// Lists every channel with its version, in pages by channel id. Returns the id to go on after, none when the page is empty.
-pub fn list(
-    conn: &mut DbConn,
-    after: Option<&ChannelId>,
-    limit: u32,
-) -> Result<(Vec<(ChannelKey, SnapshotVersion)>, Option<ChannelId>)> {
+pub fn list(conn: &mut DbConn, after: Option<&ChannelId>, limit: u32) -> Result<(Vec<Versioned>, Option<ChannelId>)> {
     let epoch = meta::epoch(conn)?;
     let rows: Vec<(String, (String, String, i64))> = db!(conn, |c| {
         channel::table
@@ -112,7 +111,7 @@ pub fn keys(conn: &mut DbConn, app: &AppId) -> Result<Vec<ChannelKey>> {
     names.into_iter().map(|name| Ok(ChannelKey { app: app.clone(), channel: ChannelName::from_sql(name)? })).collect()
 }
 
-fn versioned((app, name, version): (String, String, i64), epoch: u64) -> Result<(ChannelKey, SnapshotVersion)> {
+fn versioned((app, name, version): (String, String, i64), epoch: u64) -> Result<Versioned> {
     let key = ChannelKey { app: AppId::from_sql(app)?, channel: ChannelName::from_sql(name)? };
     Ok((key, SnapshotVersion { epoch, version: u64::from_sql(version)? }))
 }

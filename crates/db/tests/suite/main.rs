@@ -1,5 +1,7 @@
 //! This file's job is to name the suite that runs every verb on both databases.
 
+#![expect(clippy::unwrap_used, reason = "a test that meets an error has failed")]
+
 /// Defines one test for each database: `db_test! { async fn name(world) { … } }`.
 macro_rules! db_test {
     ($(#[$meta:meta])* async fn $name:ident($world:ident) $body:block) => {

@@ -117,6 +117,8 @@ db_test! {
     }
 }
 
+type Step = Box<dyn Fn(&mut db::Tx<'_>, &Tenant) -> db::Result<()> + Send + Sync>;
+
 async fn version(world: &World, t: &Tenant) -> u64 {
     let t = t.clone();
     world.read(move |c| db::channels::get(c, &t.scope, &t.channel.id)).await.snapshot_version
@@ -134,7 +136,7 @@ db_test! {
         let r = t.clone();
         let changed = world.write(move |tx| db::releases::apply(tx, &r.scope, &r.release.id, 1, &changes, after(1))).await;
         assert_eq!((changed.rollout_ppm.get(), changed.rollout_state, changed.notes), (10_000, RolloutState::Paused, t.release.notes.clone()));
-        let steps: Vec<Box<dyn Fn(&mut db::Tx<'_>, &Tenant) -> db::Result<()> + Send + Sync>> = vec![
+        let steps: Vec<Step> = vec![
             Box::new(|tx, t| db::device_pins::remove(tx, &t.scope, &t.channel.id, &t.pin.device_key, after(2))),
             Box::new(|tx, t| {
                 let blocked = ChannelChanges { blocked: Some(true), ..Default::default() };
