@@ -1,1 +1,149 @@
-//! This file's job is to name the parts of the crate.
+//! This file's job is to make a control plane from its configuration and the parts that it stands on.
+//!
+//! ```text
+//! guard (who may call what) → rpc (decode, one call, encode) → app (one use case, one transaction) → db, blob
+//! edge (snapshots to edge proxies): feed (database → hub) → hub (newest state of each channel) → stream (one edge)
+//! ```
+
+mod app;
+mod auth;
+mod bootstrap;
+mod config;
+mod context;
+mod edge;
+mod error;
+mod limits;
+mod listen;
+mod names;
+mod paging;
+mod request_id;
+mod rpc;
+mod server;
+mod transfer;
+
+pub use auth::key::{ApiKey, Environment};
+pub use auth::verify::stored_form;
+pub use bootstrap::FirstKey;
+pub use config::Config;
+pub use edge::fleet::{EdgeState, Fleet};
+pub use error::{Error, Result};
+pub use listen::Bound;
+
+use auth::edge_token::EdgeToken;
+use auth::guard::Guard;
+use auth::verify::Verifier;
+use axum::Router;
+use context::{Bounds, Context};
+use domain::Sha256;
+use edge::hub::Hub;
+use edge::stream::Parts;
+use paging::PageTokens;
+use proto::policy::Policies;
+use runtime::clock::Clock;
+use runtime::health::Health;
+use runtime::observe::Metrics;
+use runtime::secret::ExposeSecret as _;
+use runtime::shutdown::Stop;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Version of the software, as callers and edges see it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What a control plane stands on.
+pub struct Deps {
+    /// The database, with its tables.
+    pub db: db::Db,
+    /// The object store.
+    pub store: blob::Store,
+    /// The time.
+    pub clock: Clock,
+    /// Says when to stop.
+    pub stop: Stop,
+    /// Where its metrics go.
+    pub metrics: Metrics,
+    /// Where it says how it is.
+    pub health: Health,
+}
+
+/// A control plane that is ready to serve.
+pub struct ControlPlane {
+    config: Config,
+    context: Context,
+    router: Router,
+    fleet: Arc<Fleet>,
+}
+
+impl ControlPlane {
+    /// Makes a control plane and starts its background work, which ends with the stop. To be called inside a Tokio runtime.
+    ///
+    /// # Errors
+    /// When the contract's descriptors or an allowed origin cannot be read.
+    pub fn build(config: Config, deps: Deps) -> Result<Self> {
+        let Deps { db, store, clock, stop, metrics, health } = deps;
+        let context = Context {
+            db: db.clone(),
+            store,
+            clock: clock.clone(),
+            stop: stop.clone(),
+            pages: PageTokens::new(config.pepper.expose_secret().as_bytes()),
+            bounds: Bounds {
+                upload_max_bytes: config.upload_max_bytes,
+                upload_keep: Duration::from_secs(config.upload_keep_hours.saturating_mul(60 * 60)),
+            },
+        };
+        let policies = Policies::read(proto::FILE_DESCRIPTOR_SET)
+            .map_err(|cause| Error::Broken { what: "the contract's policies cannot be read", cause: cause.into() })?;
+        let verifier = Arc::new(Verifier::new(db, clock, &config.pepper));
+        let guard = Arc::new(Guard::new(&policies, Arc::clone(&verifier), EdgeToken::new(&config.edge_token)));
+        let fleet = Arc::new(Fleet::new(&metrics));
+        let hub = Arc::new(Hub::default());
+        let token_hash = Sha256::of(config.edge_token.expose_secret().as_bytes());
+        let parts = Parts { hub: Arc::clone(&hub), fleet: Arc::clone(&fleet), token_hash };
+        let poll = Duration::from_millis(config.poll_ms);
+        let feed_health = health.component("control-plane");
+        let assembly = server::Assembly { context: context.clone(), parts, guard, health };
+        let router = server::router(&config, assembly)?;
+        tokio::spawn(edge::feed::run(context.clone(), hub, poll, feed_health));
+        tokio::spawn(verifier.watch_revocations(poll, stop));
+        Ok(Self { config, context, router, fleet })
+    }
+
+    /// Makes the first organization, its owner and a key, unless there is an organization. Whoever calls this shows the key once.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn bootstrap(&self) -> Result<Option<FirstKey>> {
+        bootstrap::run(&self.context, &self.config).await
+    }
+
+    /// Returns everything that it serves, for calls inside the process.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// Returns the edges that are connected to this replica.
+    #[must_use]
+    pub fn fleet(&self) -> Arc<Fleet> {
+        Arc::clone(&self.fleet)
+    }
+
+    /// Takes the configured address; port 0 takes a free one, which [`Bound::address`] tells.
+    ///
+    /// # Errors
+    /// When the address cannot be had.
+    pub async fn bind(&self) -> Result<Bound> {
+        Bound::new(self.config.listen, self.router(), self.context.stop.clone()).await
+    }
+
+    /// Serves on the configured address until the stop.
+    ///
+    /// # Errors
+    /// When the address cannot be had.
+    pub async fn run(self) -> Result<()> {
+        let bound = self.bind().await?;
+        tracing::info!(address = %bound.address()?, "the control plane listens");
+        bound.run().await;
+        Ok(())
+    }
+}

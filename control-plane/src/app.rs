@@ -1,0 +1,15 @@
+//! This file's job is to name the use cases. Each one runs inside a transaction that [`crate::context::Context`] owns.
+
+pub mod apps;
+pub mod binaries;
+pub mod bundles;
+pub mod channels;
+pub mod etag;
+pub mod explain;
+pub mod jobs;
+pub mod lookup;
+pub mod pins;
+pub mod record;
+pub mod releases;
+pub mod telemetry;
+pub mod uploads;

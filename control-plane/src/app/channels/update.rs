@@ -1,0 +1,53 @@
+//! This file's job is to rename, block or unblock a channel.
+
+use super::channel_name;
+use crate::app::{etag, lookup, record};
+use crate::context::Change;
+use crate::error::{Error, Result};
+use crate::names::{self, ChannelPath};
+use db::Tx;
+use db::channels::{Channel, ChannelChanges};
+
+/// A checked request.
+#[derive(Debug, Clone)]
+pub struct Update {
+    path: ChannelPath,
+    etag: String,
+    changes: ChannelChanges,
+}
+
+impl Update {
+    /// Checks a request: the fields in the mask take the values of `channel`.
+    ///
+    /// # Errors
+    /// Invalid argument that names the field.
+    pub fn new(channel: &proto::v1::Channel, mask: &[String], etag: &str) -> Result<Self> {
+        let mut changes = ChannelChanges::default();
+        for path in mask {
+            match path.as_str() {
+                "channel_name" => changes.name = Some(channel_name("channel.channel_name", &channel.channel_name)?),
+                "blocked" => changes.blocked = Some(channel.blocked),
+                _ => return Err(Error::field("update_mask", "may have channel_name and blocked")),
+            }
+        }
+        if mask.is_empty() {
+            return Err(Error::field("update_mask", "must not be empty"));
+        }
+        Ok(Self { path: names::channel("channel.name", &channel.name)?, etag: etag.to_owned(), changes })
+    }
+}
+
+/// Changes the channel; edges learn of it.
+///
+/// # Errors
+/// Conflict when the etag is not the current one; already exists when the name is taken.
+pub fn update(tx: &mut Tx<'_>, change: &Change, update: &Update) -> Result<Channel> {
+    let scope = &change.caller.scope;
+    let before = lookup::channel(tx, scope, &update.path)?;
+    etag::check(&update.etag, before.revision, "channel")?;
+    let after = db::channels::apply(tx, scope, &before.id, before.revision, &update.changes, change.now)?;
+    let blocked = after.blocked.to_string();
+    let facts = [("name", after.name.as_str()), ("blocked", blocked.as_str())];
+    record::done(tx, change, "UpdateChannel", names::of_channel(&after.app, &after.id), &facts)?;
+    Ok(after)
+}

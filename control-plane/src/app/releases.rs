@@ -1,0 +1,133 @@
+//! This file's job is to name what can be done with releases, and to show one.
+
+mod delete;
+mod promote;
+mod publish;
+mod roll_back;
+mod set_rollout;
+mod update;
+
+pub use delete::delete;
+pub use promote::{Promotion, promote};
+pub use publish::{Publication, publish};
+pub use roll_back::{RollBack, roll_back};
+pub use set_rollout::{SetRollout, set_rollout};
+pub use update::{Update, update};
+
+use crate::app::{jobs, record};
+use crate::context::Change;
+use crate::error::{Error, Result};
+use crate::names;
+use db::releases::Release;
+use db::{DbConn, Scope, Tx};
+use domain::id::BundleId;
+use domain::job::Job;
+use domain::release::{NOTES_MAX_BYTES, Retreat};
+use domain::target::Target;
+use domain::{Ppm, Sha256};
+use proto::v1;
+use std::collections::BTreeMap;
+
+/// Devices are rarely more than two releases behind; each delta costs a job.
+const DELTA_BASES: usize = 2;
+/// How far back bases are looked for.
+const DELTA_LOOKBACK: u32 = 50;
+
+/// A release with the hash of its content.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// The row.
+    pub release: Release,
+    /// Content hash of its bundle; none for the embedded one.
+    pub bundle_hash: Option<Sha256>,
+}
+
+/// Adds the hash of its content to a release.
+///
+/// # Errors
+/// Those of the database.
+pub fn view(conn: &mut DbConn, scope: &Scope, release: Release) -> Result<View> {
+    let bundle = release.bundle.as_ref().map(|id| db::bundles::get(conn, scope, id)).transpose()?;
+    Ok(View { release, bundle_hash: bundle.map(|bundle| bundle.content_hash) })
+}
+
+/// Adds the hashes of their content to releases; each bundle is read once.
+///
+/// # Errors
+/// Those of the database.
+pub fn views(conn: &mut DbConn, scope: &Scope, releases: Vec<Release>) -> Result<Vec<View>> {
+    let mut hashes: BTreeMap<BundleId, Sha256> = BTreeMap::new();
+    let mut views = Vec::with_capacity(releases.len());
+    for release in releases {
+        let known = release.bundle.as_ref().and_then(|id| hashes.get(id).copied());
+        let shown = match known {
+            Some(hash) => View { release, bundle_hash: Some(hash) },
+            None => view(conn, scope, release)?,
+        };
+        if let (Some(id), Some(hash)) = (&shown.release.bundle, shown.bundle_hash) {
+            hashes.insert(id.clone(), hash);
+        }
+        views.push(shown);
+    }
+    Ok(views)
+}
+
+fn new_salt() -> String {
+    hex::encode(runtime::random::bytes::<8>())
+}
+
+/// Checks release notes.
+fn notes(field: &'static str, text: &str) -> Result<String> {
+    if text.len() > NOTES_MAX_BYTES {
+        return Err(Error::field(field, format!("must be at most {NOTES_MAX_BYTES} bytes")));
+    }
+    Ok(text.to_owned())
+}
+
+/// Reads a share; everybody when it is not set.
+fn share(field: &'static str, ppm: Option<u32>) -> Result<Ppm> {
+    ppm.map_or(Ok(Ppm::ALL), |ppm| Ppm::new(ppm).map_err(Error::in_field(field)))
+}
+
+/// Reads a retreat; devices stay when it is not set.
+fn retreat(field: &'static str, value: i32) -> Result<Retreat> {
+    if value == v1::Retreat::Unspecified as i32 {
+        return Ok(Retreat::Stay);
+    }
+    Ok(proto::convert::retreat_from_wire(value, field)?)
+}
+
+fn target(wire: Option<v1::Target>) -> Result<Target> {
+    Ok(proto::convert::target_from_wire(wire)?)
+}
+
+/// Inserts a new release, asks for the deltas that lead to it, and notes both.
+fn insert(tx: &mut Tx<'_>, change: &Change, action: &str, row: &Release) -> Result<View> {
+    let scope = &change.caller.scope;
+    let release = db::releases::insert(tx, scope, row)?;
+    if let Some(bundle) = release.bundle.clone() {
+        for from in delta_bases(tx, scope, &release, &bundle)? {
+            let work = Job::MakeDelta { from, to: bundle.clone() };
+            jobs::enqueue(tx, change, &release.app, work, 0)?;
+        }
+    }
+    let resource = names::of_release(&release.app, &release.channel, &release.id);
+    let (label, share) = (format!("v{}", release.seq), release.rollout_ppm.get().to_string());
+    let facts = [("label", label.as_str()), ("platform", release.platform.as_str()), ("share_ppm", &share)];
+    record::done(tx, change, action, resource, &facts)?;
+    view(tx, scope, release)
+}
+
+/// Returns the bundles that devices of the channel most likely run.
+fn delta_bases(conn: &mut DbConn, scope: &Scope, new: &Release, bundle: &BundleId) -> Result<Vec<BundleId>> {
+    let before = db::releases::list(conn, scope, &new.channel, Some(new.seq), DELTA_LOOKBACK)?;
+    let mut bases = Vec::new();
+    for release in before.into_iter().filter(|release| release.enabled && release.platform == new.platform) {
+        match release.bundle {
+            Some(base) if base != *bundle && !bases.contains(&base) => bases.push(base),
+            Some(_) | None => {}
+        }
+    }
+    bases.truncate(DELTA_BASES);
+    Ok(bases)
+}

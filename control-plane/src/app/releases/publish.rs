@@ -1,0 +1,85 @@
+//! This file's job is to publish a bundle in a channel.
+
+use super::{View, insert, new_salt, notes, retreat, share, target};
+use crate::app::lookup;
+use crate::context::Change;
+use crate::error::{Error, Result};
+use crate::names::{self, ChannelPath, OwnedPath};
+use db::releases::Release;
+use db::{ReleaseOrigin, Tx};
+use domain::Ppm;
+use domain::id::{BundleId, ReleaseId};
+use domain::release::{Retreat, RolloutState};
+use domain::target::Target;
+use proto::v1;
+
+/// A checked request.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    channel: ChannelPath,
+    bundle: OwnedPath<BundleId>,
+    target: Target,
+    mandatory: bool,
+    notes: String,
+    share: Ppm,
+    retreat: Retreat,
+    enabled: bool,
+}
+
+impl Publication {
+    /// Checks a request.
+    ///
+    /// # Errors
+    /// Invalid argument that names the field.
+    pub fn new(request: &v1::CreateReleaseRequest) -> Result<Self> {
+        let publication = Self {
+            channel: names::channel("parent", &request.parent)?,
+            bundle: names::bundle("bundle", &request.bundle)?,
+            target: target(request.target.clone())?,
+            mandatory: request.mandatory,
+            notes: notes("notes", &request.notes)?,
+            share: share("share_ppm", request.share_ppm)?,
+            retreat: retreat("retreat", request.retreat)?,
+            enabled: !request.disabled,
+        };
+        Ok(publication)
+    }
+}
+
+/// Publishes the bundle.
+///
+/// # Errors
+/// Not found when the channel or the bundle does not exist; invalid argument when they belong to different apps.
+pub fn publish(tx: &mut Tx<'_>, change: &Change, publication: &Publication) -> Result<View> {
+    let scope = &change.caller.scope;
+    let channel = lookup::channel(tx, scope, &publication.channel)?;
+    let bundle = lookup::bundle(tx, scope, &publication.bundle)?;
+    if bundle.app != channel.app {
+        return Err(Error::field("bundle", "must be a bundle of the channel's app"));
+    }
+    let (target_kind, target_value) = db::releases::target_columns(&publication.target);
+    let row = Release {
+        id: ReleaseId::from_parts(change.now, runtime::random::bytes()),
+        app: channel.app,
+        channel: channel.id,
+        seq: 0,
+        platform: bundle.platform,
+        bundle: Some(bundle.id),
+        target_kind,
+        target_value,
+        mandatory: publication.mandatory,
+        enabled: publication.enabled,
+        notes: publication.notes.clone(),
+        rollout_state: RolloutState::Active,
+        rollout_ppm: publication.share,
+        rollout_salt: new_salt(),
+        rollout_retreat: publication.retreat,
+        origin: ReleaseOrigin::Publish,
+        origin_release: None,
+        revision: 1,
+        created_by: change.caller.key_id.to_string(),
+        created_at: change.now,
+        updated_at: change.now,
+    };
+    insert(tx, change, "CreateRelease", &row)
+}

@@ -1,0 +1,86 @@
+//! This file's job is to say which role may do what to which kind of resource.
+
+use db::Role;
+use domain::text_enum;
+
+text_enum! {
+    /// The kinds of resource that policies name.
+    pub enum Resource {
+        /// The caller itself.
+        Caller => "caller",
+        /// An app.
+        App => "app",
+        /// A channel.
+        Channel => "channel",
+        /// A device's pin.
+        Pin => "pin",
+        /// A native build.
+        Binary => "binary",
+        /// An upload.
+        Upload => "upload",
+        /// A bundle.
+        Bundle => "bundle",
+        /// A release.
+        Release => "release",
+        /// An edge proxy's own state.
+        Edge => "edge",
+        /// What devices report.
+        Telemetry => "telemetry",
+    }
+}
+
+text_enum! {
+    /// What is done to a resource.
+    pub enum Action {
+        /// Looking.
+        Read => "read",
+        /// Everyday changes.
+        Write => "write",
+        /// Changes that are hard to undo or concern everybody.
+        Admin => "admin",
+    }
+}
+
+/// Says whether the role may do the action to the resource. Edges have no role: `edge` and `telemetry` are granted to nobody here.
+#[must_use]
+pub const fn allows(role: Role, resource: Resource, action: Action) -> bool {
+    match resource {
+        Resource::Caller => matches!(action, Action::Read),
+        Resource::App
+        | Resource::Channel
+        | Resource::Pin
+        | Resource::Binary
+        | Resource::Upload
+        | Resource::Bundle
+        | Resource::Release => match action {
+            Action::Read => true,
+            Action::Write => matches!(role, Role::Owner | Role::Admin | Role::Developer),
+            Action::Admin => matches!(role, Role::Owner | Role::Admin),
+        },
+        Resource::Edge | Resource::Telemetry => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Read, write, admin on a release; a change here is a change of what people may do.
+    #[test]
+    fn the_table_of_roles() {
+        let row = |role| Action::ALL.iter().map(|&action| allows(role, Resource::Release, action)).collect::<Vec<_>>();
+        assert_eq!(row(Role::Owner), [true, true, true]);
+        assert_eq!(row(Role::Admin), [true, true, true]);
+        assert_eq!(row(Role::Developer), [true, true, false]);
+        assert_eq!(row(Role::Viewer), [true, false, false]);
+    }
+
+    #[test]
+    fn nobody_with_a_role_may_act_as_an_edge() {
+        for &role in Role::ALL {
+            for &action in Action::ALL {
+                assert!(!allows(role, Resource::Edge, action) && !allows(role, Resource::Telemetry, action));
+            }
+        }
+    }
+}

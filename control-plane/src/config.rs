@@ -1,0 +1,108 @@
+//! This file's job is to define the control plane's configuration.
+
+use runtime::config::{Problems, Validate};
+use runtime::secret::{ExposeSecret as _, Secret};
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Shorter secrets can be guessed.
+const SECRET_MIN_CHARACTERS: usize = 32;
+/// A change must reach every replica within a second.
+const POLL_MAX_MS: u64 = 1_000;
+
+/// The configuration; `config.default.toml` says what each key means.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// A folder with the dashboard's files; empty for none.
+    pub dashboard_folder: PathBuf,
+    /// Web origins that browsers may call from.
+    pub allowed_origins: Vec<String>,
+    /// Protects stored API keys and page tokens.
+    pub pepper: Secret,
+    /// The secret with which edges enrol.
+    pub edge_token: Secret,
+    /// The largest archive in bytes.
+    pub upload_max_bytes: u64,
+    /// How long an unfinished upload is kept.
+    pub upload_keep_hours: u64,
+    /// Calls at the same time.
+    pub calls_max: usize,
+    /// How long one call may take.
+    pub call_timeout_ms: u64,
+    /// How often changes are looked for.
+    pub poll_ms: u64,
+    /// Short name of the organization that is made on first start.
+    pub first_organization: String,
+    /// E-mail of the owner that is made on first start.
+    pub first_owner_email: String,
+}
+
+impl Config {
+    /// The commented defaults of the `[control_plane]` table.
+    pub const DEFAULTS: &str = include_str!("../config.default.toml");
+}
+
+impl Validate for Config {
+    fn validate(&self, problems: &mut Problems) {
+        let long_enough = |secret: &Secret| secret.expose_secret().chars().count() >= SECRET_MIN_CHARACTERS;
+        problems.require(long_enough(&self.pepper), "control_plane.pepper", "must have at least 32 characters");
+        problems.require(long_enough(&self.edge_token), "control_plane.edge_token", "must have at least 32 characters");
+        problems.require(self.upload_max_bytes > 0, "control_plane.upload_max_bytes", "must not be 0");
+        problems.require(self.upload_keep_hours > 0, "control_plane.upload_keep_hours", "must not be 0");
+        problems.require(self.calls_max > 0, "control_plane.calls_max", "must not be 0");
+        problems.require(self.call_timeout_ms > 0, "control_plane.call_timeout_ms", "must not be 0");
+        let poll_fits = (10..=POLL_MAX_MS).contains(&self.poll_ms);
+        problems.require(poll_fits, "control_plane.poll_ms", "must be 10 to 1000");
+        let slug = self.first_organization.parse::<domain::name::OrganizationSlug>();
+        if let Err(invalid) = slug {
+            problems.add("control_plane.first_organization", invalid.rule);
+        }
+        for origin in &self.allowed_origins {
+            let is_origin = origin.parse::<http::Uri>().is_ok_and(|uri| uri.scheme().is_some() && uri.path() == "/")
+                && !origin.ends_with('/');
+            problems.require(is_origin, "control_plane.allowed_origins", "must look like https://ops.example.com");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Whole {
+        control_plane: Config,
+    }
+
+    impl Validate for Whole {
+        fn validate(&self, problems: &mut Problems) {
+            self.control_plane.validate(problems);
+        }
+    }
+
+    fn load(pairs: &[(&str, &str)]) -> Result<Config, Problems> {
+        let environment = pairs.iter().map(|(key, value)| (format!("ALOFT_CONTROL_PLANE__{key}"), (*value).to_owned()));
+        runtime::config::load::<Whole>(&[Config::DEFAULTS], None, environment).map(|whole| whole.control_plane)
+    }
+
+    #[test]
+    fn the_defaults_lack_only_the_two_secrets() {
+        let problems = load(&[]).expect_err("secrets have no default").to_string();
+        assert!(problems.contains("2 mistake(s)") && problems.contains("pepper") && problems.contains("edge_token"));
+        let secret = "x".repeat(32);
+        assert!(load(&[("PEPPER", &secret), ("EDGE_TOKEN", &secret)]).is_ok());
+    }
+
+    #[test]
+    fn origins_are_scheme_and_host_only() {
+        let secret = "x".repeat(32);
+        let with = |origin| load(&[("PEPPER", &secret), ("EDGE_TOKEN", &secret), ("ALLOWED_ORIGINS", origin)]);
+        assert!(with("https://ops.example.com,http://localhost:5173").is_ok());
+        assert!(with("https://ops.example.com/").is_err());
+        assert!(with("ops.example.com").is_err());
+    }
+}

@@ -1,0 +1,20 @@
+//! This file's job is to name the services. Each handler decodes, makes one call and encodes.
+
+mod accounts;
+mod apps;
+mod binaries;
+mod bundles;
+mod channels;
+mod edges;
+mod encode;
+mod releases;
+mod uploads;
+
+pub use accounts::Accounts;
+pub use apps::Apps;
+pub use binaries::Binaries;
+pub use bundles::Bundles;
+pub use channels::Channels;
+pub use edges::Edges;
+pub use releases::Releases;
+pub use uploads::Uploads;

@@ -1,0 +1,206 @@
+//! This file's job is to write rows as the contract's resources.
+
+use crate::app::etag;
+use crate::app::explain::Explanation;
+use crate::app::releases::View;
+use crate::error::Result;
+use crate::names;
+use bytes::Bytes;
+use db::apps::App;
+use db::binaries::Binary;
+use db::bundles::Bundle;
+use db::channels::Channel;
+use db::device_pins::Pin;
+use db::uploads::Upload;
+use db::{ReleaseOrigin, UploadState};
+use domain::bundle::BundleFile;
+use domain::decide::Decision;
+use domain::release::Release;
+use proto::{convert, v1};
+
+/// Writes an app.
+pub fn app(row: &App) -> v1::App {
+    v1::App {
+        name: names::of_app(&row.id),
+        app_id: row.id.to_string(),
+        slug: row.slug.to_string(),
+        display_name: row.name.clone(),
+        etag: etag::of(row.revision),
+        created_at_us: row.created_at.as_us(),
+        updated_at_us: row.updated_at.as_us(),
+    }
+}
+
+/// Writes a channel.
+pub fn channel(row: &Channel) -> v1::Channel {
+    v1::Channel {
+        name: names::of_channel(&row.app, &row.id),
+        channel_id: row.id.to_string(),
+        channel_name: row.name.to_string(),
+        blocked: row.blocked,
+        snapshot_version: row.snapshot_version,
+        etag: etag::of(row.revision),
+        created_at_us: row.created_at.as_us(),
+        updated_at_us: row.updated_at.as_us(),
+    }
+}
+
+/// Writes a pin whose release has this full name.
+pub fn pin(row: &Pin, release: String) -> v1::DevicePin {
+    v1::DevicePin { device: row.device_key.to_string(), release, created_at_us: row.created_at.as_us() }
+}
+
+/// Writes a binary.
+pub fn binary(row: &Binary) -> v1::Binary {
+    v1::Binary {
+        name: names::of_binary(&row.app, &row.id),
+        platform: convert::platform_to_wire(row.platform).into(),
+        version: row.version.clone(),
+        build_number: row.build_number.clone(),
+        runtime_version: row.runtime_version.clone().unwrap_or_default(),
+        embedded_bundle: row.embedded_bundle_hash.as_ref().map(convert::sha256_to_wire).unwrap_or_default(),
+        etag: etag::of(row.revision),
+        created_at_us: row.created_at.as_us(),
+    }
+}
+
+/// Writes a bundle with these files; lists leave the files out.
+pub fn bundle(row: &Bundle, files: &[BundleFile]) -> v1::Bundle {
+    v1::Bundle {
+        name: names::of_bundle(&row.app, &row.id),
+        platform: convert::platform_to_wire(row.platform).into(),
+        content_sha256: convert::sha256_to_wire(&row.content_hash),
+        engine: convert::engine_to_wire(row.engine).into(),
+        hermes_version: row.hermes_version.unwrap_or_default(),
+        file_count: row.file_count,
+        total_size_bytes: row.total_size_bytes,
+        files: files.iter().map(convert::file_to_wire).collect(),
+        created_at_us: row.created_at.as_us(),
+    }
+}
+
+/// Writes an upload.
+pub fn upload(row: &Upload) -> v1::Upload {
+    let failure = row.failure_reason.as_ref().filter(|_| row.state == UploadState::Failed);
+    v1::Upload {
+        name: names::of_upload(&row.app, &row.id),
+        platform: convert::platform_to_wire(row.platform).into(),
+        state: upload_state(row.state).into(),
+        archive_format: archive_format(&row.archive_format).into(),
+        archive_size_bytes: row.archive_size_bytes,
+        archive_sha256: convert::sha256_to_wire(&row.archive_sha256),
+        received_bytes: row.received_bytes,
+        bundle: row.bundle.as_ref().map(|bundle| names::of_bundle(&row.app, bundle)).unwrap_or_default(),
+        failure: failure.map(|reason| v1::UploadFailure {
+            reason: reason.clone(),
+            message: row.failure_message.clone().unwrap_or_default(),
+        }),
+        created_at_us: row.created_at.as_us(),
+        updated_at_us: row.updated_at.as_us(),
+    }
+}
+
+const fn upload_state(state: UploadState) -> v1::UploadState {
+    match state {
+        UploadState::Receiving => v1::UploadState::Receiving,
+        UploadState::Queued => v1::UploadState::Queued,
+        UploadState::Processing => v1::UploadState::Processing,
+        UploadState::Ready => v1::UploadState::Ready,
+        UploadState::Failed => v1::UploadState::Failed,
+        UploadState::Cancelled => v1::UploadState::Cancelled,
+    }
+}
+
+fn archive_format(text: &str) -> v1::ArchiveFormat {
+    use domain::bundle::ArchiveFormat;
+    match text.parse() {
+        Ok(ArchiveFormat::Zip) => v1::ArchiveFormat::Zip,
+        Ok(ArchiveFormat::TarGzip) => v1::ArchiveFormat::TarGzip,
+        Ok(ArchiveFormat::TarZstd) => v1::ArchiveFormat::TarZstd,
+        Err(_) => v1::ArchiveFormat::Unspecified,
+    }
+}
+
+const fn origin(origin: ReleaseOrigin) -> v1::ReleaseOrigin {
+    match origin {
+        ReleaseOrigin::Publish => v1::ReleaseOrigin::Publish,
+        ReleaseOrigin::Promote => v1::ReleaseOrigin::Promote,
+        ReleaseOrigin::Rollback => v1::ReleaseOrigin::Rollback,
+    }
+}
+
+/// Writes a release.
+pub fn release(view: &View) -> Result<v1::Release> {
+    let row = &view.release;
+    Ok(v1::Release {
+        name: names::of_release(&row.app, &row.channel, &row.id),
+        release_id: row.id.to_string(),
+        seq: row.seq,
+        label: format!("v{}", row.seq),
+        platform: convert::platform_to_wire(row.platform).into(),
+        target: Some(convert::target_to_wire(&row.target()?)),
+        bundle: row.bundle.as_ref().map(|bundle| names::of_bundle(&row.app, bundle)).unwrap_or_default(),
+        bundle_sha256: view.bundle_hash.as_ref().map(convert::sha256_to_wire).unwrap_or_default(),
+        mandatory: row.mandatory,
+        enabled: row.enabled,
+        rollout: Some(convert::rollout_to_wire(&row.rollout())),
+        notes: row.notes.clone(),
+        origin: origin(row.origin).into(),
+        origin_release: row.origin_release.as_ref().map(ToString::to_string).unwrap_or_default(),
+        etag: etag::of(row.revision),
+        created_at_us: row.created_at.as_us(),
+        updated_at_us: row.updated_at.as_us(),
+    })
+}
+
+/// Writes what is left of a release that was only validated: everything that the server did not make up.
+pub fn validated_release(view: &View) -> Result<v1::Release> {
+    let release = release(view)?;
+    Ok(v1::Release {
+        name: String::new(),
+        release_id: String::new(),
+        rollout: release.rollout.map(|rollout| v1::Rollout { salt: String::new(), ..rollout }),
+        ..release
+    })
+}
+
+/// Writes a decision with its reasons.
+pub fn explanation(found: &Explanation) -> v1::ExplainResponse {
+    let snapshot = &found.snapshot;
+    let name = |release: &Release| names::of_release(&snapshot.key.app, &snapshot.channel_id, &release.id);
+    let mut answer = v1::ExplainResponse { snapshot_version: snapshot.version.version, ..Default::default() };
+    match found.decision {
+        Decision::Update { release, install, mandatory } => {
+            answer.set_outcome(v1::Outcome::Update);
+            answer.release = name(&snapshot.releases[release]);
+            answer.label = snapshot.releases[release].label();
+            answer.install = install.to_string();
+            answer.mandatory = mandatory;
+        }
+        Decision::Embedded { install } => {
+            answer.set_outcome(v1::Outcome::Embedded);
+            answer.install = install.to_string();
+        }
+        Decision::Nothing(reason) => {
+            answer.set_outcome(v1::Outcome::Nothing);
+            answer.reason = reason.to_string();
+        }
+    }
+    for step in &found.steps {
+        let Some(release) = snapshot.releases.iter().find(|release| release.id == step.release) else { continue };
+        answer.steps.push(v1::ExplainStep {
+            release: name(release),
+            label: release.label(),
+            verdict: step.verdict.to_string(),
+            bucket: step.bucket,
+            share_ppm: release.rollout.share.get(),
+        });
+    }
+    answer
+}
+
+/// Writes the hashes that are not among the stored ones, in their order.
+pub fn missing(wanted: &[domain::Sha256], stored: &[domain::bundle::Blob]) -> Vec<Bytes> {
+    let stored: std::collections::BTreeSet<_> = stored.iter().map(|blob| blob.sha256).collect();
+    wanted.iter().filter(|hash| !stored.contains(hash)).map(convert::sha256_to_wire).collect()
+}

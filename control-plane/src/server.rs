@@ -1,0 +1,162 @@
+//! This file's job is to put all services behind one router: gRPC, grpc-web, health, reflection and the dashboard's files.
+
+use crate::app::uploads::Turns;
+use crate::auth::guard::{self, Guard};
+use crate::config::Config;
+use crate::context::Context;
+use crate::edge::stream::Parts;
+use crate::error::{Error, Result};
+use crate::limits::{self, Limits};
+use crate::request_id;
+use crate::rpc::{Accounts, Apps, Binaries, Bundles, Channels, Edges, Releases, Uploads};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use http::{HeaderName, HeaderValue, Method, header};
+use proto::v1::account_service_server::AccountServiceServer;
+use proto::v1::app_service_server::AppServiceServer;
+use proto::v1::binary_service_server::BinaryServiceServer;
+use proto::v1::bundle_service_server::BundleServiceServer;
+use proto::v1::channel_service_server::ChannelServiceServer;
+use proto::v1::edge_service_server::EdgeServiceServer;
+use proto::v1::release_service_server::ReleaseServiceServer;
+use proto::v1::upload_service_server::UploadServiceServer;
+use runtime::health::{Health, State as HealthState};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tonic::Status;
+use tonic::service::Routes;
+use tonic_health::ServingStatus;
+use tonic_health::pb::health_server::HealthServer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::services::{ServeDir, ServeFile};
+
+/// Requests other than chunks are far smaller; the largest is a batch of 1,000 events.
+const MESSAGE_MAX_BYTES: usize = 4 << 20;
+/// A chunk of 4 MiB and the fields around it.
+const CHUNK_MESSAGE_MAX_BYTES: usize = (4 << 20) + (64 << 10);
+/// Browsers ask again after this time whether they may call.
+const CORS_MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
+/// What grpc-web clients send and read.
+const CORS_REQUEST_HEADERS: [&str; 6] =
+    ["authorization", "content-type", "grpc-timeout", "x-grpc-web", "x-request-id", "x-user-agent"];
+const CORS_ANSWER_HEADERS: [&str; 4] = ["grpc-status", "grpc-message", "grpc-status-details-bin", "x-request-id"];
+
+/// What the router is made of.
+pub struct Assembly {
+    /// What use cases need.
+    pub context: Context,
+    /// What edges' streams need.
+    pub parts: Parts,
+    /// Lets calls through.
+    pub guard: Arc<Guard>,
+    /// How the parts of the process are.
+    pub health: Health,
+}
+
+/// Makes the router.
+///
+/// # Errors
+/// When the contract's descriptors cannot be read: a mistake at build time.
+pub fn router(config: &Config, assembly: Assembly) -> Result<Router> {
+    let timeout = Duration::from_millis(config.call_timeout_ms);
+    let limits = Arc::new(Limits::new(config.calls_max, timeout, proto::FILE_DESCRIPTOR_SET)?);
+    let Assembly { context, parts, guard, health } = assembly;
+    let calls = services(&context, parts)?
+        .prepare()
+        .into_axum_router()
+        .reset_fallback()
+        .layer(from_fn_with_state(guard, guard::guard))
+        .layer(from_fn_with_state(limits, limits::limit))
+        .layer(tonic_web::GrpcWebLayer::new())
+        .layer(cors(config)?);
+    let router = Router::new().route("/healthz", get(healthz).with_state(health)).merge(calls);
+    let router = match config.dashboard_folder.as_os_str().is_empty() {
+        true => router.fallback(unknown),
+        false => router.fallback_service(dashboard(&config.dashboard_folder)),
+    };
+    Ok(router.layer(from_fn(request_id::identify)))
+}
+
+/// Adds every service with its bound on messages.
+macro_rules! bounded {
+    ($server:ident, $service:expr, $bound:expr) => {
+        $server::new($service).max_decoding_message_size($bound)
+    };
+}
+
+fn services(context: &Context, parts: Parts) -> Result<Routes> {
+    let context = || context.clone();
+    let turns = Arc::new(Turns::default());
+    let routes = Routes::new(bounded!(AccountServiceServer, Accounts { context: context() }, MESSAGE_MAX_BYTES))
+        .add_service(bounded!(AppServiceServer, Apps { context: context() }, MESSAGE_MAX_BYTES))
+        .add_service(bounded!(ChannelServiceServer, Channels { context: context() }, MESSAGE_MAX_BYTES))
+        .add_service(bounded!(BinaryServiceServer, Binaries { context: context() }, MESSAGE_MAX_BYTES))
+        .add_service(bounded!(BundleServiceServer, Bundles { context: context() }, MESSAGE_MAX_BYTES))
+        .add_service(bounded!(ReleaseServiceServer, Releases { context: context() }, MESSAGE_MAX_BYTES))
+        .add_service(bounded!(UploadServiceServer, Uploads { context: context(), turns }, CHUNK_MESSAGE_MAX_BYTES))
+        .add_service(bounded!(EdgeServiceServer, Edges { context: context(), parts }, MESSAGE_MAX_BYTES));
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(proto::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .map_err(|cause| Error::Broken { what: "the contract cannot be described", cause: cause.into() })?;
+    Ok(routes.add_service(reflection).add_service(health_service(context())))
+}
+
+/// Makes the standard health service; it says that nothing is served once the stop has begun.
+fn health_service(context: Context) -> HealthServer<impl tonic_health::pb::health_server::Health> {
+    let (reporter, service) = tonic_health::server::health_reporter();
+    tokio::spawn(async move {
+        context.stop.stopped().await;
+        reporter.set_service_status("", ServingStatus::NotServing).await;
+    });
+    service
+}
+
+fn cors(config: &Config) -> Result<CorsLayer> {
+    let origins = config.allowed_origins.iter().map(|origin| {
+        HeaderValue::from_str(origin)
+            .map_err(|cause| Error::Broken { what: "an allowed origin is malformed", cause: cause.into() })
+    });
+    Ok(CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins.collect::<Result<Vec<_>>>()?))
+        .allow_methods([Method::POST, Method::GET, Method::OPTIONS])
+        .allow_headers(CORS_REQUEST_HEADERS.map(HeaderName::from_static))
+        .expose_headers(CORS_ANSWER_HEADERS.map(HeaderName::from_static))
+        .max_age(CORS_MAX_AGE))
+}
+
+fn dashboard(folder: &Path) -> ServeDir<ServeFile> {
+    // Addresses inside the dashboard are its own: they all begin with the same page.
+    ServeDir::new(folder).fallback(ServeFile::new(folder.join("index.html")))
+}
+
+/// Answers what nobody serves, in the form that the caller understands.
+async fn unknown(request: Request) -> Response {
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if kind.is_some_and(|kind| kind.starts_with("application/grpc")) {
+        return Status::unimplemented("there is no such service").into_http();
+    }
+    (StatusCode::NOT_FOUND, "there is nothing here\n").into_response()
+}
+
+/// Says how the parts of the process are: 200 while it can serve, 503 when a part is down.
+async fn healthz(State(health): State<Health>) -> Response {
+    let report = health.report();
+    let is_down = report.iter().any(|entry| entry.state == HealthState::Down);
+    let parts: Vec<_> = report
+        .iter()
+        .map(|entry| {
+            serde_json::json!({
+                "name": entry.name, "state": entry.state.as_str(), "why": entry.why, "since_us": entry.since.as_us(),
+            })
+        })
+        .collect();
+    let code = if is_down { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    (code, Json(serde_json::json!({ "version": crate::VERSION, "parts": parts }))).into_response()
+}
