@@ -24,14 +24,17 @@ pub struct Arguments {
     options: Vec<String>,
 }
 
-/// Lints, makes sure that the corpus is there, starts a cluster, and runs the tests, those of the dashboard last unless only some
-/// are wanted. The cluster is gone afterwards,
-/// also after a failure or Ctrl-C.
+/// Lints, makes sure that the corpus is there, tests the dashboard unless only some tests are wanted, starts a cluster,
+/// and runs the tests. The cluster is gone afterwards, also after a failure or Ctrl-C.
 pub fn run(places: &Places, supervisor: &Supervisor, arguments: &Arguments) -> Result<()> {
     if !arguments.quick {
         lint::run(places, supervisor)?;
     }
     let corpus = corpus::ensure(places, supervisor)?;
+    if arguments.package.is_empty() && arguments.filter.is_none() {
+        eprintln!("x: the dashboard");
+        dashboard::test(places, supervisor, &corpus)?;
+    }
     let cluster = Cluster::start(supervisor)?;
     let mut command = cargo(places);
     command.arg("test");
@@ -43,10 +46,5 @@ pub fn run(places: &Places, supervisor: &Supervisor, arguments: &Arguments) -> R
     }
     command.args(&arguments.filter).arg("--").args(&arguments.options);
     command.env("ALOFT_TEST_POSTGRES_URL", cluster.url()).env("ALOFT_CORPUS", &corpus);
-    supervisor.run(&mut command)?;
-    if arguments.package.is_empty() && arguments.filter.is_none() {
-        eprintln!("x: the dashboard");
-        dashboard::test(places, supervisor, &corpus)?;
-    }
-    Ok(())
+    supervisor.run(&mut command)
 }
