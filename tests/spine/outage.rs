@@ -34,7 +34,7 @@ async fn a_restarted_edge_serves_from_its_disk_with_everything_behind_it_dead() 
 async fn an_edge_that_never_saw_a_channel_says_so_instead_of_no_update() {
     let mut world = World::new(Stack::in_separate_processes());
     world.stack.control_plane.as_mut().unwrap().kill();
-    let http = Http::new(&world.stack.edge_url()).unwrap();
+    let http = Http::new(&world.stack.edge_url());
     let document = serde_json::json!({
         "app": world.app, "channel": "production", "platform": "android", "binary": "1.0.0", "nonce": "0".repeat(64),
     });

@@ -80,7 +80,8 @@ async fn refused_content_is_explained_and_leaves_nothing_to_release() {
     assert_ne!(ended.code, 0);
     assert!(ended.json.to_string().contains("launch"), "{}", ended.json);
 
-    let missing = world.cli().run(&["release", &path, "--app", "trailhead", "--channel", "nowhere", "--binary-range", "1.x"]);
+    let missing =
+        world.cli().run(&["release", &path, "--app", "trailhead", "--channel", "nowhere", "--binary-range", "1.x"]);
     assert_ne!(missing.code, 0);
 }
 

@@ -66,7 +66,17 @@ async fn promoting_offers_the_same_content_in_the_other_channel() {
         let beta = world.cli().json(&[&["release", folder.as_str()], options.as_slice()].concat());
         let mut device = world.device().await;
         assert!(is_settled(&device.check().await.unwrap()), "production does not see what is in beta");
-        let _ = world.cli().json(&["promote", "v1", "--app", "trailhead", "--channel", "beta", "--to", "production"]);
+        let _ = world.cli().json(&[
+            "promote",
+            "--release",
+            "v1",
+            "--app",
+            "trailhead",
+            "--channel",
+            "beta",
+            "--to",
+            "production",
+        ]);
         update_to(&mut device, "v1").await;
         assert_eq!(beta["releases"][0]["bundle_sha256"], running(&device).unwrap().to_hex());
     })

@@ -49,7 +49,7 @@ impl World {
     }
 
     pub async fn device(&self) -> Device {
-        let http = Http::new(&self.stack.edge_url()).unwrap();
+        let http = Http::new(&self.stack.edge_url());
         let identity = Identity {
             app: self.app.clone(),
             channel: "production".into(),
