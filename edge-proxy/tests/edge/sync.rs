@@ -21,11 +21,8 @@ async fn a_new_snapshot_changes_the_next_answer_and_is_acknowledged_with_its_dig
     edge.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_bad_snapshot_is_refused_and_the_old_one_stays() {
-    let snapshot = samples::channel(1, 10, b"one", b"logo");
-    let (world, _server, edge) = World::serving(&snapshot).await;
-    let token = edge.token(&snapshot).await;
+/// Snapshots that an edge with version 10 of the first channel must refuse, and what is wrong with each.
+fn bad_snapshots() -> Vec<(&'static str, v1::SyncSnapshot)> {
     let good = samples::channel(1, 11, b"two", b"logo");
     let broken = |change: fn(&mut domain::snapshot::ChannelSnapshot)| {
         let mut snapshot = good.clone();
@@ -37,7 +34,7 @@ async fn every_bad_snapshot_is_refused_and_the_old_one_stays() {
         change(&mut envelope);
         envelope
     };
-    let bad = [
+    vec![
         ("older", envelope(&samples::channel(1, 9, b"two", b"logo"))),
         ("the same version, other content", envelope(&samples::channel(1, 10, b"two", b"logo"))),
         ("an older epoch", broken(|s| s.version = SnapshotVersion { epoch: 0, version: 99 })),
@@ -81,7 +78,15 @@ async fn every_bad_snapshot_is_refused_and_the_old_one_stays() {
         ("another channel's envelope", wire(|s| s.key.as_mut().unwrap().channel_name = "staging".into())),
         ("another version's envelope", wire(|s| s.version.as_mut().unwrap().version = 12)),
         ("no key", wire(|s| s.key = None)),
-    ];
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_bad_snapshot_is_refused_and_the_old_one_stays() {
+    let snapshot = samples::channel(1, 10, b"one", b"logo");
+    let (world, _server, edge) = World::serving(&snapshot).await;
+    let token = edge.token(&snapshot).await;
+    let bad = bad_snapshots();
     let count = bad.len();
     for (_, snapshot) in &bad {
         world.control_plane.say(Reply::Snapshot(snapshot.clone())).await;
