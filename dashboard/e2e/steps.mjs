@@ -230,7 +230,7 @@ async function aReleaseIsPromoted(world) {
   await page.waitForURL('**/channels/staging?release=v1');
   await sheet(page, 'v1').getByText('Promoted').waitFor();
   const [there, here] = [await release(world, 'staging', 'v1'), await release(world, 'production', 'v3')];
-  assert.deepEqual([there.rollout.sharePpm, there.originRelease, there.bundle], [100_000, here.name, here.bundle]);
+  assert.deepEqual([there.rollout.sharePpm, there.originRelease.split('/').at(-1), there.bundle], [100_000, here.releaseId, here.bundle]);
 }
 
 async function aChannelIsRolledBack(world) {
@@ -245,7 +245,7 @@ async function aChannelIsRolledBack(world) {
   await dialog.waitFor({ state: 'detached' });
   await page.getByRole('link', { name: 'v4: open' }).waitFor();
   const [back, first] = [await release(world, 'production', 'v4'), await release(world, 'production', 'v1')];
-  assert.deepEqual([back.bundle, back.originRelease, back.rollout.sharePpm], [first.bundle, first.name, 1_000_000]);
+  assert.deepEqual([back.bundle, back.originRelease.split('/').at(-1), back.rollout.sharePpm], [first.bundle, first.releaseId, 1_000_000]);
 }
 
 async function aRollbackThatCannotBeIsNotOffered(world) {

@@ -5,7 +5,7 @@ import { useAction } from '../api/action.js';
 import { useClients } from '../api/clients.js';
 import type { Release, RollBackChannelRequest } from '../gen/aloft/v1/releases_pb.js';
 import { Platform } from '../gen/aloft/v1/types_pb.js';
-import { channelName, newRequestId } from '../names.js';
+import { channelName, lastPart, newRequestId } from '../names.js';
 import { Confirm } from '../parts/Confirm.js';
 import { SelectField } from '../parts/Field.js';
 import { Notice } from '../parts/Notice.js';
@@ -134,7 +134,7 @@ function firstLine(notes: string): string {
 
 /** The label of the release that the new one copies. */
 function sourceOf(releases: readonly Release[], made: Release | undefined): string {
-  const source = releases.find((release) => release.name === made?.originRelease);
+  const source = releases.find((release) => release.releaseId === lastPart(made?.originRelease ?? ''));
   return source?.label ?? 'the earlier release';
 }
 
