@@ -1,4 +1,5 @@
 //! This file's job is to check that no fault of a worker, a store or a lease loses an upload or does its work twice.
+#![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 
 mod rig;
 
@@ -81,6 +82,51 @@ async fn a_worker_that_lost_its_lease_stops_working_on_the_job() {
     };
     let leases = rig.db.write(move |tx| queue::claim(tx, &claim, due)).await.unwrap();
     assert_eq!((leases.len(), leases[0].attempt, &leases[0].job), (1, 2, &job));
+}
+
+/// A door before a server: connections wait until it is opened, then their bytes pass unchanged.
+async fn closed_door(server: &str) -> (String, tokio::sync::watch::Sender<bool>) {
+    let door = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, server) = (door.local_addr().unwrap().to_string(), server.to_owned());
+    let (opener, opened) = tokio::sync::watch::channel(false);
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = door.accept().await {
+            let (mut opened, server) = (opened.clone(), server.clone());
+            tokio::spawn(async move {
+                opened.wait_for(|opened| *opened).await.unwrap();
+                let mut far = tokio::net::TcpStream::connect(server).await.unwrap();
+                tokio::io::copy_bidirectional(&mut near, &mut far).await
+            });
+        }
+    });
+    (address, opener)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_comes_back_too_late_changes_nothing() {
+    let mut rig = Rig::new(Shape::Scaled).await;
+    let id = rig.upload(&small_zip()).await;
+    let url = rig.store_config.url.clone();
+    let server = url.split("http://").nth(1).unwrap().split('&').next().unwrap().to_owned();
+    let (door, opener) = closed_door(&server).await;
+    let behind = runtime::config::Store { url: url.replace(&server, &door), ..rig.store_config.clone() };
+    // It hangs at its first request, and hears of its loss only when it writes: no heartbeat comes before that.
+    let late = rig.start_with(rig.config(&[]), Store::open(&behind).await.unwrap());
+    wait_until_async(PATIENCE, || async { rig.find(&id).await.state == UploadState::Processing }).await;
+    let later = rig.clock.now().plus(Duration::from_secs(3_600));
+    rig.db.write(move |tx| queue::rescue_expired(tx, 10, 0, later)).await.unwrap();
+    rig.clock = runtime::clock::Clock::manual(later.plus(Duration::from_secs(60)));
+    let second = rig.start(rig.config(&[("ALOFT_WORKER__POLL_MS", "20")]));
+    let ready = rig.processed(&id).await;
+    assert_eq!(ready.state, UploadState::Ready);
+    wait_until_async(PATIENCE, || async { rig.store.parts(&id).await.unwrap().is_empty() }).await;
+    opener.send_replace(true);
+    let lost = r#"aloft_worker_attempts_total{kind="process-upload",outcome="lease-lost"}"#;
+    wait_until_async(PATIENCE, || async { late.metric(lost) == Some(1.0) }).await;
+    assert_eq!(rig.find(&id).await, ready);
+    assert_eq!((rig.bundles().await.len(), rig.dead_count().await), (1, 0));
+    late.stop().await;
+    second.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

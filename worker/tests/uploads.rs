@@ -1,4 +1,5 @@
 //! This file's job is to check that uploads become bundles, in both shapes, and that bad ones are refused with a reason.
+#![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 
 mod rig;
 

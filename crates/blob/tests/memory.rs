@@ -1,4 +1,5 @@
 //! This file's job is to check how much memory storing a large blob takes, alone in its process.
+#![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 
 use blob::{Put, Store};
 use domain::bundle::{Blob, ChunkHasher};

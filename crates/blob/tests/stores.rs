@@ -1,4 +1,5 @@
 //! This file's job is to check that both kinds of store keep the same promises.
+#![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 
 use blob::{Error, PART_MAX_BYTES, Part, Put, Store};
 use bytes::Bytes;

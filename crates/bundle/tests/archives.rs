@@ -1,4 +1,5 @@
 //! This file's job is to check that archives of strangers are read exactly, or refused with the entry named.
+#![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 
 use bundle::{Error, Limits, Refusal, read_archive, sniff};
 use domain::bundle::ArchiveFormat::{self, TarGzip, TarZstd, Zip};

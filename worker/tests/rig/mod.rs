@@ -1,5 +1,5 @@
 //! This file's job is to give a test a database, a store and an organization, with the worker beside them.
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![expect(dead_code, reason = "each test binary uses its part")]
 
 use blob::Store;
 use bytes::Bytes;
