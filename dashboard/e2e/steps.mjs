@@ -85,6 +85,8 @@ async function uploadsShowTheirState(world) {
   };
   await open(world, '?tab=uploads');
   await eventually('three uploads are ready', async () => (await page.getByRole('row').filter({ hasText: 'Ready' }).count()) === 3);
+  const platforms = await page.locator('tbody td[data-label=Platform]').allInnerTexts();
+  assert.deepEqual(platforms, ['iOS', 'Android', 'Android'], 'newest first');
   await checkScreen(world, 'uploads');
 }
 

@@ -25,13 +25,18 @@ export function Uploads({ app }: { app: string }) {
           </Empty>
         ) : (
           <>
-            <UploadTable uploads={[...items].reverse()} />
-            {cut && <p className="muted">There are newer uploads than are shown here.</p>}
+            <UploadTable uploads={newestFirst(items)} />
+            {cut && <p className="muted">There are more uploads than are shown here.</p>}
           </>
         )
       }
     </Loaded>
   );
+}
+
+/** In whatever order the server lists them. */
+function newestFirst(uploads: readonly Upload[]): Upload[] {
+  return [...uploads].sort((a, b) => (a.createdAtUs < b.createdAtUs ? 1 : -1));
 }
 
 function UploadTable({ uploads }: { uploads: Upload[] }) {
