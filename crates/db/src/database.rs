@@ -215,7 +215,14 @@ impl Db {
             drop(permit);
             (attempt, f)
         });
-        let (attempt, f) = done.await.map_err(|error| Error::internal(error.to_string()))?;
+        let (attempt, f) = match done.await {
+            Ok(done) => done,
+            Err(error) => {
+                // A closure that panicked left its transaction open: it must not keep its locks in the pool.
+                drop(Object::take(object));
+                return Err(Error::internal(error.to_string()));
+            }
+        };
         if attempt.lost {
             drop(Object::take(object));
             // The others in the pool most likely broke in the same way.
