@@ -9,10 +9,13 @@ describe('shares', () => {
   });
 
   it('come back from what was written, for every kind of figure', () => {
-    for (let ppm = 0; ppm <= 1_000_000; ppm += 37) {
-      expect(parseShare(formatShare(ppm))).toEqual({ ppm });
-      expect(parseShare(shareInput(ppm))).toEqual({ ppm });
+    const lost = [];
+    for (let ppm = 0; ppm <= 1_000_000; ppm += 7) {
+      if (parseShare(formatShare(ppm)).ppm !== ppm || parseShare(shareInput(ppm)).ppm !== ppm) {
+        lost.push(ppm);
+      }
     }
+    expect(lost).toEqual([]);
   });
 
   it.each([
