@@ -1,6 +1,6 @@
 // This file's job is to walk through the dashboard in Chromium against a real server, and to check with the server what was done.
 //
-// usage: ALOFT_SERVER=http://127.0.0.1:7400 ALOFT_API_KEY=cp_… ALOFT_CORPUS=folder [ALOFT_SHOTS=folder] node e2e/run.mjs
+// usage: ALOFT_SERVER=http://127.0.0.1:8070 ALOFT_API_KEY=cp_… ALOFT_CORPUS=folder [ALOFT_SHOTS=folder] node e2e/run.mjs
 import fs from 'node:fs';
 import path from 'node:path';
 import { startBrowser } from './browser.mjs';

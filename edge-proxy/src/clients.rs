@@ -16,7 +16,7 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// # Errors
 /// When the address is not one.
 pub fn connect(address: &str) -> Result<Channel, Error> {
-    let wrong = |_| Error::Config { key: "control_plane", rule: "must be an address such as http://127.0.0.1:8090" };
+    let wrong = |_| Error::Config { key: "control_plane", rule: "must be an address such as http://127.0.0.1:8070" };
     let mut endpoint = Endpoint::from_shared(address.to_owned())
         .map_err(wrong)?
         .connect_timeout(CONNECT_TIMEOUT)

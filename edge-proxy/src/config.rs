@@ -52,7 +52,7 @@ impl Validate for Config {
     fn validate(&self, problems: &mut Problems) {
         let address = self.control_plane.parse::<tonic::transport::Uri>().ok();
         let is_http = address.is_some_and(|address| matches!(address.scheme_str(), Some("http" | "https")));
-        problems.require(is_http, "edge.control_plane", "must be an address such as http://127.0.0.1:8090");
+        problems.require(is_http, "edge.control_plane", "must be an address such as http://127.0.0.1:8070");
         problems.require(!self.data_folder.as_os_str().is_empty(), "edge.data_folder", "must name a folder");
         problems.require(
             (1..=1_000_000).contains(&self.connections_max),

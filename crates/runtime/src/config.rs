@@ -90,7 +90,7 @@ fn finish<T: DeserializeOwned + Validate>(merged: Table, mut problems: Problems)
             if problems.is_empty() { Ok(config) } else { Err(problems) }
         }
         Err(error) => {
-            problems.add("configuration", error.message());
+            problems.add("configuration", error.to_string().trim_end().replace('\n', " "));
             Err(problems)
         }
     }
@@ -194,6 +194,15 @@ mod tests {
         let config: Outer =
             load(&[DEFAULTS], Some(&file), environment(&[("ALOFT_INNER__SIZE", "3"), ("PATH", "/bin")])).unwrap();
         assert_eq!(config, Outer { inner: Inner { size: 3, name: "b".into() } });
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_is_named_by_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("aloft.toml");
+        std::fs::write(&file, "[inner]\nsize = 'large'\n").unwrap();
+        let problems = load::<Outer>(&[DEFAULTS], Some(&file), environment(&[])).unwrap_err().to_string();
+        assert!(problems.contains("inner.size"), "{problems}");
     }
 
     #[test]
