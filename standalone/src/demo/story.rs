@@ -6,7 +6,7 @@ use crate::demo::crowd::{Crowd, Round};
 use crate::demo::device::{Checked, Device, Downloaded, Identity};
 use crate::demo::http::Http;
 use crate::demo::installation::{Installed, Started};
-use crate::demo::narration::{Narration, size, time};
+use crate::demo::narration::{Narration, line, size, time};
 use crate::demo::protocol::{Action, Page};
 use anyhow::{Context as _, Result, bail, ensure};
 use domain::Platform;
@@ -63,6 +63,9 @@ pub async fn tell(setting: &Setting) -> Result<()> {
     story.roll_back(&mut phone).await?;
     story.narration.figure("the whole demo", time(begun.elapsed()));
     story.narration.summary();
+    if cfg!(debug_assertions) {
+        line("    (a build without optimisation; `./x up --release --demo` shows what to expect)");
+    }
     Ok(())
 }
 
@@ -70,7 +73,7 @@ impl Story<'_> {
     /// Makes the app and the channel. Returns the app's id, which devices send.
     async fn prepare(&mut self) -> Result<String> {
         let (app, channel) = (self.setting.aloft.app.as_str(), self.setting.aloft.channel.as_str());
-        self.narration.step("An app and a channel");
+        self.narration.step(&format!("An app and a channel (ALOFT_APP={app} and ALOFT_CHANNEL={channel} are set)"));
         for (command, what) in [(["app", "create", app], "app"), (["channel", "create", channel], "channel")] {
             self.narration.command(&command.join(" "));
             match self.setting.aloft.make(&command).await? {
