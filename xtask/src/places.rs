@@ -12,11 +12,15 @@ pub struct Places {
 }
 
 impl Places {
-    /// Finds the repository from this crate's own folder, and the cache from `ALOFT_CACHE` or the home folder.
+    /// Finds the repository from `X_ROOT` or this crate's own folder, and the cache from `ALOFT_CACHE` or the home folder.
     pub fn find() -> Result<Self> {
-        // Clones share a target folder: what was compiled in may be another clone's path, what cargo sets is not.
-        let own_folder = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-        let root = Path::new(&own_folder).parent().context("xtask stands inside the repository")?.to_path_buf();
+        // Clones share a target folder, so what was compiled in may be another clone's path: `x` says where it stands.
+        let root = match std::env::var_os("X_ROOT") {
+            Some(folder) => PathBuf::from(folder),
+            None => {
+                Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask stands in the repository")?.to_path_buf()
+            }
+        };
         let cache = match std::env::var_os("ALOFT_CACHE") {
             Some(folder) => PathBuf::from(folder),
             None => PathBuf::from(std::env::var_os("HOME").context("set HOME or ALOFT_CACHE")?).join(".cache/aloft"),
