@@ -89,9 +89,10 @@ fn npm(folder: &Path, script: &str) -> Command {
 fn start_platform(places: &Places, supervisor: &Supervisor, built: &Built, data: &Path, log: &Path) -> Result<Running> {
     let output = File::create(log).context("cannot create the platform's log")?;
     let errors = output.try_clone().context("cannot share the platform's log")?;
-    let mut command = cargo(places);
+    // Not through cargo, which would first wait for whatever else is being built.
+    let mut command = Command::new(target_folder(places)?.join("debug/aloft-standalone"));
     command
-        .args(["run", "--quiet", "--package", "standalone", "--", "--data-dir"])
+        .arg("--data-dir")
         .arg(data)
         .args(["--control-plane-port", "0", "--edge-port", "0", "--admin-port", "0"])
         .env(FOLDER_VARIABLE, built.files())
@@ -99,6 +100,12 @@ fn start_platform(places: &Places, supervisor: &Supervisor, built: &Built, data:
         .stdout(output)
         .stderr(errors);
     supervisor.spawn(&mut command, Signal::TERM)
+}
+
+fn target_folder(places: &Places) -> Result<PathBuf> {
+    let output = cargo(places).args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).context("cargo's metadata is no JSON")?;
+    Ok(metadata["target_directory"].as_str().context("cargo does not name its target folder")?.into())
 }
 
 /// Waits until the platform has said where it serves browsers.
