@@ -2,26 +2,26 @@
 
 use control_plane::{Config, ControlPlane, Deps};
 use runtime::clock::Clock;
-use runtime::config::{Database, EXIT_CODE, Log, Problems, SHARED_DEFAULTS, Store, Validate};
+use runtime::config::{Database, Log, Problems, SHARED_DEFAULTS, Store, Validate};
 use runtime::health::Health;
 use runtime::observe::Metrics;
+use runtime::process;
 use runtime::secret::ExposeSecret as _;
-use runtime::shutdown;
+use runtime::shutdown::Stop;
 use serde::Deserialize;
-use std::path::PathBuf;
+use std::error::Error;
 use std::process::ExitCode;
 
-/// Everything that the process is configured with; the file is named by the only argument.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Whole {
+struct Settings {
     control_plane: Config,
     database: Database,
     store: Store,
     log: Log,
 }
 
-impl Validate for Whole {
+impl Validate for Settings {
     fn validate(&self, problems: &mut Problems) {
         self.control_plane.validate(problems);
         self.database.validate(problems);
@@ -30,57 +30,33 @@ impl Validate for Whole {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "there is no log before the configuration is read")]
-fn main() -> ExitCode {
-    let file = std::env::args_os().nth(1).map(PathBuf::from);
-    let loaded =
-        runtime::config::load::<Whole>(&[SHARED_DEFAULTS, Config::DEFAULTS], file.as_deref(), std::env::vars());
-    let config = match loaded {
-        Ok(config) => config,
-        Err(problems) => {
-            eprint!("aloft-control-plane: {problems}");
-            return ExitCode::from(EXIT_CODE);
-        }
-    };
-    runtime::observe::init(&config.log);
-    // An error means that a provider is there already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let started = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(anyhow::Error::from);
-    match started.and_then(|runtime| runtime.block_on(run(config))) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
-        }
+impl process::Settings for Settings {
+    fn log(&self) -> &Log {
+        &self.log
     }
 }
 
-async fn run(config: Whole) -> anyhow::Result<()> {
-    let (shutdown, stop) = shutdown::channel();
-    shutdown::on_signal(shutdown)?;
-    let open = open_database(&config.database);
+fn main() -> ExitCode {
+    process::main("aloft-control-plane", &[SHARED_DEFAULTS, Config::DEFAULTS], run)
+}
+
+async fn run(settings: Settings, stop: Stop) -> Result<(), Box<dyn Error>> {
+    let open = db::Db::open_migrated(&settings.database, |message| tracing::warn!("{message}"));
     let Some(db) = stop.run_until(open).await.transpose()? else { return Ok(()) };
+    let clock = Clock::system();
     let deps = Deps {
         db,
-        store: blob::Store::open(&config.store).await?,
-        clock: Clock::system(),
+        store: blob::Store::open(&settings.store).await?,
+        health: Health::new(clock.clone()),
+        clock,
         stop,
         metrics: Metrics::new(),
-        health: Health::new(Clock::system()),
     };
-    let control_plane = ControlPlane::build(config.control_plane, deps)?;
+    let control_plane = ControlPlane::build(settings.control_plane, deps)?;
     if let Some(first) = control_plane.bootstrap().await? {
         show(&first);
     }
     Ok(control_plane.run().await?)
-}
-
-async fn open_database(config: &Database) -> anyhow::Result<db::Db> {
-    let mut settings = db::Config::new(config.url.expose_secret());
-    settings.pool_size = (config.pool_size > 0).then_some(config.pool_size);
-    let db = db::Db::open_waiting(&settings, |message| tracing::warn!("{message}")).await?;
-    db.migrate().await?;
-    Ok(db)
 }
 
 #[expect(clippy::print_stdout, reason = "the key is shown once, and must not get into a log")]

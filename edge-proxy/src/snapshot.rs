@@ -70,11 +70,6 @@ fn check(snapshot: &ChannelSnapshot) -> Result<(), String> {
         if !ids.insert(&release.id) {
             return Err(format!("release {} is there twice", release.id));
         }
-        if let domain::release::Content::Bundle(hash) = release.content
-            && snapshot.bundles.get(&hash).is_some_and(|bundle| bundle.platform != release.platform)
-        {
-            return Err(format!("release {} has a bundle for another platform", release.id));
-        }
     }
     if snapshot.token_keys.is_empty() {
         return Err("there is no key for device tokens".to_owned());

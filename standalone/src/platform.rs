@@ -5,10 +5,8 @@ use anyhow::{Context as _, Result, bail};
 use control_plane::{ControlPlane, FirstKey};
 use edge_proxy::Edge;
 use runtime::clock::Clock;
-use runtime::config::Database;
 use runtime::health::Health;
 use runtime::observe::Metrics;
-use runtime::secret::ExposeSecret as _;
 use runtime::shutdown::{self, Shutdown};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -60,7 +58,7 @@ impl Platform {
     pub async fn start(config: Config, say: impl Fn(&str)) -> Result<Self> {
         let clock = Clock::system();
         let (metrics, health) = (Metrics::new(), Health::new(clock.clone()));
-        let db = open_database(&config.database, say).await?;
+        let db = db::Db::open_migrated(&config.database, say).await.context("opening the database")?;
         let store = blob::Store::open(&config.store).await.context("opening the object store")?;
 
         let (control_plane_shutdown, stop) = shutdown::channel();
@@ -135,14 +133,6 @@ fn spawn(role: impl Future<Output = Result<()>> + Send + 'static) -> JoinHandle<
 
 fn flatten(ended: Result<Result<()>, JoinError>) -> Result<()> {
     ended?
-}
-
-async fn open_database(config: &Database, say: impl Fn(&str)) -> Result<db::Db> {
-    let mut settings = db::Config::new(config.url.expose_secret());
-    settings.pool_size = (config.pool_size > 0).then_some(config.pool_size);
-    let db = db::Db::open_waiting(&settings, say).await.context("opening the database")?;
-    db.migrate().await.context("updating the database's tables")?;
-    Ok(db)
 }
 
 /// An address that programs on this machine can connect to.

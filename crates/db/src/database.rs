@@ -6,6 +6,7 @@ use crate::pool::{self, Opener};
 use crate::wakeups::{Notes, Wakeups};
 use deadpool::managed::{Object, Pool};
 use diesel::{PgConnection, SqliteConnection};
+use runtime::secret::ExposeSecret as _;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,6 +37,13 @@ impl Config {
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         Self { url: url.into(), pool_size: None }
+    }
+}
+
+impl From<&runtime::config::Database> for Config {
+    fn from(database: &runtime::config::Database) -> Self {
+        let url = database.url.expose_secret().to_owned();
+        Self { url, pool_size: (database.pool_size > 0).then_some(database.pool_size) }
     }
 }
 
@@ -123,6 +131,13 @@ impl Db {
                 opened => return opened,
             }
         }
+    }
+
+    /// Opens the database that a process is configured with, waiting for as long as it is away, and creates or updates the tables.
+    pub async fn open_migrated(database: &runtime::config::Database, on_wait: impl Fn(&str)) -> Result<Self> {
+        let db = Self::open_waiting(&Config::from(database), on_wait).await?;
+        db.migrate().await?;
+        Ok(db)
     }
 
     /// Creates or updates the tables. Many processes may do so at once.

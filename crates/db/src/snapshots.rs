@@ -14,7 +14,7 @@ use domain::release::{Content, Release};
 use domain::snapshot::{
     ChannelKey, ChannelSnapshot, Delta, OfferedBundle, PINS_MAX, RELEASES_MAX, SnapshotVersion, offerable,
 };
-use domain::{ChannelName, Platform, Sha256};
+use domain::{ChannelName, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A channel and the version that its snapshot has now.
@@ -23,7 +23,6 @@ pub type Versioned = (ChannelKey, SnapshotVersion);
 /// What of a bundle a snapshot needs.
 struct BundleHead {
     hash: Sha256,
-    platform: Platform,
     engine: Engine,
 }
 
@@ -121,16 +120,16 @@ fn bundle_heads(conn: &mut DbConn, ids: impl Iterator<Item = BundleId>) -> Resul
     let ids: Vec<&str> = ids.iter().map(BundleId::as_str).collect();
     let mut heads = Heads::new();
     for ids in ids.chunks(IN_LIST_MAX) {
-        let rows: Vec<(String, Vec<u8>, String, String)> = db!(conn, |c| {
+        let rows: Vec<(String, Vec<u8>, String)> = db!(conn, |c| {
             bundle::table
                 .filter(bundle::id.eq_any(ids))
-                .select((bundle::id, bundle::content_hash, bundle::platform, bundle::engine))
+                .select((bundle::id, bundle::content_hash, bundle::engine))
                 .load(c)
         })?;
-        for (id, hash, platform, engine) in rows {
+        for (id, hash, engine) in rows {
             let hash = Sha256::from_sql(hash)?;
-            let (platform, engine) = (Platform::from_sql(platform)?, Engine::from_sql(engine)?);
-            heads.insert(BundleId::from_sql(id)?, BundleHead { hash, platform, engine });
+            let engine = Engine::from_sql(engine)?;
+            heads.insert(BundleId::from_sql(id)?, BundleHead { hash, engine });
         }
     }
     Ok(heads)
@@ -205,7 +204,7 @@ fn offered_bundles(conn: &mut DbConn, owner: &Scope, heads: &Heads) -> Result<BT
             .iter()
             .map(|hash| blobs.get(hash).cloned().ok_or(Error::not_found("blob")))
             .collect::<Result<Vec<_>>>()?;
-        bundles.insert(head.hash, OfferedBundle { platform: head.platform, engine: head.engine, files, blobs });
+        bundles.insert(head.hash, OfferedBundle { engine: head.engine, files, blobs });
     }
     Ok(bundles)
 }

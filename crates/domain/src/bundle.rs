@@ -140,14 +140,16 @@ pub fn check_path(path: &str) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// Returns the bundle's name: the SHA-256 over `path NUL sha256-hex NUL size LF` of every file, sorted by path bytes.
+/// Returns the bundle's name: the SHA-256 over `role NUL path NUL sha256-hex NUL size LF` of every file, sorted by path bytes.
+/// The role belongs to it because the same files with another launch file are another program.
 #[must_use]
 pub fn content_hash(files: &[BundleFile]) -> Sha256 {
     let mut sorted: Vec<&BundleFile> = files.iter().collect();
     sorted.sort_by(|a, b| a.path.cmp(&b.path));
     let mut hasher = Hasher::default();
     for file in sorted {
-        hasher.update(format!("{}\0{}\0{}\n", file.path, file.sha256, file.size_bytes).as_bytes());
+        let line = format!("{}\0{}\0{}\0{}\n", file.role, file.path, file.sha256, file.size_bytes);
+        hasher.update(line.as_bytes());
     }
     hasher.finish()
 }
@@ -167,10 +169,12 @@ mod tests {
     }
 
     #[test]
-    fn content_hash_ignores_order_but_not_names() {
+    fn content_hash_ignores_order_but_neither_names_nor_roles() {
         let (a, b) = (file("a", b"1"), file("b", b"2"));
         assert_eq!(content_hash(&[a.clone(), b.clone()]), content_hash(&[b.clone(), a]));
-        assert_ne!(content_hash(&[file("a", b"1"), b.clone()]), content_hash(&[file("c", b"1"), b]));
+        assert_ne!(content_hash(&[file("a", b"1"), b.clone()]), content_hash(&[file("c", b"1"), b.clone()]));
+        let launch = BundleFile { role: FileRole::Launch, ..file("a", b"1") };
+        assert_ne!(content_hash(&[file("a", b"1"), b.clone()]), content_hash(&[launch, b]));
     }
 
     #[test]

@@ -57,8 +57,6 @@ pub struct ChannelSnapshot {
 /// A bundle with all that a device needs to fetch it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfferedBundle {
-    /// What it runs on.
-    pub platform: Platform,
     /// What the launch file holds.
     pub engine: Engine,
     /// Its files, sorted by path, exactly one of them the launch file.

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod health;
 pub mod observe;
+pub mod process;
 pub mod random;
 pub mod secret;
 pub mod shutdown;

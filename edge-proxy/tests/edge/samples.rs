@@ -40,7 +40,7 @@ pub fn bundle(launch: &[u8], asset: &[u8]) -> (Sha256, OfferedBundle) {
     };
     let files = vec![file("assets/logo.png", asset, FileRole::Asset), file("index.bundle", launch, FileRole::Launch)];
     let blobs = vec![Blob::of(asset), Blob::of(launch)];
-    (content_hash(&files), OfferedBundle { platform: Platform::Ios, engine: Engine::Hermes, files, blobs })
+    (content_hash(&files), OfferedBundle { engine: Engine::Hermes, files, blobs })
 }
 
 pub fn release(seq: u64, content: Content) -> Release {

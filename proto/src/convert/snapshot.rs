@@ -156,7 +156,6 @@ fn release_from_wire(release: v1::SnapshotRelease) -> Result<Release, InvalidMes
 fn bundle_to_wire(hash: &Sha256, bundle: &OfferedBundle) -> v1::SnapshotBundle {
     v1::SnapshotBundle {
         content_sha256: sha256_to_wire(hash),
-        platform: platform_to_wire(bundle.platform).into(),
         engine: engine_to_wire(bundle.engine).into(),
         files: bundle.files.iter().map(file_to_wire).collect(),
         blobs: bundle.blobs.iter().map(blob_to_wire).collect(),
@@ -168,7 +167,6 @@ fn bundle_from_wire(bundle: v1::SnapshotBundle) -> Result<(Sha256, OfferedBundle
     at_most(bundle.blobs.len(), BUNDLE_FILES_MAX, "blobs")?;
     let hash = sha256_from_wire(&bundle.content_sha256, "content_sha256")?;
     let offered = OfferedBundle {
-        platform: platform_from_wire(bundle.platform, "platform")?,
         engine: engine_from_wire(bundle.engine, "engine")?,
         files: bundle.files.into_iter().map(file_from_wire).collect::<Result<_, _>>()?,
         blobs: bundle.blobs.iter().map(blob_from_wire).collect::<Result<_, _>>()?,

@@ -218,7 +218,7 @@ impl Device {
                 path: file.path.clone(),
                 sha256: file.sha256,
                 size_bytes: bytes.len() as u64,
-                role: FileRole::Asset,
+                role: if file.path == bundle.launch.path { FileRole::Launch } else { FileRole::Asset },
             });
         }
         let has_launch =

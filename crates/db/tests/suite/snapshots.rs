@@ -20,7 +20,7 @@ async fn load(world: &World, key: &ChannelKey) -> Option<ChannelSnapshot> {
 fn golden(t: &Tenant) -> ChannelSnapshot {
     let (files, mut blobs) = content("new");
     blobs.sort_by_key(|blob| blob.sha256);
-    let offered = OfferedBundle { platform: Platform::Ios, engine: Engine::Hermes, files, blobs };
+    let offered = OfferedBundle { engine: Engine::Hermes, files, blobs };
     let release = Release {
         id: t.release.id.clone(),
         seq: 1,

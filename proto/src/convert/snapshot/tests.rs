@@ -36,10 +36,7 @@ fn sample() -> ChannelSnapshot {
         blocked: false,
         pins: BTreeMap::from([("device".parse().unwrap(), release.id.clone())]),
         releases: vec![release],
-        bundles: BTreeMap::from([(
-            hash,
-            OfferedBundle { platform: Platform::Android, engine: Engine::Hermes, files, blobs: vec![launch] },
-        )]),
+        bundles: BTreeMap::from([(hash, OfferedBundle { engine: Engine::Hermes, files, blobs: vec![launch] })]),
         deltas: vec![Delta {
             from: Sha256::of(b"f"),
             to: hash,
