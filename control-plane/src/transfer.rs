@@ -48,7 +48,7 @@ pub async fn receive(
 ) -> Result<Upload> {
     let first = next(&mut stream).await?.ok_or_else(|| Error::field("name", "must be set in the first message"))?;
     let path = names::upload("name", &first.name)?;
-    let mut turn = turns.take(&path.id).await;
+    let mut turn = uploads::take_turn(&context, &turns, &caller, &path).await?;
     let upload = uploads::resume(&context, &caller, &path, first.offset).await?;
     let mut transfer = Transfer { context: &context, caller: &caller, upload, waiting: BytesMut::new() };
     transfer.take(first.data).await?;

@@ -7,7 +7,7 @@ mod turns;
 
 pub use cancel::cancel;
 pub use create::{NewUpload, create};
-pub use progress::{Piece, append, resume};
+pub use progress::{Piece, append, resume, take_turn};
 pub use turns::{Turn, Turns};
 
 use crate::error::Error;

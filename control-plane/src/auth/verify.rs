@@ -8,7 +8,7 @@ use crate::auth::key::ApiKey;
 use crate::error::{Error, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use db::{Db, Scope};
+use db::{Db, DbConn, Scope};
 use domain::Timestamp;
 use moka::future::Cache;
 use ring::hmac;
@@ -31,6 +31,9 @@ const VERIFIED_MAX: u64 = 50_000;
 const REFUSED_FOR: Duration = Duration::from_secs(5);
 /// Wrong keys in memory.
 const REFUSED_MAX: u64 = 10_000;
+
+/// Often enough to find keys that nobody uses.
+const USE_NOTED_EVERY: Duration = Duration::from_secs(5 * 60);
 
 type Tag = [u8; 32];
 
@@ -102,9 +105,8 @@ impl Verifier {
     /// Looks the key up and compares. Many calls with one key share one check.
     async fn check(&self, key: ApiKey) -> Result<Arc<Verified>, Failure> {
         let public_id = key.public_id().to_owned();
-        let found = self.db.read(move |conn| db::api_keys::find_by_public_id(conn, &public_id)).await;
-        let row = found.map_err(|_| Failure::Unavailable)?.filter(|row| row.revoked_at.is_none());
-        let row = row.ok_or(Failure::Refused)?;
+        let found = self.db.read(move |conn| find(conn, &public_id)).await;
+        let row = found.map_err(|_| Failure::Unavailable)?.ok_or(Failure::Refused)?;
         let (stored, digest) = (row.secret_bcrypt.clone(), peppered(&self.pepper, &key));
         let slot = Arc::clone(&self.bcrypt_slots).acquire_owned().await.map_err(|_| Failure::Unavailable)?;
         let matches = tokio::task::spawn_blocking(move || {
@@ -114,13 +116,36 @@ impl Verifier {
         if !matches.await.unwrap_or(false) {
             return Err(Failure::Refused);
         }
+        self.note_use(&row);
         let scope = Scope::authorized(row.organization);
         let caller = Caller { scope, role: row.role, key_id: row.id, public_id: row.public_id };
         Ok(Arc::new(Verified { caller, expires_at: row.expires_at }))
     }
 }
 
+/// Finds a key that may be used: not revoked, and of an organization that is not suspended.
+fn find(conn: &mut DbConn, public_id: &str) -> db::Result<Option<db::api_keys::ApiKey>> {
+    let found = db::api_keys::find_by_public_id(conn, public_id)?.filter(|row| row.revoked_at.is_none());
+    let Some(row) = found else { return Ok(None) };
+    let organization = db::organizations::get(conn, &Scope::authorized(row.organization.clone()))?;
+    Ok((!organization.suspended).then_some(row))
+}
+
 impl Verifier {
+    /// Writes down that the key was used, unless that was done lately. Nobody waits for it.
+    fn note_use(&self, row: &db::api_keys::ApiKey) {
+        let now = self.clock.now();
+        if row.last_used_at.is_some_and(|at| now.since(at) < USE_NOTED_EVERY) {
+            return;
+        }
+        let (db, id) = (self.db.clone(), row.id.clone());
+        tokio::spawn(async move {
+            if let Err(error) = db.write_relaxed(move |tx| db::api_keys::touch(tx, &id, now)).await {
+                tracing::debug!(%error, "the use of a key could not be written down");
+            }
+        });
+    }
+
     /// Forgets revoked keys within `poll` of their revocation, until the stop.
     pub async fn watch_revocations(self: Arc<Self>, poll: Duration, stop: Stop) {
         let mut ticks = tokio::time::interval(poll);

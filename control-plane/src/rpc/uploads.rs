@@ -92,7 +92,7 @@ impl v1::upload_service_server::UploadService for Uploads {
         if request.data.is_empty() || request.data.len() > CHUNK_MAX_BYTES {
             return Err(Error::field("data", "must be 1 to 4194304 bytes").into());
         }
-        let _turn = self.turns.take(&path.id).await;
+        let _turn = uploads::take_turn(&self.context, &self.turns, &caller, &path).await?;
         let upload = uploads::resume(&self.context, &caller, &path, request.offset).await?;
         let piece = Piece { offset: request.offset, bytes: request.data };
         let upload = uploads::append(&self.context, &caller, &upload, piece).await?;
@@ -137,7 +137,7 @@ impl v1::upload_service_server::UploadService for Uploads {
     ) -> Result<Response<v1::CancelUploadResponse>, Status> {
         let caller = caller(&request)?;
         let path = names::upload("name", &request.get_ref().name)?;
-        let _turn = self.turns.take(&path.id).await;
+        let _turn = uploads::take_turn(&self.context, &self.turns, &caller, &path).await?;
         let upload = uploads::cancel(&self.context, caller, path).await?;
         Ok(Response::new(v1::CancelUploadResponse { upload: Some(encode::upload(&upload)) }))
     }

@@ -3,7 +3,7 @@
 //! A piece is first made durable in the store, then counted in the database; a crash between the two leaves a part that the next
 //! sender writes again.
 
-use super::wrong_state;
+use super::{Turn, Turns, wrong_state};
 use crate::app::{jobs, lookup};
 use crate::auth::caller::Caller;
 use crate::context::Context;
@@ -16,6 +16,7 @@ use domain::ErrorKind;
 use domain::id::UploadId;
 use domain::job::Job;
 use proto::v1::Reason;
+use std::sync::Arc;
 
 /// Bytes and where they begin in the archive.
 #[derive(Debug, Clone)]
@@ -24,6 +25,21 @@ pub struct Piece {
     pub offset: u64,
     /// The bytes.
     pub bytes: Bytes,
+}
+
+/// Takes the turn at an upload of the caller's. Nobody else can, so that nobody else ends the caller's transfers.
+///
+/// # Errors
+/// Not found, also for an upload of another organization.
+pub async fn take_turn(
+    context: &Context,
+    turns: &Arc<Turns>,
+    caller: &Caller,
+    path: &OwnedPath<UploadId>,
+) -> Result<Turn> {
+    let (scope, path) = (caller.scope.clone(), path.clone());
+    let upload = context.read(move |conn| lookup::upload(conn, &scope, &path)).await?;
+    Ok(turns.take(&upload.id).await)
 }
 
 /// Finds an upload that waits for bytes from `offset` on.

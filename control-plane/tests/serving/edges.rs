@@ -1,0 +1,204 @@
+//! This file's job is to check what an edge is told, and when.
+
+use crate::on_both_databases;
+use crate::rig::{EDGE_TOKEN, PATIENCE, Rig, now, with};
+use domain::Sha256;
+use domain::id::{DeviceId, EdgeId, EventId};
+use proto::v1::sync_request::Message as FromEdge;
+use proto::v1::sync_response::Message as ToEdge;
+use proto::v1::{self, Platform};
+use runtime::random;
+use std::time::{Duration, Instant};
+use testkit::wait_until_async;
+use tokio::sync::mpsc::Sender;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+
+on_both_databases!(
+    a_published_release_reaches_the_edge,
+    absent_channels_are_told_and_appear,
+    what_the_edge_has_is_not_sent_again,
+    a_slow_edge_gets_the_newest_state_only,
+    a_stop_ends_open_streams_in_time,
+    telemetry_is_stored_once,
+);
+
+struct Edge {
+    to: Sender<v1::SyncRequest>,
+    from: Streaming<v1::SyncResponse>,
+    id: EdgeId,
+}
+
+impl Edge {
+    async fn connect(rig: &Rig, have: Vec<v1::SyncHave>) -> Self {
+        let id = EdgeId::from_parts(now(), random::bytes());
+        let (to, receiver) = tokio::sync::mpsc::channel(16);
+        let hello = v1::SyncHello { edge_id: id.to_string(), software_version: "test".into(), schema_max: 1, have };
+        to.send(v1::SyncRequest { message: Some(FromEdge::Hello(hello)) }).await.unwrap();
+        let stream = rig.edges().sync(with(EDGE_TOKEN, ReceiverStream::new(receiver))).await.unwrap().into_inner();
+        let mut edge = Self { to, from: stream, id };
+        assert!(matches!(edge.next().await, ToEdge::Welcome(_)));
+        edge
+    }
+
+    async fn want(&self, key: &v1::ChannelKey) {
+        let interest = v1::SyncInterest { key: Some(key.clone()) };
+        self.to.send(v1::SyncRequest { message: Some(FromEdge::Interest(interest)) }).await.unwrap();
+    }
+
+    /// Returns the next message that is not a heartbeat.
+    async fn next(&mut self) -> ToEdge {
+        loop {
+            let message = tokio::time::timeout(PATIENCE, self.from.message()).await.unwrap().unwrap();
+            match message.unwrap().message.unwrap() {
+                ToEdge::Heartbeat(_) => {}
+                other => return other,
+            }
+        }
+    }
+
+    async fn snapshot(&mut self) -> (v1::SyncSnapshot, domain::snapshot::ChannelSnapshot) {
+        loop {
+            match self.next().await {
+                ToEdge::Snapshot(wire) => {
+                    assert_eq!(wire.digest.as_ref(), Sha256::of(&wire.encoded).as_bytes());
+                    let snapshot = proto::convert::decode_snapshot(&wire.encoded).unwrap();
+                    return (wire, snapshot);
+                }
+                ToEdge::CaughtUp(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+fn key(app: &v1::App, channel: &str) -> v1::ChannelKey {
+    v1::ChannelKey { app_id: app.app_id.clone(), channel_name: channel.into() }
+}
+
+async fn a_published_release_reaches_the_edge(rig: Rig) {
+    let (app, channel) = rig.app("shop").await;
+    let mut edge = Edge::connect(&rig, Vec::new()).await;
+    assert!(matches!(edge.next().await, ToEdge::CaughtUp(_)));
+    edge.want(&key(&app, "production")).await;
+    assert!(edge.snapshot().await.1.releases.is_empty());
+    let bundle = rig.bundle(&app, "one").await;
+    let release = rig.publish(&channel, &bundle).await;
+    let published = Instant::now();
+    let (wire, snapshot) = edge.snapshot().await;
+    assert!(published.elapsed() < Duration::from_secs(2));
+    assert_eq!(snapshot.releases[0].id.as_str(), release.release_id);
+    assert_eq!(snapshot.bundles.len(), 1);
+    assert_eq!(snapshot.token_keys.len(), 1);
+    let ack = v1::SyncAck { key: wire.key, version: wire.version, digest: wire.digest };
+    edge.to.send(v1::SyncRequest { message: Some(FromEdge::Ack(ack)) }).await.unwrap();
+    let (db, id) = (rig.db.clone(), edge.id.clone());
+    wait_until_async(PATIENCE, async || {
+        let id = id.clone();
+        db.read(move |conn| db::edges::find(conn, &id)).await.unwrap().is_some()
+    })
+    .await;
+}
+
+async fn absent_channels_are_told_and_appear(rig: Rig) {
+    let (app, _) = rig.app("shop").await;
+    let mut edge = Edge::connect(&rig, Vec::new()).await;
+    assert!(matches!(edge.next().await, ToEdge::CaughtUp(_)));
+    edge.want(&key(&app, "later")).await;
+    assert!(matches!(edge.next().await, ToEdge::Absent(absent) if absent.key == Some(key(&app, "later"))));
+    let channel = rig.channel_of(&app, "later").await;
+    assert_eq!(edge.snapshot().await.0.key, Some(key(&app, "later")));
+    let delete = v1::DeleteChannelRequest { name: channel.name, etag: String::new() };
+    rig.channels().delete_channel(rig.ask(delete)).await.unwrap();
+    assert!(matches!(edge.next().await, ToEdge::Absent(_)));
+}
+
+async fn what_the_edge_has_is_not_sent_again(rig: Rig) {
+    let (app, channel) = rig.app("shop").await;
+    let mut edge = Edge::connect(&rig, Vec::new()).await;
+    edge.want(&key(&app, "production")).await;
+    let (wire, _) = edge.snapshot().await;
+    let have = v1::SyncHave { key: wire.key, version: wire.version, digest: wire.digest };
+    let damaged = v1::SyncHave { digest: crate::rig::sha256(b"damaged"), ..have.clone() };
+    let mut same = Edge::connect(&rig, vec![have.clone()]).await;
+    assert!(matches!(same.next().await, ToEdge::CaughtUp(_)), "nothing before it is caught up");
+    let mut other = Edge::connect(&rig, vec![damaged]).await;
+    assert!(matches!(other.next().await, ToEdge::Snapshot(_)), "another digest is another state");
+    assert!(matches!(other.next().await, ToEdge::CaughtUp(_)));
+    rig.publish(&channel, &rig.bundle(&app, "one").await).await;
+    assert_eq!(same.snapshot().await.1.releases.len(), 1);
+    let mut late = Edge::connect(&rig, vec![have]).await;
+    assert_eq!(late.snapshot().await.1.releases.len(), 1, "what changed meanwhile comes first");
+}
+
+async fn a_slow_edge_gets_the_newest_state_only(rig: Rig) {
+    let (app, channel) = rig.app("shop").await;
+    let mut slow = Edge::connect(&rig, Vec::new()).await;
+    let mut fast = Edge::connect(&rig, Vec::new()).await;
+    slow.want(&key(&app, "production")).await;
+    fast.want(&key(&app, "production")).await;
+    // Notes of 16 KiB for each release: far more than the stream's window holds.
+    let bundle = rig.bundle(&app, "one").await;
+    const RELEASES: usize = 60;
+    for _ in 0..RELEASES {
+        let request = v1::CreateReleaseRequest {
+            parent: channel.name.clone(),
+            bundle: bundle.clone(),
+            target: Some(crate::rig::range("1.x")),
+            notes: "n".repeat(16 * 1024),
+            ..Default::default()
+        };
+        rig.releases().create_release(rig.ask(request)).await.unwrap();
+    }
+    // The fast one is at the end while the slow one has read nothing.
+    while fast.snapshot().await.1.releases.len() < RELEASES {}
+    let (mut seen, mut last) = (0, 0);
+    while last < RELEASES {
+        let releases = slow.snapshot().await.1.releases.len();
+        assert!(releases >= last, "a state never goes back");
+        last = releases;
+        seen += 1;
+    }
+    assert!(seen < RELEASES, "{seen} states were sent for {RELEASES} changes");
+}
+
+async fn a_stop_ends_open_streams_in_time(rig: Rig) {
+    let (app, _) = rig.app("shop").await;
+    let mut edge = Edge::connect(&rig, Vec::new()).await;
+    edge.want(&key(&app, "production")).await;
+    edge.snapshot().await;
+    let took = rig.server.stop().await;
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let end = tokio::time::timeout(PATIENCE, async { while let Ok(Some(_)) = edge.from.message().await {} }).await;
+    end.unwrap();
+}
+
+async fn telemetry_is_stored_once(rig: Rig) {
+    let (app, _) = rig.app("shop").await;
+    let event = |app_id: &str| v1::TelemetryEvent {
+        event_id: EventId::from_parts(now(), random::bytes()).to_string(),
+        app_id: app_id.to_owned(),
+        channel_name: "production".into(),
+        device_id: DeviceId::from_parts(now(), random::bytes()).to_string(),
+        kind: "launched".into(),
+        platform: Platform::Ios.into(),
+        received_at_us: now().as_us(),
+        ..Default::default()
+    };
+    let unknown = domain::id::AppId::from_parts(now(), random::bytes()).to_string();
+    let broken = v1::TelemetryEvent { kind: "exploded".into(), ..event(&app.app_id) };
+    let batch = v1::PushTelemetryRequest {
+        edge_id: EdgeId::from_parts(now(), random::bytes()).to_string(),
+        segment: 7,
+        offset: 1_024,
+        events: vec![event(&app.app_id), event(&app.app_id), event(&unknown), broken],
+    };
+    let push = |batch: &v1::PushTelemetryRequest| with(EDGE_TOKEN, batch.clone());
+    let first = rig.edges().push_telemetry(push(&batch)).await.unwrap().into_inner();
+    assert_eq!((first.stored, first.skipped), (2, 2));
+    let again = rig.edges().push_telemetry(push(&batch)).await.unwrap().into_inner();
+    assert_eq!((again.stored, again.skipped), (0, 4));
+    let elsewhere = v1::PushTelemetryRequest { offset: 2_048, ..batch };
+    let third = rig.edges().push_telemetry(push(&elsewhere)).await.unwrap().into_inner();
+    assert_eq!(third.stored, 0, "an event counts once in any batch");
+}

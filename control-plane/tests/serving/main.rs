@@ -1,0 +1,28 @@
+//! This file's job is to check a running control plane from outside, as its clients see it.
+#![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
+
+mod edges;
+mod releases;
+mod resources;
+mod rig;
+mod security;
+mod twins;
+mod uploads;
+mod web;
+
+/// Runs each check on SQLite and on PostgreSQL.
+macro_rules! on_both_databases {
+    ($($check:ident),+ $(,)?) => {
+        mod embedded {
+            use crate::rig::{Rig, Shape};
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $check() { super::$check(Rig::new(Shape::Embedded).await).await; })+
+        }
+        mod scaled {
+            use crate::rig::{Rig, Shape};
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $check() { super::$check(Rig::new(Shape::Scaled).await).await; })+
+        }
+    };
+}
+pub(crate) use on_both_databases;
