@@ -1,5 +1,7 @@
 //! This file's job is to check the commands against a real server: one process on SQLite and the local disk.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot get its processes must stop")]
+
 use cli::connection::Connection;
 use cli::progress::Progress;
 use proto::v1;

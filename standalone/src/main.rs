@@ -51,7 +51,7 @@ fn start(options: &Options, config: Config) -> Result<()> {
 async fn run(options: &Options, config: Config) -> Result<()> {
     let (shutdown, stop) = shutdown::channel();
     shutdown::on_signal(shutdown)?;
-    let Some(started) = stop.run_until(Platform::start(config, |message| line(message))).await else { return Ok(()) };
+    let Some(started) = stop.run_until(Platform::start(config, line)).await else { return Ok(()) };
     let mut platform = started?;
     introduce(&platform, &options.data_dir)?;
     let result = serve(options, &mut platform, &stop).await;

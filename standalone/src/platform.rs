@@ -10,7 +10,7 @@ use runtime::observe::Metrics;
 use runtime::shutdown::{self, Shutdown};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::JoinHandle;
 use worker::Worker;
 
 /// What the roles have to finish in, one after the other; together they stay below five seconds.
@@ -37,17 +37,34 @@ pub struct Platform {
 struct Role {
     name: &'static str,
     shutdown: Shutdown,
-    task: JoinHandle<Result<()>>,
+    task: JoinHandle<()>,
 }
 
 impl Role {
+    fn start(name: &'static str, shutdown: Shutdown, role: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self { name, shutdown, task: tokio::spawn(role) }
+    }
+
     async fn stop(&mut self, grace: Duration) {
         self.shutdown.stop();
+        // A role that ended by itself was waited for already.
+        if self.task.is_finished() {
+            return;
+        }
         if tokio::time::timeout(grace, &mut self.task).await.is_err() {
             tracing::warn!("{} did not finish in time", self.name);
             self.task.abort();
         }
     }
+}
+
+/// What the roles share.
+struct Ground {
+    db: db::Db,
+    store: blob::Store,
+    clock: Clock,
+    metrics: Metrics,
+    health: Health,
 }
 
 impl Platform {
@@ -57,52 +74,27 @@ impl Platform {
     /// When a role cannot start.
     pub async fn start(config: Config, say: impl Fn(&str)) -> Result<Self> {
         let clock = Clock::system();
-        let (metrics, health) = (Metrics::new(), Health::new(clock.clone()));
-        let db = db::Db::open_migrated(&config.database, say).await.context("opening the database")?;
-        let store = blob::Store::open(&config.store).await.context("opening the object store")?;
-
-        let (control_plane_shutdown, stop) = shutdown::channel();
-        let deps = control_plane::Deps {
-            db: db.clone(),
-            store: store.clone(),
-            clock: clock.clone(),
-            stop,
-            metrics: metrics.clone(),
-            health: health.clone(),
+        let ground = Ground {
+            db: db::Db::open_migrated(&config.database, say).await.context("opening the database")?,
+            store: blob::Store::open(&config.store).await.context("opening the object store")?,
+            metrics: Metrics::new(),
+            health: Health::new(clock.clone()),
+            clock,
         };
-        let control_plane = ControlPlane::build(config.control_plane, deps).context("building the control plane")?;
-        let first_key = control_plane.bootstrap().await.context("making the first key")?;
-        let bound = control_plane.bind().await.context("starting the control plane")?;
+        let (shutdown, built) = ground.control_plane(config.control_plane)?;
+        let first_key = built.bootstrap().await.context("making the first key")?;
+        let bound = built.bind().await.context("starting the control plane")?;
         let control_plane_url = url(bound.address()?);
+        let control_plane = Role::start("control plane", shutdown, async { bound.run().await });
 
-        let (worker_shutdown, stop) = shutdown::channel();
-        let deps = worker::Deps {
-            db,
-            store: store.clone(),
-            clock: clock.clone(),
-            stop,
-            metrics: metrics.clone(),
-            health: health.clone(),
-        };
-        let worker = Worker::build(config.worker, deps).context("building the worker")?;
+        let (shutdown, built) = ground.worker(config.worker)?;
+        let worker = Role::start("worker", shutdown, async { built.run().await });
 
-        let (edge_shutdown, stop) = shutdown::channel();
-        let control_plane_channel = edge_proxy::connect(&control_plane_url)?;
-        let deps = edge_proxy::Deps { control_plane: control_plane_channel, store, clock, metrics, health, stop };
         let edge_config = edge_proxy::Config { control_plane: control_plane_url.clone(), ..config.edge };
-        let edge = Edge::build(edge_config, deps).await.context("building the edge")?;
-        let (edge_url, admin_url) = (url(edge.device_address()), url(edge.admin_address()));
-
-        let role = |name, shutdown, task| Role { name, shutdown, task };
-        Ok(Self {
-            control_plane: role("control plane", control_plane_shutdown, spawn(async { Ok(bound.run().await) })),
-            worker: role("worker", worker_shutdown, spawn(async { Ok(worker.run().await) })),
-            edge: role("edge", edge_shutdown, spawn(async { Ok(edge.run().await) })),
-            control_plane_url,
-            edge_url,
-            admin_url,
-            first_key,
-        })
+        let (shutdown, built) = ground.edge(edge_config).await?;
+        let (edge_url, admin_url) = (url(built.device_address()), url(built.admin_address()));
+        let edge = Role::start("edge", shutdown, async { built.run().await });
+        Ok(Self { control_plane_url, edge_url, admin_url, first_key, edge, worker, control_plane })
     }
 
     /// Waits until a role ends by itself, which none should.
@@ -115,7 +107,7 @@ impl Platform {
             ended = &mut self.worker.task => (self.worker.name, ended),
             ended = &mut self.control_plane.task => (self.control_plane.name, ended),
         };
-        flatten(ended).with_context(|| format!("the {name} failed"))?;
+        ended.with_context(|| format!("the {name} failed"))?;
         bail!("the {name} ended")
     }
 
@@ -127,12 +119,45 @@ impl Platform {
     }
 }
 
-fn spawn(role: impl Future<Output = Result<()>> + Send + 'static) -> JoinHandle<Result<()>> {
-    tokio::spawn(role)
-}
+impl Ground {
+    fn control_plane(&self, config: control_plane::Config) -> Result<(Shutdown, ControlPlane)> {
+        let (shutdown, stop) = shutdown::channel();
+        let deps = control_plane::Deps {
+            db: self.db.clone(),
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            stop,
+            metrics: self.metrics.clone(),
+            health: self.health.clone(),
+        };
+        Ok((shutdown, ControlPlane::build(config, deps).context("building the control plane")?))
+    }
 
-fn flatten(ended: Result<Result<()>, JoinError>) -> Result<()> {
-    ended?
+    fn worker(&self, config: worker::Config) -> Result<(Shutdown, Worker)> {
+        let (shutdown, stop) = shutdown::channel();
+        let deps = worker::Deps {
+            db: self.db.clone(),
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            stop,
+            metrics: self.metrics.clone(),
+            health: self.health.clone(),
+        };
+        Ok((shutdown, Worker::build(config, deps).context("building the worker")?))
+    }
+
+    async fn edge(&self, config: edge_proxy::Config) -> Result<(Shutdown, Edge)> {
+        let (shutdown, stop) = shutdown::channel();
+        let deps = edge_proxy::Deps {
+            control_plane: edge_proxy::connect(&config.control_plane)?,
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+            health: self.health.clone(),
+            stop,
+        };
+        Ok((shutdown, Edge::build(config, deps).await.context("building the edge")?))
+    }
 }
 
 /// An address that programs on this machine can connect to.

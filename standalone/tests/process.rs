@@ -1,5 +1,7 @@
 //! This file's job is to check how the one-process shape starts and stops.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot get its processes must stop")]
+
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
