@@ -213,3 +213,33 @@ impl From<Error> for Status {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tonic::Code;
+    use tonic_types::StatusExt as _;
+
+    #[test]
+    fn an_outage_says_when_to_try_again_and_nothing_about_its_cause() {
+        let cause = "password authentication failed for user aloft".into();
+        let status = Status::from(Error::Database(db::Error::Unavailable { cause, transient: false }));
+        assert_eq!((status.code(), status.message()), (Code::Unavailable, "the database is unavailable"));
+        assert_eq!(proto::error::reason_of(&status), Some(Reason::Unavailable));
+        assert_eq!(status.get_details_retry_info().and_then(|info| info.retry_delay), Some(RETRY_AFTER));
+    }
+
+    #[test]
+    fn a_fault_is_told_without_its_cause() {
+        let status = Status::from(Error::Broken { what: "a secret place", cause: "a secret word".into() });
+        assert_eq!(status.code(), Code::Internal);
+        assert!(!format!("{status:?}").contains("secret"));
+    }
+
+    #[test]
+    fn what_the_database_lacks_looks_like_what_a_use_case_lacks() {
+        let (theirs, ours) = (Error::Database(db::Error::NotFound { what: "app" }), Error::not_found("app"));
+        let (theirs, ours) = (Status::from(theirs), Status::from(ours));
+        assert_eq!((theirs.message(), theirs.details()), (ours.message(), ours.details()));
+    }
+}

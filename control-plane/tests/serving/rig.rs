@@ -39,8 +39,8 @@ pub enum Shape {
 
 /// A database, a store and one control plane over them.
 pub struct Rig {
-    folder: TempDir,
-    _postgres: Option<TestDatabase>,
+    _folder: TempDir,
+    postgres: Option<TestDatabase>,
     /// The database.
     pub db: Db,
     /// The object store.
@@ -132,7 +132,7 @@ impl Rig {
         let organization = db.read(db::organizations::find_first).await.unwrap().unwrap();
         let scope = Scope::authorized(organization.id);
         let key = first.key.expose_secret().to_owned();
-        Self { folder, _postgres: postgres, db, store, server, key, scope }
+        Self { _folder: folder, postgres, db, store, server, key, scope }
     }
 
     /// Stops the replica and starts another one in its place.
@@ -142,9 +142,9 @@ impl Rig {
         Self { server, ..self }
     }
 
-    /// Returns the folder of the store, for looking at what is in it.
-    pub fn folder(&self) -> &std::path::Path {
-        self.folder.path()
+    /// Ends every connection to the PostgreSQL database.
+    pub fn drop_connections(&self) {
+        self.postgres.as_ref().unwrap().kill_connections();
     }
 
     /// Puts the first organization's key on a request.

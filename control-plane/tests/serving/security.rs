@@ -1,7 +1,7 @@
 //! This file's job is to check who may call what.
 
 use crate::on_both_databases;
-use crate::rig::{EDGE_TOKEN, PATIENCE, Rig, reason, serve, with};
+use crate::rig::{EDGE_TOKEN, PATIENCE, Rig, Shape, reason, serve, with};
 use db::Role;
 use proto::policy::Policies;
 use proto::v1::{self, Principal, Reason};
@@ -138,4 +138,27 @@ async fn health_and_reflection_need_no_credential(rig: Rig) {
     let answer = answers.into_inner().message().await.unwrap().unwrap().message_response.unwrap();
     let MessageResponse::ListServicesResponse(list) = answer else { panic!("{answer:?}") };
     assert!(list.service.iter().any(|service| service.name == "aloft.v1.ReleaseService"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_suspended_organization_cannot_sign_in() {
+    let rig = Rig::new(Shape::Embedded).await;
+    let scope = rig.organization("late-payer").await;
+    let (key, _) = rig.key(&scope, Role::Owner).await;
+    rig.db.write(move |tx| db::organizations::apply(tx, &scope, domain::job::Tier::P3, true)).await.unwrap();
+    let refused = rig.accounts().get_caller(with(&key, v1::GetCallerRequest {})).await;
+    assert_eq!(reason(refused), Reason::CredentialInvalid);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_go_on_after_the_database_dropped_its_connections() {
+    let rig = Rig::new(Shape::Scaled).await;
+    rig.app("shop").await;
+    for round in 0..5 {
+        rig.drop_connections();
+        let slug = format!("app-{round}");
+        rig.app(&slug).await;
+        let list = rig.ask(v1::ListAppsRequest::default());
+        assert_eq!(rig.apps().list_apps(list).await.unwrap().into_inner().apps.len(), round + 2);
+    }
 }

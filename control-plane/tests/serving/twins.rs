@@ -73,7 +73,6 @@ fn d<T: Default>() -> T {
 }
 
 /// Calls every RPC that names something, as the key's owner; returns each one's name and refusal.
-#[expect(clippy::too_many_lines, reason = "one line for each RPC")]
 async fn all_refusals(rig: &Rig, key: &str, names: &Names) -> Vec<(&'static str, Status)> {
     let mut refusals = Vec::new();
     macro_rules! refuse {
