@@ -9,7 +9,7 @@ use tests::stack::Stack;
 /// Slow enough that an upload of the example app can be hit in its middle.
 const RATE: &str = "400000";
 
-fn slow_upload<'a>(folder: &'a str) -> [&'a str; 8] {
+fn slow_upload(folder: &str) -> [&str; 8] {
     ["upload", folder, "--app", "trailhead", "--platform", "android", "--limit-rate", RATE]
 }
 

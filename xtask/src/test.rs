@@ -35,6 +35,10 @@ pub fn run(places: &Places, supervisor: &Supervisor, arguments: &Arguments) -> R
         eprintln!("x: the dashboard");
         dashboard::test(places, supervisor, &corpus)?;
     }
+    if !arguments.package.is_empty() {
+        // Tests of one package may start the binaries of others; for the whole workspace cargo builds them anyway.
+        supervisor.run(cargo(places).args(["build", "--quiet", "--workspace", "--bins"]))?;
+    }
     let cluster = Cluster::start(supervisor)?;
     let mut command = cargo(places);
     command.arg("test");
