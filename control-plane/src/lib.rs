@@ -19,6 +19,7 @@ mod paging;
 mod request_id;
 mod rpc;
 mod server;
+mod sweep;
 mod transfer;
 
 pub use auth::key::{ApiKey, Environment};
@@ -105,6 +106,7 @@ impl ControlPlane {
         let assembly = server::Assembly { context: context.clone(), parts, guard, health };
         let router = server::router(&config, assembly)?;
         tokio::spawn(edge::feed::run(context.clone(), hub, poll, feed_health));
+        tokio::spawn(sweep::run(context.clone()));
         tokio::spawn(verifier.watch_revocations(poll, stop));
         Ok(Self { config, context, router, fleet })
     }

@@ -92,11 +92,16 @@ pub fn config() -> Config {
 
 /// Starts one more replica over the database and the store.
 pub async fn serve(db: &Db, store: &blob::Store) -> (Server, ControlPlane) {
+    serve_at(db, store, Clock::system()).await
+}
+
+/// Starts one more replica with another idea of the time.
+pub async fn serve_at(db: &Db, store: &blob::Store, clock: Clock) -> (Server, ControlPlane) {
     let (shutdown, stop) = shutdown::channel();
     let deps = Deps {
         db: db.clone(),
         store: store.clone(),
-        clock: Clock::system(),
+        clock,
         stop,
         metrics: Metrics::new(),
         health: Health::new(Clock::system()),
