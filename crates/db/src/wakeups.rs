@@ -141,8 +141,9 @@ fn fire(changes: &watch::Sender<u64>, jobs: &watch::Sender<u64>, notes: Notes) {
 /// Carries notes both ways until the doorbell's last holder is gone. NOTIFY runs on this connection and never inside a
 /// transaction that does work: commits that notify queue for one lock of the whole database.
 fn carry(url: &str, rings: &Receiver<()>, take: &dyn Fn() -> u8, fire: &dyn Fn(Notes)) {
+    let mut interrupted = false;
     loop {
-        match listen(url, rings, take, fire) {
+        match listen(url, rings, interrupted, take, fire) {
             Ok(()) => return,
             Err(error) => tracing::warn!(error = ?error, "database notifications interrupted"),
         }
@@ -152,8 +153,7 @@ fn carry(url: &str, rings: &Receiver<()>, take: &dyn Fn() -> u8, fire: &dyn Fn(N
                 return;
             }
         }
-        // Whatever happened meanwhile was not heard.
-        fire(Notes { changes: true, jobs: true });
+        interrupted = true;
     }
 }
 
@@ -163,10 +163,20 @@ struct Backend {
     pid: i32,
 }
 
-fn listen(url: &str, rings: &Receiver<()>, take: &dyn Fn() -> u8, fire: &dyn Fn(Notes)) -> Result<()> {
+fn listen(
+    url: &str,
+    rings: &Receiver<()>,
+    interrupted: bool,
+    take: &dyn Fn() -> u8,
+    fire: &dyn Fn(Notes),
+) -> Result<()> {
     let mut conn: PgConnection = dialect::open_postgres(url)?;
     conn.batch_execute(&format!("LISTEN {CHANNEL_CHANGES}; LISTEN {CHANNEL_JOBS}"))?;
     let own = diesel::sql_query("SELECT pg_backend_pid() AS pid").get_result::<Backend>(&mut conn)?.pid;
+    if interrupted {
+        // Whatever happened meanwhile was not heard.
+        fire(Notes { changes: true, jobs: true });
+    }
     loop {
         if rings.recv_timeout(BEAT) == Err(RecvTimeoutError::Disconnected) {
             return Ok(());

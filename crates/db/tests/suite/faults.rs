@@ -53,6 +53,7 @@ async fn a_transaction_that_loses_its_connection_runs_again_and_counts_once() {
 async fn signals_come_back_after_the_connection_of_the_listener_was_killed() {
     let world = World::postgres().await;
     let other = Db::open(&Config::new(&world.url)).await.unwrap();
+    crate::wakeups::enqueue_until_heard(&world, &other).await;
     let mut changes = other.wakeups().changes();
     world.server.as_ref().unwrap().kill_connections();
     // Once it is connected again it wakes everybody, because it may have missed something.

@@ -54,10 +54,17 @@ db_test! {
 async fn other_processes_on_postgres_are_woken() {
     let world = World::postgres().await;
     let other = Db::open(&Config::new(&world.url)).await.unwrap();
+    enqueue_until_heard(&world, &other).await;
+    let mut changes = other.wakeups().changes();
+    Tenant::create(&world, "one").await;
+    tokio::time::timeout(Duration::from_secs(5), changes.wait()).await.unwrap();
+}
+
+/// The other's listener may still be connecting, so enqueues until it hears one.
+pub async fn enqueue_until_heard(world: &World, other: &Db) {
     let mut jobs = other.wakeups().jobs();
-    // The other's listener may still be connecting, so enqueue until it hears one.
     wait_until_async(Duration::from_secs(10), || {
-        let new = new_job(&world, 1);
+        let new = new_job(world, 1);
         let fired = jobs.fired();
         let db = world.db.clone();
         async move {
@@ -66,7 +73,4 @@ async fn other_processes_on_postgres_are_woken() {
         }
     })
     .await;
-    let mut changes = other.wakeups().changes();
-    Tenant::create(&world, "one").await;
-    tokio::time::timeout(Duration::from_secs(5), changes.wait()).await.unwrap();
 }

@@ -71,7 +71,12 @@ fn broken_rules_are_named() {
     assert_eq!(refused(change_bundle(|b| b.files[0].size_bytes += 1)), "content_sha256");
     assert_eq!(refused(change_bundle(|b| b.blobs.clear())), "blobs");
     assert_eq!(refused(change_bundle(|b| b.files[0].path = "../x".into())), "path");
-    assert_eq!(refused(change_bundle(|b| b.files[0].role = FileRole::Asset)), "files");
+    let without_launch = |s: &mut ChannelSnapshot| {
+        let (_, mut bundle) = s.bundles.pop_first().unwrap();
+        bundle.files[0].role = FileRole::Asset;
+        s.bundles.insert(content_hash(&bundle.files), bundle);
+    };
+    assert_eq!(refused(without_launch), "files");
 }
 
 #[test]
