@@ -1,6 +1,7 @@
 //! This file's job is to list the developer commands.
 #![expect(clippy::print_stderr, reason = "a command-line tool talks to its user")]
 
+mod aloft;
 mod bench;
 mod cache_entry;
 mod cluster;
@@ -36,6 +37,8 @@ struct Arguments {
 enum Verb {
     /// Build and start everything in one process; options go to it, e.g. --demo --exit
     Up(up::Arguments),
+    /// Run this clone's `aloft`; options go to it
+    Aloft(aloft::Arguments),
     /// Check style, then run every test against a private PostgreSQL cluster and the corpus
     Test(test::Arguments),
     /// Check formatting, Clippy and the protobuf contract
@@ -65,6 +68,7 @@ fn run(verb: Verb) -> Result<()> {
     let supervisor = Supervisor::new()?;
     match verb {
         Verb::Up(arguments) => up::run(&places, &supervisor, &arguments),
+        Verb::Aloft(arguments) => aloft::run(&places, &arguments),
         Verb::Test(arguments) => test::run(&places, &supervisor, &arguments),
         Verb::Lint => lint::run(&places, &supervisor),
         Verb::Corpus => {
