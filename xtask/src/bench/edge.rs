@@ -24,8 +24,16 @@ const SECONDS: u32 = 4;
 /// Different devices ask, so that nothing is cached by device.
 const DEVICES: usize = 500;
 
-const CHECK_CPU: Figure<'_> = Figure { case: "update-check cpu", unit: "µs CPU per request", better: Better::Lower };
-const CHECK_P99: Figure<'_> = Figure { case: "update-check p99", unit: "ms", better: Better::Lower };
+/// The device runs what it would get: by far the most frequent answer.
+const CHECK: [Figure<'_>; 2] = [
+    Figure { case: "update-check cpu", unit: "µs CPU per request", better: Better::Lower },
+    Figure { case: "update-check p99", unit: "ms", better: Better::Lower },
+];
+/// The device gets an update: the answer lists every file of the bundle.
+const OFFER: [Figure<'_>; 2] = [
+    Figure { case: "update-offer cpu", unit: "µs CPU per request", better: Better::Lower },
+    Figure { case: "update-offer p99", unit: "ms", better: Better::Lower },
+];
 const BLOB_CPU: Figure<'_> = Figure { case: "blob cpu", unit: "µs CPU per MiB", better: Better::Lower };
 const BLOB_SENDFILE: Figure<'_> = Figure { case: "blob cpu sendfile", unit: "µs CPU per MiB", better: Better::Lower };
 
@@ -44,11 +52,15 @@ impl Suite for Edge {
     fn run(&self, bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         let mut field = Field::set_up(bench)?;
         let tokens = (0..DEVICES).map(|number| field.register_device(number)).collect::<Result<Vec<_>>>()?;
-        let (_, answer) = field.check(&tokens[0])?;
+        let offer = field.check_path();
+        let (_, answer) = field.check(&offer, &tokens[0])?;
+        let answer: Value = serde_json::from_slice(&answer).context("the answer is no JSON")?;
         let blob = launch_blob(&answer)?;
+        let check = format!("{offer}&current={}", text(&answer["update"]["bundle"], "sha256")?);
         let edge = field.edge_alone(SERVER_CORE)?;
-        let (head, body) = field.check(&tokens[0])?;
-        measure_checks(bench, &field, edge.id(), &tokens, (&head, &body), report)?;
+        for (path, figures) in [(&check, CHECK), (&offer, OFFER)] {
+            measure_checks(bench, &field, edge.id(), (path, &tokens), figures, report)?;
+        }
         for (sendfile, figure) in [("off", BLOB_CPU), ("on", BLOB_SENDFILE)] {
             measure_blobs(bench, &field, edge.id(), &blob, sendfile, figure, report)?;
         }
@@ -60,18 +72,17 @@ fn measure_checks(
     bench: &Bench<'_>,
     field: &Field<'_>,
     edge_id: u32,
-    tokens: &[String],
-    (head, body): (&str, &[u8]),
+    (path, tokens): (&str, &[String]),
+    [cpu_figure, p99_figure]: [Figure<'_>; 2],
     report: &mut Report,
 ) -> Result<()> {
-    let constant =
-        format!("location / {{ default_type application/json; {} return 200 '{}'; }}", headers(head), quoted(body));
+    let (head, body) = field.check(path, &tokens[0])?;
+    let constant = format!("location / {{ default_type application/json; {} {} }}", headers(&head), returned(&body));
     let nginx = Nginx::start(bench.supervisor, field.path(), SERVER_CORE, &constant)?;
     let script = script(field.path(), tokens)?;
-    let path = field.check_path();
     let load = Load {
         port: field.edge_port,
-        path: &path,
+        path,
         script: Some(&script),
         connections: CONNECTIONS,
         seconds: SECONDS,
@@ -86,8 +97,8 @@ fn measure_checks(
         cpu.1.push(peers);
         p99.1.push(seen.p99_ms);
     }
-    report.record(CHECK_CPU, "nginx return 200, same size", &cpu.0, &cpu.1);
-    report.record(CHECK_P99, "nginx return 200, same size", &p99.0, &p99.1);
+    report.record(cpu_figure, "nginx return 200, same size", &cpu.0, &cpu.1);
+    report.record(p99_figure, "nginx return 200, same size", &p99.0, &p99.1);
     Ok(())
 }
 
@@ -152,8 +163,7 @@ fn script(folder: &Path, tokens: &[String]) -> Result<PathBuf> {
 }
 
 /// Path and size of the launch file in an update's answer.
-fn launch_blob(answer: &[u8]) -> Result<(String, u64)> {
-    let answer: Value = serde_json::from_slice(answer).context("the answer is no JSON")?;
+fn launch_blob(answer: &Value) -> Result<(String, u64)> {
     let files = answer["update"]["bundle"]["files"].as_array().context("the answer has no files")?;
     let launch = files.iter().find(|file| file["role"] == "launch").context("the answer has no launch file")?;
     Ok((text(launch, "url")?, launch["size_bytes"].as_u64().context("a file has a size")?))
@@ -171,7 +181,18 @@ fn headers(head: &str) -> String {
         .join(" ")
 }
 
-/// A body inside single quotes of an nginx configuration, where `$` begins a variable: replaced, the size stays.
-fn quoted(body: &[u8]) -> String {
-    String::from_utf8_lossy(body).replace('\\', "/").replace('\'', "`").replace('$', "S")
+/// The directives that return the body. Inside quotes `$` would begin a variable and is replaced; the size stays. nginx reads at most 4 KiB
+/// for one word of its configuration, so a long body is put together from variables.
+fn returned(body: &[u8]) -> String {
+    const WORD_MAX_CHARACTERS: usize = 2_000;
+    let text: Vec<char> =
+        String::from_utf8_lossy(body).replace('\\', "/").replace('\'', "`").replace('$', "S").chars().collect();
+    let pieces: Vec<String> = text.chunks(WORD_MAX_CHARACTERS).map(|piece| piece.iter().collect()).collect();
+    if let [whole] = pieces.as_slice() {
+        return format!("return 200 '{whole}';");
+    }
+    let set: String =
+        pieces.iter().enumerate().map(|(index, piece)| format!("set $piece{index} '{piece}';\n")).collect();
+    let names: String = (0..pieces.len()).map(|index| format!("${{piece{index}}}")).collect();
+    format!("{set} return 200 \"{names}\";")
 }

@@ -139,8 +139,7 @@ impl<'a> Field<'a> {
     }
 
     /// Asks for an update and returns head and body of the answer.
-    pub fn check(&self, token: &str) -> Result<(String, Vec<u8>)> {
-        let path = self.check_path();
+    pub fn check(&self, path: &str, token: &str) -> Result<(String, Vec<u8>)> {
         self.exchange(&format!(
             "GET {path} HTTP/1.1\r\nHost: edge\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
         ))
@@ -158,7 +157,7 @@ impl<'a> Field<'a> {
         stream.read_to_end(&mut answer)?;
         let end = answer.windows(4).position(|window| window == b"\r\n\r\n").context("the answer has no head")?;
         let head = String::from_utf8_lossy(&answer[..end]).into_owned();
-        ensure!(head.starts_with("HTTP/1.1 200"), "the edge said: {head}");
+        ensure!(head.starts_with("HTTP/1.1 2"), "the edge said: {head}");
         Ok((head, answer.split_off(end + 4)))
     }
 

@@ -70,8 +70,8 @@ pub fn run(places: &Places, supervisor: &Supervisor, arguments: &Arguments) -> R
     let bench = Bench { places, supervisor, rounds: arguments.rounds as usize };
     let outcome = suite.run(&bench, &mut report);
     print!("{}", report.table());
-    report.write(&places.figures("bench"))?;
     outcome?;
+    report.write(&places.figures("bench"))?;
     if report.has_failures() {
         bail!("a case of the suite `{name}` failed");
     }

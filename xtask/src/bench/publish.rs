@@ -60,7 +60,10 @@ fn measure_arrival(bench: &Bench<'_>, field: &Field<'_>, report: &mut Report) ->
             let notes = format!("round {ours_round}");
             let change =
                 ["releases", "update", "v1", "--app", "trailhead", "--channel", "production", "--notes", &notes];
-            timed(|| field.aloft(&change).map(|_| ()), || Ok(notes_of(&field.check(&token)?.1)? == notes))
+            timed(
+                || field.aloft(&change).map(|_| ()),
+                || Ok(notes_of(&field.check(&field.check_path(), &token)?.1)? == notes),
+            )
         },
         || {
             peer_round += 1;
