@@ -1,0 +1,54 @@
+//! This file's job is to describe the tables of organizations, their people, and their keys to Diesel.
+
+diesel::table! {
+    organization (id) {
+        id -> Text,
+        slug -> Text,
+        name -> Text,
+        tier -> BigInt,
+        suspended -> Bool,
+        #[sql_name = "created_at_us"]
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    account (id) {
+        id -> Text,
+        email -> Text,
+        name -> Text,
+        #[sql_name = "created_at_us"]
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    member (organization, account) {
+        organization -> Text,
+        account -> Text,
+        role -> Text,
+        #[sql_name = "created_at_us"]
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    api_key (id) {
+        id -> Text,
+        organization -> Text,
+        public_id -> Text,
+        secret_bcrypt -> Text,
+        name -> Text,
+        role -> Text,
+        scopes -> Text,
+        created_by -> Text,
+        #[sql_name = "created_at_us"]
+        created_at -> BigInt,
+        #[sql_name = "expires_at_us"]
+        expires_at -> Nullable<BigInt>,
+        #[sql_name = "revoked_at_us"]
+        revoked_at -> Nullable<BigInt>,
+        #[sql_name = "last_used_at_us"]
+        last_used_at -> Nullable<BigInt>,
+    }
+}

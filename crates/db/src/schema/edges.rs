@@ -1,0 +1,25 @@
+//! This file's job is to describe the tables of edges and the devices they registered to Diesel.
+
+diesel::table! {
+    edge (id) {
+        id -> Text,
+        name -> Text,
+        token_hash -> Binary,
+        #[sql_name = "created_at_us"]
+        created_at -> BigInt,
+        #[sql_name = "last_seen_at_us"]
+        last_seen_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    device (app, id) {
+        app -> Text,
+        id -> Text,
+        platform -> Text,
+        facts -> Text,
+        edge -> Text,
+        #[sql_name = "registered_at_us"]
+        registered_at -> BigInt,
+    }
+}

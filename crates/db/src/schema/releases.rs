@@ -1,0 +1,40 @@
+//! This file's job is to describe the tables of releases and who gets them to Diesel.
+
+diesel::table! {
+    release (id) {
+        id -> Text,
+        app -> Text,
+        channel -> Text,
+        seq -> BigInt,
+        platform -> Text,
+        bundle -> Nullable<Text>,
+        target_kind -> Text,
+        target_value -> Text,
+        mandatory -> Bool,
+        enabled -> Bool,
+        notes -> Text,
+        rollout_state -> Text,
+        rollout_ppm -> BigInt,
+        rollout_salt -> Text,
+        rollout_retreat -> Text,
+        origin -> Text,
+        origin_release -> Nullable<Text>,
+        revision -> BigInt,
+        created_by -> Text,
+        #[sql_name = "created_at_us"]
+        created_at -> BigInt,
+        #[sql_name = "updated_at_us"]
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    device_pin (channel, device_key) {
+        channel -> Text,
+        device_key -> Text,
+        release -> Text,
+        created_by -> Text,
+        #[sql_name = "created_at_us"]
+        created_at -> BigInt,
+    }
+}
