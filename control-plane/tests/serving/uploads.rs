@@ -21,6 +21,8 @@ on_both_databases!(
 );
 
 const MIB: usize = 1 << 20;
+/// How many bytes of a stream the server collects before it stores them.
+const STORED_AT_ONCE: usize = 4 * MIB;
 
 fn archive(size: usize) -> Bytes {
     (0..size).map(|index| (index * 31 % 251) as u8).collect()
@@ -101,20 +103,26 @@ async fn a_transfer_resumes_after_the_server_was_restarted(rig: Rig) {
 
 async fn a_dropped_stream_keeps_what_had_arrived(rig: Rig) {
     let (app, _) = rig.app("shop").await;
-    let bytes = archive(3 * MIB);
+    let bytes = archive(10 * MIB);
     let upload = begin(&rig, &app, &bytes).await;
     let (sender, receiver) = tokio::sync::mpsc::channel(1);
     let request = rig.ask(ReceiverStream::new(receiver));
     let mut client = rig.uploads();
     let call = tokio::spawn(async move { client.upload_chunks(request).await });
-    for message in messages(&upload.name, &bytes, 0).into_iter().take(4) {
+    let mut messages = messages(&upload.name, &bytes, 0).into_iter();
+    for message in messages.by_ref().take(STORED_AT_ONCE / (MIB / 2)) {
         sender.send(message).await.unwrap();
     }
-    // All four have left the queue once a fifth finds room; then the client is killed.
+    // The first part is stored while the stream is open, so the server is surely reading it.
+    wait_until_async(PATIENCE, async || look(&rig, &upload.name).await.received_bytes as usize == STORED_AT_ONCE).await;
+    for message in messages.take(6) {
+        sender.send(message).await.unwrap();
+    }
+    // All six have left the queue once a seventh finds room; then the client is killed.
     drop(sender.reserve().await.unwrap());
     call.abort();
     drop(sender);
-    wait_until_async(PATIENCE, async || look(&rig, &upload.name).await.received_bytes > 0).await;
+    wait_until_async(PATIENCE, async || look(&rig, &upload.name).await.received_bytes as usize > STORED_AT_ONCE).await;
     let stands = look(&rig, &upload.name).await.received_bytes as usize;
     let done = send_all(&rig, &upload.name, &bytes, stands).await;
     assert_eq!(done.state(), UploadState::Queued);
