@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::platform::AnyPlatform;
-use bundle::{Detected, Layout, Limits, ScannedFile, Warning};
+use bundle::{Detected, Layout, Limits, ScannedFile};
 use domain::bundle::content_hash;
 use domain::{Platform, Sha256};
 use std::collections::BTreeSet;
@@ -45,11 +45,8 @@ impl Found {
 
     /// Returns what is allowed, but perhaps not meant.
     #[must_use]
-    pub fn warnings(&self) -> Vec<&'static str> {
-        let text = |warning: &Warning| match warning {
-            Warning::DebugBundle => "the bundle was built for development (__DEV__ is true)",
-        };
-        self.detected.warnings.iter().map(text).collect()
+    pub fn warnings(&self) -> Vec<String> {
+        self.detected.warnings.iter().map(|warning| warning.message.clone()).collect()
     }
 }
 

@@ -85,7 +85,7 @@ pub struct Uploaded {
     /// How long everything took, in milliseconds.
     pub duration_ms: u64,
     /// What is allowed, but perhaps not meant.
-    pub warnings: Vec<&'static str>,
+    pub warnings: Vec<String>,
 }
 
 impl Display for Uploaded {

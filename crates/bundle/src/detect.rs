@@ -4,7 +4,7 @@ use crate::error::{Error, Refusal};
 use crate::expo;
 use crate::launch;
 use crate::names::Names;
-use domain::bundle::{BUNDLE_FILES_MAX, BundleFile, Engine, FileRole};
+use domain::bundle::{BUNDLE_FILES_MAX, BundleFile, Engine, FileRole, WarningKind};
 use domain::{Platform, Sha256};
 use std::collections::BTreeMap;
 use std::io;
@@ -47,6 +47,11 @@ pub struct Detected {
     pub files: Vec<BundleFile>,
     /// The paths, as they were found, of all files that detecting the same again needs.
     pub sources: Vec<String>,
+    /// The source map of the launch file, by the path that it was found under: the launch file's own with `.map` behind it. Private:
+    /// it is no file of the bundle.
+    pub source_map: Option<String>,
+    /// The asset map of an Expo export, by the path that it was found under. It is no file of the bundle either.
+    pub asset_map: Option<String>,
     /// What was left out.
     pub skipped: Vec<Skipped>,
     /// What is allowed, but perhaps not meant.
@@ -74,10 +79,12 @@ pub enum SkipReason {
 }
 
 /// Something that is allowed, but perhaps not meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Warning {
-    /// The bundle was built for development.
-    DebugBundle,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// What it is.
+    pub kind: WarningKind,
+    /// For people: names the file and what is wrong with it.
+    pub message: String,
 }
 
 /// Finds out what the files are. `open` is called for the launch file and for `metadata.json` only.
@@ -107,8 +114,15 @@ pub fn detect(inputs: &[Input], platform: Platform, open: &mut Open<'_>) -> Resu
     detected.files.sort_by(|a, b| a.path.cmp(&b.path));
     let source = detected.launch_source;
     let size_bytes = kept.iter().find(|input| input.path == source).map_or(0, |input| input.size_bytes);
-    let content = launch::inspect(&source, size_bytes, open)?;
+    let mut content = launch::inspect(&source, size_bytes, open)?;
+    if detected.layout == Layout::Folder {
+        content.warnings.extend(foreign_assets(&detected.files, platform));
+    }
+    let source_map = format!("{source}.map");
+    let source_map = inputs.iter().any(|input| input.path == source_map).then_some(source_map);
     Ok(Detected {
+        source_map,
+        asset_map: detected.asset_map,
         layout: detected.layout,
         engine: content.engine,
         hermes_version: content.hermes_version,
@@ -127,6 +141,7 @@ struct Chosen {
     launch_path: String,
     files: Vec<BundleFile>,
     sources: Vec<String>,
+    asset_map: Option<String>,
 }
 
 fn skip_reason(path: &str) -> Option<SkipReason> {
@@ -168,6 +183,7 @@ fn from_expo(
     let root = metadata.strip_suffix(expo::METADATA).unwrap_or_default();
     let by_path: BTreeMap<&str, &Input> =
         kept.iter().filter_map(|input| Some((input.path.strip_prefix(root)?, *input))).collect();
+    let asset_map = by_path.get(expo::ASSET_MAP).map(|input| input.path.clone());
     let mut chosen: BTreeMap<&str, BundleFile> = BTreeMap::new();
     let assets = named.assets.iter().map(|asset| (asset.path.as_str(), FileRole::Asset));
     for (path, role) in std::iter::once((named.bundle.as_str(), FileRole::Launch)).chain(assets) {
@@ -175,7 +191,7 @@ fn from_expo(
         let input = by_path.get(path).ok_or_else(missing)?;
         chosen.entry(path).or_insert_with(|| file(input, path, role));
     }
-    for input in kept.iter().filter(|input| input.path != metadata) {
+    for input in kept.iter().filter(|input| input.path != metadata && Some(&input.path) != asset_map.as_ref()) {
         if !input.path.strip_prefix(root).is_some_and(|path| chosen.contains_key(path)) {
             skipped.push(Skipped { path: input.path.clone(), reason: SkipReason::NotNamed });
         }
@@ -184,7 +200,8 @@ fn from_expo(
     let launch_source = format!("{root}{}", named.bundle);
     let files = chosen.into_values().collect();
     sources.push(metadata.clone());
-    Ok(Chosen { layout: Layout::Expo, launch_source, launch_path: named.bundle.clone(), files, sources })
+    sources.extend(asset_map.clone());
+    Ok(Chosen { layout: Layout::Expo, launch_source, launch_path: named.bundle.clone(), files, sources, asset_map })
 }
 
 fn from_folder(kept: &[&Input], platform: Platform) -> Result<Chosen, Refusal> {
@@ -206,6 +223,7 @@ fn from_folder(kept: &[&Input], platform: Platform) -> Result<Chosen, Refusal> {
         launch_path: launch[root.len()..].to_owned(),
         files,
         sources: paths.iter().map(|&path| path.to_owned()).collect(),
+        asset_map: None,
     })
 }
 
@@ -215,6 +233,16 @@ fn check_asset_folder(path: &str, platform: Platform) -> Result<(), Refusal> {
         return Err(Refusal::OtherPlatform { entry: path.to_owned(), found: Platform::Android, wanted: platform });
     }
     Ok(())
+}
+
+/// On iOS Metro keeps the project's folders below `assets`; on Android nothing would find images there.
+fn foreign_assets(files: &[BundleFile], platform: Platform) -> Option<Warning> {
+    let is_image = |path: &str| [".png", ".jpg", ".jpeg", ".webp", ".gif"].iter().any(|end| path.ends_with(end));
+    let has_drawables = files.iter().any(|file| file.path.starts_with("drawable-"));
+    let foreign = files.iter().find(|file| file.path.starts_with("assets/") && is_image(&file.path));
+    let foreign = foreign.filter(|_| platform == Platform::Android && !has_drawables)?;
+    let message = format!("{:?} lies where only iOS looks for images; the bundle is for {platform}", foreign.path);
+    Some(Warning { kind: WarningKind::WrongPlatform, message })
 }
 
 fn file(input: &Input, path: &str, role: FileRole) -> BundleFile {

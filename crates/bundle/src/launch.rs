@@ -4,7 +4,7 @@ use crate::detect::{Open, Warning};
 use crate::error::Refusal;
 use crate::hermes::HermesHeader;
 use domain::Platform;
-use domain::bundle::Engine;
+use domain::bundle::{Engine, WarningKind};
 
 /// Enough for every header, and for the globals that Metro writes first.
 pub(crate) const START_MAX_BYTES: usize = 64 * 1024;
@@ -96,7 +96,9 @@ pub(crate) fn inspect(path: &str, size_bytes: u64, open: &mut Open<'_>) -> Resul
         return wrong("it is a source map");
     }
     let is_debug = text.contains("__DEV__=true") || text.contains("__DEV__ = true");
-    let warnings = if is_debug { vec![Warning::DebugBundle] } else { Vec::new() };
+    let message = || format!("{path:?} was built for development (__DEV__ is true)");
+    let warnings = is_debug.then(|| Warning { kind: WarningKind::DebugBundle, message: message() });
+    let warnings = warnings.into_iter().collect();
     Ok(Content { engine: Engine::JavaScript, hermes_version: None, warnings })
 }
 

@@ -40,3 +40,15 @@ pub(crate) const TAR_HEADER_MAX_BYTES: u64 = (PATH_MAX_BYTES as u64 + 512) * 16;
 pub(crate) const ZSTD_WINDOW_LOG_MAX: u32 = 25;
 /// Tar pads with zeros up to a record of usually 10 KiB.
 pub(crate) const TAR_PADDING_MAX_BYTES: u64 = 1 << 20;
+/// A module larger than this was not written by people; it is held in memory while it is read.
+pub(crate) const MODULE_MAX_BYTES: usize = 16 << 20;
+/// Ten times what the largest known apps have.
+pub(crate) const MODULES_MAX: usize = 100_000;
+/// What follows a module's text: numbers of up to a hundred thousand modules.
+pub(crate) const CALL_NUMBERS_MAX_BYTES: usize = 1 << 20;
+/// A description of the most modules, with paths and hashes.
+pub(crate) const CONTENTS_MAX_BYTES: u64 = 32 << 20;
+/// The asset map of an export: five thousand assets with all their scales take two megabytes.
+pub(crate) const ASSET_MAP_MAX_BYTES: usize = 8 << 20;
+/// Cameras write a preview of up to 64 KiB before a JPEG's size, twice at most.
+pub(crate) const IMAGE_START_MAX_BYTES: u64 = 192 << 10;

@@ -1,9 +1,9 @@
 //! This file's job is to check that what people upload is recognised, and that mistakes are named.
 
 use bundle::{
-    Detected, Error, Input, Layout, Limits, Refusal, ScannedFile, SkipReason, Warning, detect, pack, read_archive, scan,
+    Detected, Error, Input, Layout, Limits, Refusal, ScannedFile, SkipReason, detect, pack, read_archive, scan,
 };
-use domain::bundle::{ArchiveFormat, Engine, FileRole};
+use domain::bundle::{ArchiveFormat, Engine, FileRole, WarningKind};
 use domain::{Platform, Sha256};
 use std::collections::{BTreeMap, HashSet};
 use std::io::{Cursor, Read as _};
@@ -199,7 +199,8 @@ fn launch_files_that_cannot_run_are_refused() {
 #[test]
 fn a_bundle_for_development_is_taken_with_a_warning() {
     let files: [(&str, &[u8]); 1] = [("index.android.bundle", b"var __BUNDLE_START_TIME__=0,__DEV__=true,process={};")];
-    assert_eq!(detect_files(&files, Platform::Android).unwrap().warnings, [Warning::DebugBundle]);
+    let warnings = detect_files(&files, Platform::Android).unwrap().warnings;
+    assert_eq!(warnings.iter().map(|warning| warning.kind).collect::<Vec<_>>(), [WarningKind::DebugBundle]);
 }
 
 #[test]
