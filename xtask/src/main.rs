@@ -4,6 +4,7 @@
 mod aloft;
 mod bench;
 mod cache_entry;
+mod client;
 mod cluster;
 mod corpus;
 mod dashboard;
@@ -11,8 +12,10 @@ mod dashboard;
 mod faults;
 mod figures;
 mod lint;
+mod node_project;
 mod npm_tool;
 mod places;
+mod platform;
 mod supervisor;
 mod test;
 mod up;

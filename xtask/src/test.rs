@@ -6,7 +6,7 @@ use crate::cluster::Cluster;
 use crate::places::Places;
 use crate::supervisor::Supervisor;
 use crate::up::cargo;
-use crate::{corpus, dashboard, lint};
+use crate::{client, corpus, dashboard, lint};
 
 /// What `./x test` takes.
 #[derive(Debug, clap::Args)]
@@ -24,8 +24,8 @@ pub struct Arguments {
     options: Vec<String>,
 }
 
-/// Lints, makes sure that the corpus is there, tests the dashboard unless only some tests are wanted, starts a cluster,
-/// and runs the tests. The cluster is gone afterwards, also after a failure or Ctrl-C.
+/// Lints, makes sure that the corpus is there, tests the dashboard and the JavaScript client unless only some tests
+/// are wanted, starts a cluster, and runs the tests. The cluster is gone afterwards, also after a failure or Ctrl-C.
 pub fn run(places: &Places, supervisor: &Supervisor, arguments: &Arguments) -> Result<()> {
     if !arguments.quick {
         lint::run(places, supervisor)?;
@@ -34,6 +34,8 @@ pub fn run(places: &Places, supervisor: &Supervisor, arguments: &Arguments) -> R
     if arguments.package.is_empty() && arguments.filter.is_none() {
         eprintln!("x: the dashboard");
         dashboard::test(places, supervisor, &corpus)?;
+        eprintln!("x: the JavaScript client");
+        client::test(places, supervisor, &corpus)?;
     }
     if !arguments.package.is_empty() {
         // Tests of one package may start the binaries of others; for the whole workspace cargo builds them anyway.
