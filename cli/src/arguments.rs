@@ -6,7 +6,7 @@ use crate::progress::Progress;
 use crate::report::AnyReport;
 use crate::settings::{self, Settings};
 use crate::{
-    app, binary, channel, completions, exit, explain, login, pin, promote, release, releases, rollback, rollout,
+    app, binary, channel, completions, exit, explain, key, login, pin, promote, release, releases, rollback, rollout,
     status, upload, whoami,
 };
 
@@ -56,6 +56,8 @@ pub enum Command {
     Channel(channel::Command),
     #[command(subcommand)]
     Binary(binary::Command),
+    #[command(subcommand)]
+    Key(key::Command),
     Upload(upload::Arguments),
     Release(Box<release::Arguments>),
     #[command(subcommand)]
@@ -102,6 +104,7 @@ async fn connected(command: Command, connection: &Connection) -> Result<AnyRepor
         Command::App(command) => app::run(command, connection).await,
         Command::Channel(command) => channel::run(command, connection).await,
         Command::Binary(command) => binary::run(command, connection).await,
+        Command::Key(command) => key::run(command, connection).await,
         Command::Upload(arguments) => upload::run(arguments, connection).await,
         Command::Release(arguments) => release::run(*arguments, connection).await,
         Command::Releases(command) => releases::run(command, connection).await,
@@ -159,6 +162,8 @@ mod tests {
             "aloft channel update c --app a --unblock --rename d",
             "aloft releases update v1 --app a --channel c --mandatory true",
             "aloft release x --app a --channel c --binary-range 1.x --platform both --rollout 5% --wait 60",
+            "aloft key create ci --app a --action release.write --action *.read --expires 30d",
+            "aloft key roll key_1 --keep 0h",
             "aloft release --bundle bun_1 --app a --channel c --runtime-version 1",
         ] {
             assert!(Arguments::try_parse_from(line.split(' ')).is_ok(), "{line}");

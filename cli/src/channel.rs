@@ -4,7 +4,7 @@ use crate::channel_address::AppAddress;
 use crate::connection::{Connection, request_id};
 use crate::error::Error;
 use crate::report::AnyReport;
-use crate::{moment, names, paging, table, view};
+use crate::{key, moment, names, paging, table, view};
 use proto::v1;
 use serde::Serialize;
 use std::fmt::{Display, Formatter};
@@ -20,6 +20,9 @@ pub enum Command {
         #[command(flatten)]
         #[expect(missing_docs, reason = "documented at the type")]
         app: AppAddress,
+        /// Which keys may see it; that of your key when not given.
+        #[arg(long, value_enum)]
+        environment: Option<key::Environment>,
     },
     /// Lists an app's channels.
     List {
@@ -89,9 +92,13 @@ impl Display for Channels {
 /// Runs one of the commands.
 pub async fn run(command: Command, connection: &Connection) -> Result<AnyReport, Error> {
     match command {
-        Command::Create { channel, app } => {
-            let request =
-                v1::CreateChannelRequest { parent: app.name()?, channel_name: channel, request_id: request_id() };
+        Command::Create { channel, app, environment } => {
+            let request = v1::CreateChannelRequest {
+                parent: app.name()?,
+                channel_name: channel,
+                request_id: request_id(),
+                environment: environment.map(v1::Environment::from).unwrap_or_default().into(),
+            };
             show(connection.answer(connection.channels().create_channel(request).await)?.channel)
         }
         Command::List { app } => {

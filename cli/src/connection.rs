@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::progress::Progress;
 use crate::settings::Settings;
 use proto::v1::account_service_client::AccountServiceClient;
+use proto::v1::api_key_service_client::ApiKeyServiceClient;
 use proto::v1::app_service_client::AppServiceClient;
 use proto::v1::binary_service_client::BinaryServiceClient;
 use proto::v1::bundle_service_client::BundleServiceClient;
@@ -148,6 +149,12 @@ impl Connection {
     #[must_use]
     pub fn uploads(&self) -> UploadServiceClient<Wire> {
         UploadServiceClient::new(self.wire(Some(CALL_TIMEOUT)))
+    }
+
+    /// Returns a client.
+    #[must_use]
+    pub fn keys(&self) -> ApiKeyServiceClient<Wire> {
+        ApiKeyServiceClient::new(self.wire(Some(CALL_TIMEOUT)))
     }
 
     /// Returns a client whose calls may take as long as the bytes need.

@@ -42,7 +42,11 @@ fn after_refusal(refusal: &Refusal) -> Option<String> {
         }
         Reason::InUse => "Remove what uses it first.",
         Reason::PageTokenInvalid => "Begin the list again.",
-        Reason::Unavailable => return Some(after_unavailable(refusal)),
+        Reason::Unavailable | Reason::RateLimited => return Some(after_unavailable(refusal)),
+        Reason::OrganizationSuspended => "Ask whoever runs the server why the organization is suspended.",
+        Reason::QuotaExceeded => "Finish or cancel open uploads, or ask the operator for another plan.",
+        Reason::KeyEnded => "Make a new key: `aloft key create NAME`.",
+        Reason::TokenRefused => "Compare the workflow with the trusted publishers: `aloft publisher list --app APP`.",
         Reason::Internal => "The server's log says more. Repeat the command; report it when it happens again.",
         Reason::CountLimit => "Delete what is not needed any more.",
     };

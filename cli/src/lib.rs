@@ -27,6 +27,7 @@ pub mod binary;
 pub mod channel;
 pub mod completions;
 pub mod explain;
+pub mod key;
 pub mod login;
 pub mod pin;
 pub mod promote;

@@ -30,6 +30,11 @@ pub fn bundle(app_name: &str, bundle: &str) -> Result<String, Error> {
     Ok(format!("{}/bundles/{}", app(app_name)?, segment("--bundle", last_of(bundle, "/bundles/"))?))
 }
 
+/// Returns the full name of an API key: an id, or a full name.
+pub fn key(key: &str) -> Result<String, Error> {
+    Ok(format!("keys/{}", segment("key", key.strip_prefix("keys/").unwrap_or(key))?))
+}
+
 /// Returns the last part of a full name.
 #[must_use]
 pub fn short(name: &str) -> &str {

@@ -28,6 +28,11 @@ pub async fn apps(connection: &Connection) -> Result<Vec<v1::App>, Error> {
     all_pages!(connection, apps.list_apps, ListAppsRequest {}, apps)
 }
 
+/// Lists all API keys.
+pub async fn api_keys(connection: &Connection) -> Result<Vec<v1::ApiKey>, Error> {
+    all_pages!(connection, keys.list_api_keys, ListApiKeysRequest {}, api_keys)
+}
+
 /// Lists all channels of an app.
 pub async fn channels(connection: &Connection, app: &str) -> Result<Vec<v1::Channel>, Error> {
     all_pages!(connection, channels.list_channels, ListChannelsRequest { parent: app.to_owned() }, channels)

@@ -1,8 +1,10 @@
 //! This file's job is to name the parts that decide who a caller is and what it may do.
 
 pub mod caller;
-pub mod edge_token;
+pub mod grant;
 pub mod guard;
 pub mod key;
 pub mod role;
+pub mod shared_token;
 pub mod verify;
+pub mod watch;

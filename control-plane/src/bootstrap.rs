@@ -1,14 +1,14 @@
 //! This file's job is to make the first organization, its owner and a key on first start.
 
-use crate::auth::key::{ApiKey, Environment};
-use crate::auth::verify;
+use crate::auth::key::ApiKey;
+use crate::auth::verify::Hasher;
 use crate::config::Config;
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use db::Role;
-use domain::Timestamp;
 use domain::id::{ApiKeyId, OrganizationId, UserId};
 use domain::job::Tier;
+use domain::{Environment, Timestamp};
 use secrecy::SecretString;
 
 /// The key that is shown once, on first start.
@@ -24,14 +24,12 @@ pub struct FirstKey {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn run(context: &Context, config: &Config) -> Result<Option<FirstKey>> {
+pub async fn run(context: &Context, config: &Config, hasher: &Hasher) -> Result<Option<FirstKey>> {
     if context.read(|conn| Ok(db::organizations::find_first(conn)?)).await?.is_some() {
         return Ok(None);
     }
     let key = ApiKey::generate(Environment::Live);
-    let (hashed, pepper) = (key.clone(), config.pepper.clone());
-    let stored = tokio::task::spawn_blocking(move || verify::stored_form(&pepper, &hashed)).await;
-    let stored = stored.map_err(|cause| Error::Broken { what: "a key could not be hashed", cause: cause.into() })??;
+    let stored = hasher.hash(&key).await?;
     let rows = Rows::new(config, &key, stored, context.clock.now());
     let made = context.db.write(move |tx| {
         // Another replica may start for the first time as well.

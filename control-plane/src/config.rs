@@ -1,5 +1,6 @@
 //! This file's job is to define the control plane's configuration.
 
+use crate::auth::shared_token::SharedToken;
 use runtime::config::{Problems, Validate};
 use runtime::secret::{ExposeSecret as _, Secret};
 use serde::Deserialize;
@@ -25,6 +26,8 @@ pub struct Config {
     pub pepper: Secret,
     /// The secret with which edges enrol.
     pub edge_token: Secret,
+    /// The secret with which whoever runs the installation calls; empty for none.
+    pub operator_token: Secret,
     /// The largest archive in bytes.
     pub upload_max_bytes: u64,
     /// How long an unfinished upload is kept.
@@ -44,6 +47,12 @@ pub struct Config {
 impl Config {
     /// The commented defaults of the `[control_plane]` table.
     pub const DEFAULTS: &str = include_str!("../config.default.toml");
+
+    /// Returns the operator's token, if there is one.
+    pub(crate) fn operator_token(&self) -> Option<SharedToken> {
+        let is_set = !self.operator_token.expose_secret().is_empty();
+        is_set.then(|| SharedToken::new(&self.operator_token))
+    }
 }
 
 impl Validate for Config {
@@ -51,6 +60,8 @@ impl Validate for Config {
         let long_enough = |secret: &Secret| secret.expose_secret().chars().count() >= SECRET_MIN_CHARACTERS;
         problems.require(long_enough(&self.pepper), "control_plane.pepper", "must have at least 32 characters");
         problems.require(long_enough(&self.edge_token), "control_plane.edge_token", "must have at least 32 characters");
+        let operator_fits = self.operator_token.expose_secret().is_empty() || long_enough(&self.operator_token);
+        problems.require(operator_fits, "control_plane.operator_token", "must be empty or have at least 32 characters");
         problems.require(self.upload_max_bytes > 0, "control_plane.upload_max_bytes", "must not be 0");
         problems.require(self.upload_keep_hours > 0, "control_plane.upload_keep_hours", "must not be 0");
         problems.require(self.calls_max > 0, "control_plane.calls_max", "must not be 0");

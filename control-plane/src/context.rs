@@ -115,7 +115,20 @@ impl Context {
         T: Send + 'static,
     {
         let change = Change { caller, now: self.clock.now() };
-        self.db.write(move |tx| work(tx, &change).map_err(lower)).await.map_err(lift)
+        let mut run = move |tx: &mut Tx<'_>| {
+            active(tx, &change.caller)?;
+            work(tx, &change)
+        };
+        self.db.write(move |tx| run(tx).map_err(lower)).await.map_err(lift)
+    }
+
+    /// Checks early what every write checks anyway, before work that costs something.
+    ///
+    /// # Errors
+    /// Permission denied when the organization is suspended.
+    pub async fn check_active(&self, caller: &Caller) -> Result<()> {
+        let caller = caller.clone();
+        self.read(move |conn| active(conn, &caller)).await
     }
 
     /// Like [`Context::write`] for calls that may be repeated: the same request id gets the stored answer of the first call.
@@ -130,6 +143,7 @@ impl Context {
         let change = Change { caller, now: self.clock.now() };
         let is_repeatable = !once.request_id.is_empty();
         let mut run = move |tx: &mut Tx<'_>| -> Result<A> {
+            active(tx, &change.caller)?;
             if let Some(answer) = stored_answer(tx, &change, &once)? {
                 return Ok(answer);
             }
@@ -159,6 +173,12 @@ impl Context {
     }
 }
 
+/// Checks that the caller's organization may change anything. In the transaction of the change, so that a suspension counts from its
+/// commit on, on every replica.
+fn active(conn: &mut DbConn, caller: &Caller) -> Result<()> {
+    if db::organizations::get(conn, &caller.scope)?.suspended { Err(Error::suspended()) } else { Ok(()) }
+}
+
 /// Takes an error of ours through the database crate.
 fn lower(error: Error) -> db::Error {
     match error {
@@ -179,7 +199,7 @@ fn stored_answer<A: Message + Default>(tx: &mut Tx<'_>, change: &Change, once: &
     if once.request_id.is_empty() {
         return Ok(None);
     }
-    let principal = change.caller.key_id.as_str();
+    let principal = change.caller.actor.id.as_str();
     let since = change.now.minus(ANSWERS_KEPT);
     let Some(row) = db::idempotency::find(tx, principal, &once.request_id, once.method)? else { return Ok(None) };
     if row.created_at < since {
@@ -200,7 +220,7 @@ fn store_answer(tx: &mut Tx<'_>, change: &Change, once: &Once, answer: &impl Mes
     // Also makes room for a request id that was used more than a day ago.
     db::idempotency::trim(tx, change.now.minus(ANSWERS_KEPT))?;
     let row = db::idempotency::Answer {
-        principal: change.caller.key_id.to_string(),
+        principal: change.caller.actor.id.clone(),
         request_id: once.request_id.clone(),
         method: once.method.to_owned(),
         request_hash: once.request_hash,

@@ -107,6 +107,13 @@ impl Error {
         Self::refused(ErrorKind::PermissionDenied, Reason::RoleInsufficient, message)
     }
 
+    /// The organization may look, but not change anything.
+    #[must_use]
+    pub fn suspended() -> Self {
+        let message = "the organization is suspended: it can look, but not change anything";
+        Self::refused(ErrorKind::PermissionDenied, Reason::OrganizationSuspended, message)
+    }
+
     /// A part behind this one is away, or there is too much to do.
     #[must_use]
     pub fn unavailable(message: &'static str) -> Self {

@@ -22,17 +22,18 @@ mod server;
 mod sweep;
 mod transfer;
 
-pub use auth::key::{ApiKey, Environment};
-pub use auth::verify::stored_form;
+pub use auth::key::ApiKey;
+pub use auth::verify::Hasher;
 pub use bootstrap::FirstKey;
 pub use config::Config;
 pub use edge::fleet::{EdgeState, Fleet};
 pub use error::{Error, Result};
 pub use listen::Bound;
 
-use auth::edge_token::EdgeToken;
-use auth::guard::Guard;
+use auth::guard::{Guard, Tokens};
+use auth::shared_token::SharedToken;
 use auth::verify::Verifier;
+use auth::watch::Watch;
 use axum::Router;
 use context::{Bounds, Context};
 use domain::Sha256;
@@ -71,6 +72,7 @@ pub struct Deps {
 pub struct ControlPlane {
     config: Config,
     context: Context,
+    hasher: Hasher,
     router: Router,
     fleet: Arc<Fleet>,
 }
@@ -95,20 +97,22 @@ impl ControlPlane {
         };
         let policies = Policies::read(proto::FILE_DESCRIPTOR_SET)
             .map_err(|cause| Error::Broken { what: "the contract's policies cannot be read", cause: cause.into() })?;
-        let verifier = Arc::new(Verifier::new(db, clock, &config.pepper));
-        let guard = Arc::new(Guard::new(&policies, Arc::clone(&verifier), EdgeToken::new(&config.edge_token)));
+        let hasher = Hasher::new(&config.pepper);
+        let verifier = Arc::new(Verifier::new(db.clone(), clock, hasher.clone()));
+        let tokens = Tokens { edge: SharedToken::new(&config.edge_token), operator: config.operator_token() };
+        let guard = Arc::new(Guard::new(&policies, Arc::clone(&verifier), tokens));
         let fleet = Arc::new(Fleet::new(&metrics));
         let hub = Arc::new(Hub::default());
         let token_hash = Sha256::of(config.edge_token.expose_secret().as_bytes());
         let parts = Parts { hub: Arc::clone(&hub), fleet: Arc::clone(&fleet), token_hash };
         let poll = Duration::from_millis(config.poll_ms);
         let feed_health = health.component("control-plane");
-        let assembly = server::Assembly { context: context.clone(), parts, guard, health };
+        let assembly = server::Assembly { context: context.clone(), hasher: hasher.clone(), parts, guard, health };
         let router = server::router(&config, assembly)?;
         tokio::spawn(edge::feed::run(context.clone(), hub, poll, feed_health));
         tokio::spawn(sweep::run(context.clone()));
-        tokio::spawn(verifier.watch_revocations(poll, stop));
-        Ok(Self { config, context, router, fleet })
+        tokio::spawn(Watch::new(db, verifier).run(poll, stop));
+        Ok(Self { config, context, hasher, router, fleet })
     }
 
     /// Makes the first organization, its owner and a key, unless there is an organization. Whoever calls this shows the key once.
@@ -116,7 +120,7 @@ impl ControlPlane {
     /// # Errors
     /// Those of the database.
     pub async fn bootstrap(&self) -> Result<Option<FirstKey>> {
-        bootstrap::run(&self.context, &self.config).await
+        bootstrap::run(&self.context, &self.config, &self.hasher).await
     }
 
     /// Returns everything that it serves, for calls inside the process.

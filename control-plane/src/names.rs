@@ -3,7 +3,7 @@
 //! A request may name a thing by its id or by the name that people gave it; answers always have ids.
 
 use crate::error::Error;
-use domain::id::{AppId, BinaryId, BundleId, ChannelId, ReleaseId, UploadId};
+use domain::id::{ApiKeyId, AppId, BinaryId, BundleId, ChannelId, ReleaseId, UploadId};
 use domain::{AppSlug, ChannelName};
 use std::str::FromStr;
 
@@ -181,6 +181,20 @@ pub fn upload(field: &'static str, name: &str) -> Result<OwnedPath<UploadId>, Er
 /// Invalid argument that names `field`.
 pub fn binary(field: &'static str, name: &str) -> Result<OwnedPath<BinaryId>, Error> {
     owned("binaries", name).ok_or_else(|| Error::field(field, "must be apps/{app}/binaries/{binary}"))
+}
+
+/// Reads `keys/{key}`.
+///
+/// # Errors
+/// Invalid argument that names `field`.
+pub fn key(field: &'static str, name: &str) -> Result<ApiKeyId, Error> {
+    split(name, ["keys"]).and_then(|[key]| key.parse().ok()).ok_or_else(|| Error::field(field, "must be keys/{key}"))
+}
+
+/// Writes `keys/{key}`.
+#[must_use]
+pub fn of_key(key: &ApiKeyId) -> String {
+    format!("keys/{key}")
 }
 
 /// Writes `apps/{app}`.

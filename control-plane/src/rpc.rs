@@ -1,6 +1,7 @@
 //! This file's job is to name the services. Each handler decodes, makes one call and encodes.
 
 mod accounts;
+mod api_keys;
 mod apps;
 mod binaries;
 mod bundles;
@@ -11,6 +12,7 @@ mod releases;
 mod uploads;
 
 pub use accounts::Accounts;
+pub use api_keys::ApiKeys;
 pub use apps::Apps;
 pub use binaries::Binaries;
 pub use bundles::Bundles;

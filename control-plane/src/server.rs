@@ -2,13 +2,14 @@
 
 use crate::app::uploads::Turns;
 use crate::auth::guard::{self, Guard};
+use crate::auth::verify::Hasher;
 use crate::config::Config;
 use crate::context::Context;
 use crate::edge::stream::Parts;
 use crate::error::{Error, Result};
 use crate::limits::{self, Limits};
 use crate::request_id;
-use crate::rpc::{Accounts, Apps, Binaries, Bundles, Channels, Edges, Releases, Uploads};
+use crate::rpc::{Accounts, ApiKeys, Apps, Binaries, Bundles, Channels, Edges, Releases, Uploads};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -17,6 +18,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use http::{HeaderName, HeaderValue, Method, header};
 use proto::v1::account_service_server::AccountServiceServer;
+use proto::v1::api_key_service_server::ApiKeyServiceServer;
 use proto::v1::app_service_server::AppServiceServer;
 use proto::v1::binary_service_server::BinaryServiceServer;
 use proto::v1::bundle_service_server::BundleServiceServer;
@@ -50,6 +52,8 @@ const CORS_ANSWER_HEADERS: [&str; 4] = ["grpc-status", "grpc-message", "grpc-sta
 pub struct Assembly {
     /// What use cases need.
     pub context: Context,
+    /// Hashes new keys.
+    pub hasher: Hasher,
     /// What edges' streams need.
     pub parts: Parts,
     /// Lets calls through.
@@ -65,8 +69,8 @@ pub struct Assembly {
 pub fn router(config: &Config, assembly: Assembly) -> Result<Router> {
     let timeout = Duration::from_millis(config.call_timeout_ms);
     let limits = Arc::new(Limits::new(config.calls_max, timeout, proto::FILE_DESCRIPTOR_SET)?);
-    let Assembly { context, parts, guard, health } = assembly;
-    let calls = services(&context, parts)?
+    let Assembly { context, hasher, parts, guard, health } = assembly;
+    let calls = services(&context, hasher, parts)?
         .prepare()
         .into_axum_router()
         .reset_fallback()
@@ -89,10 +93,11 @@ macro_rules! bounded {
     };
 }
 
-fn services(context: &Context, parts: Parts) -> Result<Routes> {
+fn services(context: &Context, hasher: Hasher, parts: Parts) -> Result<Routes> {
     let context = || context.clone();
     let turns = Arc::new(Turns::default());
     let routes = Routes::new(bounded!(AccountServiceServer, Accounts { context: context() }, MESSAGE_MAX_BYTES))
+        .add_service(bounded!(ApiKeyServiceServer, ApiKeys { context: context(), hasher }, MESSAGE_MAX_BYTES))
         .add_service(bounded!(AppServiceServer, Apps { context: context() }, MESSAGE_MAX_BYTES))
         .add_service(bounded!(ChannelServiceServer, Channels { context: context() }, MESSAGE_MAX_BYTES))
         .add_service(bounded!(BinaryServiceServer, Binaries { context: context() }, MESSAGE_MAX_BYTES))

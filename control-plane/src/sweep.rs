@@ -40,6 +40,7 @@ pub async fn sweep(context: &Context, now: Timestamp) -> Result<()> {
     }
     let trimmed = context.db.write(move |tx| {
         db::outbox::trim(tx, now.minus(HINTS_KEPT))?;
+        db::credential_changes::trim(tx, now.minus(HINTS_KEPT))?;
         db::idempotency::trim(tx, now.minus(ANSWERS_KEPT))?;
         db::telemetry::trim_batches(tx, now.minus(BATCHES_KEPT))
     });

@@ -53,7 +53,7 @@ pub fn pin(tx: &mut Tx<'_>, change: &Change, new: &NewPin) -> Result<(Pin, Strin
         channel: channel.id.clone(),
         device_key: new.device.clone(),
         release: release.id.clone(),
-        created_by: change.caller.key_id.to_string(),
+        created_by: change.caller.actor.id.clone(),
         created_at: change.now,
     };
     db::device_pins::set(tx, scope, &pin).map_err(|error| match error {

@@ -14,9 +14,9 @@ pub fn done(tx: &mut Tx<'_>, change: &Change, action: &str, resource: String, fa
     let entry = db::audit::Entry {
         id: AuditId::from_parts(change.now, runtime::random::bytes()),
         organization: change.caller.organization().clone(),
-        actor_kind: "api-key".to_owned(),
-        actor_id: change.caller.key_id.to_string(),
-        credential_id: Some(change.caller.public_id.clone()),
+        actor_kind: change.caller.actor.kind.to_string(),
+        actor_id: change.caller.actor.id.clone(),
+        credential_id: Some(change.caller.actor.credential.clone()),
         action: action.to_owned(),
         resource,
         outcome: AuditOutcome::Done,

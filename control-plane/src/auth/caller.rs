@@ -1,34 +1,83 @@
 //! This file's job is to carry who makes a call from the guard to the handlers.
 
+use crate::auth::grant::Grant;
 use crate::error::Error;
 use db::{Role, Scope};
-use domain::id::{ApiKeyId, OrganizationId};
+use domain::id::OrganizationId;
+use domain::text_enum;
+use proto::v1::Principal;
 use tonic::Request;
 
-/// Somebody with an API key. Only the guard makes one, after it has checked the credential.
+text_enum! {
+    /// What kind of somebody acts, as the audit log names it.
+    pub enum ActorKind {
+        /// A program with an API key.
+        ApiKey => "api-key",
+        /// A person who signed in.
+        Person => "person",
+        /// A CI workflow whose platform vouched for it.
+        Workflow => "workflow",
+        /// Whoever runs the installation.
+        Operator => "operator",
+    }
+}
+
+/// Who acts, and with which credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// What kind of somebody.
+    pub kind: ActorKind,
+    /// Their id: of the key, of the person.
+    pub id: String,
+    /// The part of the credential that may be shown, for instance `cp_live_3f9a1c2b`.
+    pub credential: String,
+}
+
+/// Somebody who acts for an organization. Only the guard makes one, after it has checked the credential.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// What the caller may touch.
     pub scope: Scope,
     /// What the caller is in its organization.
     pub role: Role,
-    /// The key's id, for the audit log.
-    pub key_id: ApiKeyId,
-    /// The key's public part, for instance `cp_live_3f9a1c2b`.
-    pub public_id: String,
+    /// What of that role the credential carries.
+    pub grant: Grant,
+    /// Who it is.
+    pub actor: Actor,
 }
 
 impl Caller {
     /// Returns the organization.
     #[must_use]
-    pub fn organization(&self) -> &OrganizationId {
+    pub const fn organization(&self) -> &OrganizationId {
         self.scope.organization()
     }
+}
+
+/// Whoever runs the installation. Acts for no organization, so it has no scope.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    /// Who it is.
+    #[expect(dead_code, reason = "no RPC of the operator's is audited yet")]
+    pub actor: Actor,
 }
 
 /// An edge proxy with its enrolment token. Which one it is, it says itself.
 #[derive(Debug, Clone, Copy)]
 pub struct EdgeCaller;
+
+/// What the guard found out about a call's credential.
+#[derive(Debug, Clone)]
+pub enum Identity {
+    /// There is none.
+    Anonymous,
+    /// Somebody acts for an organization, as this kind of principal: with an API key or a session.
+    Member(Principal, Caller),
+    /// An edge.
+    Edge,
+    /// Whoever runs the installation.
+    Operator(Operator),
+}
 
 /// Returns who made the call.
 ///

@@ -2,9 +2,9 @@
 //!
 //! It stands in front of all services. An RPC without a policy is denied to everybody.
 
-use crate::auth::caller::{Caller, EdgeCaller};
-use crate::auth::edge_token::EdgeToken;
+use crate::auth::caller::{Actor, ActorKind, Caller, EdgeCaller, Identity, Operator};
 use crate::auth::role::{self, Action, Resource};
+use crate::auth::shared_token::SharedToken;
 use crate::auth::verify::Verifier;
 use crate::error::{Error, Result};
 use axum::extract::{Request, State};
@@ -26,6 +26,9 @@ const PUBLIC: [&str; 5] = [
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
+/// How the audit log names the operator who has the configured token: it is nobody in particular.
+const TOKEN_OPERATOR: &str = "operator-token";
+
 /// A policy whose words are known ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Rule {
@@ -38,60 +41,89 @@ struct Rule {
 pub struct Guard {
     rules: HashMap<String, Rule>,
     verifier: Arc<Verifier>,
-    edge_token: EdgeToken,
+    tokens: Tokens,
 }
 
-enum Credential {
-    None,
-    Key(Caller),
-    Edge,
+/// The secrets of the configuration that are credentials.
+pub struct Tokens {
+    /// With which edges enrol.
+    pub edge: SharedToken,
+    /// With which the operator calls; none when there is no such way in.
+    pub operator: Option<SharedToken>,
 }
 
 impl Guard {
     /// Makes the guard from the policies by full method path. A policy with an unknown word counts as none: it is denied.
     #[must_use]
-    pub fn new(policies: &Policies, verifier: Arc<Verifier>, edge_token: EdgeToken) -> Self {
+    pub fn new(policies: &Policies, verifier: Arc<Verifier>, tokens: Tokens) -> Self {
         let rules = policies.iter().filter_map(|(path, policy)| Some((path.to_owned(), rule(policy?)?))).collect();
-        Self { rules, verifier, edge_token }
+        Self { rules, verifier, tokens }
     }
 
     /// Checks the call and puts the caller into the extensions.
     async fn admit(&self, path: &str, headers: &HeaderMap, extensions: &mut Extensions) -> Result<()> {
         // Nobody else may put a caller there.
         extensions.remove::<Caller>();
+        extensions.remove::<Operator>();
         extensions.remove::<EdgeCaller>();
         if PUBLIC.contains(&path) {
             return Ok(());
         }
         let rule = self.rules.get(path).ok_or_else(Error::forbidden)?;
-        match self.authenticate(headers).await? {
-            Credential::None if rule.principals.contains(&Principal::Anonymous) => Ok(()),
-            Credential::None => Err(Error::unauthenticated()),
-            Credential::Edge if rule.principals.contains(&Principal::Edge) => {
+        match self.identify(headers).await? {
+            Identity::Anonymous if rule.admits(Principal::Anonymous) => Ok(()),
+            Identity::Anonymous => Err(Error::unauthenticated()),
+            Identity::Edge if rule.admits(Principal::Edge) => {
                 extensions.insert(EdgeCaller);
                 Ok(())
             }
-            Credential::Key(caller)
-                if rule.principals.contains(&Principal::ApiKey)
-                    && role::allows(caller.role, rule.resource, rule.action) =>
-            {
+            Identity::Operator(operator) if rule.admits(Principal::Operator) => {
+                extensions.insert(operator);
+                Ok(())
+            }
+            Identity::Member(principal, caller) if rule.admits(principal) && rule.allows(&caller) => {
                 extensions.insert(caller);
                 Ok(())
             }
-            Credential::Edge | Credential::Key(_) => Err(Error::forbidden()),
+            Identity::Edge | Identity::Operator(_) | Identity::Member(..) => Err(Error::forbidden()),
         }
     }
 
-    async fn authenticate(&self, headers: &HeaderMap) -> Result<Credential> {
+    async fn identify(&self, headers: &HeaderMap) -> Result<Identity> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
-        let Some(value) = values.next() else { return Ok(Credential::None) };
+        let Some(value) = values.next() else { return Ok(Identity::Anonymous) };
         let token = value.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
         // Two credentials: nobody could say which one counts.
         let token = token.filter(|_| values.next().is_none()).ok_or_else(Error::unauthenticated)?;
         if token.starts_with("cp_") {
-            return self.verifier.verify(token).await.map(Credential::Key);
+            let caller = self.verifier.verify(token).await?;
+            return Ok(Identity::Member(Principal::ApiKey, caller));
         }
-        if self.edge_token.matches(token) { Ok(Credential::Edge) } else { Err(Error::unauthenticated()) }
+        if self.tokens.edge.matches(token) {
+            return Ok(Identity::Edge);
+        }
+        if self.tokens.operator.as_ref().is_some_and(|operator| operator.matches(token)) {
+            let actor = Actor {
+                kind: ActorKind::Operator,
+                id: TOKEN_OPERATOR.to_owned(),
+                credential: TOKEN_OPERATOR.to_owned(),
+            };
+            return Ok(Identity::Operator(Operator { actor }));
+        }
+        Err(Error::unauthenticated())
+    }
+}
+
+impl Rule {
+    fn admits(&self, principal: Principal) -> bool {
+        self.principals.contains(&principal)
+    }
+
+    fn allows(&self, caller: &Caller) -> bool {
+        let in_reach = !(self.resource.is_of_organization() && caller.scope.is_partial());
+        in_reach
+            && role::allows(caller.role, self.resource, self.action)
+            && caller.grant.allows(self.resource, self.action)
     }
 }
 

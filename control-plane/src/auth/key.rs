@@ -3,6 +3,7 @@
 //! The 36 characters are 30 random ones and the CRC32 of all before them in 6 digits, so that scanners, and we, tell a key from a
 //! look-alike without asking anybody. The part before the last underscore is public.
 
+use domain::Environment;
 use secrecy::{ExposeSecret as _, SecretString};
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -14,24 +15,6 @@ const SECRET_DIGITS: usize = 30;
 const CHECKSUM_DIGITS: usize = 6;
 /// Bytes from this value on would make some digits likelier than others.
 const UNBIASED_BELOW: u8 = 248;
-
-/// Which world a key belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Environment {
-    /// Real devices.
-    Live,
-    /// Trials.
-    Test,
-}
-
-impl Environment {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Test => "test",
-        }
-    }
-}
 
 /// A well-formed key. Whether it is a known one is another question.
 #[derive(Clone)]

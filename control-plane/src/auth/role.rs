@@ -8,6 +8,8 @@ text_enum! {
     pub enum Resource {
         /// The caller itself.
         Caller => "caller",
+        /// An API key.
+        ApiKey => "api_key",
         /// An app.
         App => "app",
         /// A channel.
@@ -41,12 +43,33 @@ text_enum! {
     }
 }
 
+impl Resource {
+    /// Says whether it belongs to an organization as a whole, so that a credential for a part of one has nothing to do with it.
+    #[must_use]
+    pub const fn is_of_organization(self) -> bool {
+        match self {
+            Self::ApiKey => true,
+            Self::Caller
+            | Self::App
+            | Self::Channel
+            | Self::Pin
+            | Self::Binary
+            | Self::Upload
+            | Self::Bundle
+            | Self::Release
+            | Self::Edge
+            | Self::Telemetry => false,
+        }
+    }
+}
+
 /// Says whether the role may do the action to the resource. Edges have no role: `edge` and `telemetry` are granted to nobody here.
 #[must_use]
 pub const fn allows(role: Role, resource: Resource, action: Action) -> bool {
     match resource {
         Resource::Caller => matches!(action, Action::Read),
-        Resource::App
+        Resource::ApiKey
+        | Resource::App
         | Resource::Channel
         | Resource::Pin
         | Resource::Binary

@@ -26,7 +26,7 @@ impl v1::account_service_server::AccountService for Accounts {
             organization_slug: organization.slug,
             organization_name: organization.name,
             role: caller.role.to_string(),
-            credential: caller.public_id,
+            credential: caller.actor.credential,
             server_version: crate::VERSION.to_owned(),
         }))
     }

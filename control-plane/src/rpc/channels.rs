@@ -30,7 +30,7 @@ impl v1::channel_service_server::ChannelService for Channels {
         let caller = caller(&request)?;
         let request = request.into_inner();
         let once = Once::new("CreateChannel", &request.request_id, &request)?;
-        let new = NewChannel::new(&request.parent, &request.channel_name)?;
+        let new = NewChannel::new(&request)?;
         let made = self.context.write_once(caller, once, move |tx, change| {
             let channel = channels::create(tx, change, &new)?;
             Ok(Outcome::Keep(v1::CreateChannelResponse { channel: Some(encode::channel(&channel)) }))

@@ -3,9 +3,11 @@
 use crate::app::etag;
 use crate::app::explain::Explanation;
 use crate::app::releases::View;
-use crate::error::Result;
+use crate::auth::grant::KeyLimits;
+use crate::error::{Error, Result};
 use crate::names;
 use bytes::Bytes;
+use db::api_keys::ApiKey;
 use db::apps::App;
 use db::binaries::Binary;
 use db::bundles::Bundle;
@@ -16,6 +18,7 @@ use db::{ReleaseOrigin, UploadState};
 use domain::bundle::BundleFile;
 use domain::decide::Decision;
 use domain::release::Release;
+use domain::{Environment, Timestamp};
 use proto::{convert, v1};
 
 /// Writes an app.
@@ -31,6 +34,38 @@ pub fn app(row: &App) -> v1::App {
     }
 }
 
+/// Writes an API key, without its secret.
+///
+/// # Errors
+/// When a stored limit cannot be understood.
+pub fn api_key(row: &ApiKey) -> Result<v1::ApiKey> {
+    let limits = KeyLimits::read(&row.scopes, &row.public_id)
+        .map_err(|cause| Error::Broken { what: "a stored key cannot be read", cause: cause.into() })?;
+    let at_us = |at: Option<Timestamp>| at.map_or(0, Timestamp::as_us);
+    Ok(v1::ApiKey {
+        name: names::of_key(&row.id),
+        key_id: row.id.to_string(),
+        public_id: row.public_id.clone(),
+        display_name: row.name.clone(),
+        role: row.role.to_string(),
+        environment: environment(limits.reach.environment.unwrap_or(Environment::Live)).into(),
+        apps: limits.reach.apps.iter().flatten().map(ToString::to_string).collect(),
+        actions: limits.grant.permissions().iter().map(ToString::to_string).collect(),
+        created_by: row.created_by.clone(),
+        created_at_us: row.created_at.as_us(),
+        expires_at_us: at_us(row.expires_at),
+        revoked_at_us: at_us(row.revoked_at),
+        last_used_at_us: at_us(row.last_used_at),
+    })
+}
+
+fn environment(environment: Environment) -> v1::Environment {
+    match environment {
+        Environment::Live => v1::Environment::Live,
+        Environment::Test => v1::Environment::Test,
+    }
+}
+
 /// Writes a channel.
 pub fn channel(row: &Channel) -> v1::Channel {
     v1::Channel {
@@ -42,6 +77,7 @@ pub fn channel(row: &Channel) -> v1::Channel {
         etag: etag::of(row.revision),
         created_at_us: row.created_at.as_us(),
         updated_at_us: row.updated_at.as_us(),
+        environment: environment(row.environment).into(),
     }
 }
 

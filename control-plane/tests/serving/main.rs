@@ -1,12 +1,15 @@
 //! This file's job is to check a running control plane from outside, as its clients see it.
 #![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 
+mod contract;
 mod edges;
+mod keys;
+mod matrix;
 mod releases;
 mod resources;
 mod rig;
 mod security;
-mod twins;
+mod tenants;
 mod uploads;
 mod web;
 

@@ -1,12 +1,12 @@
 //! This file's job is to run a real control plane for a test and to call it as clients do.
 
 use bytes::Bytes;
-use control_plane::{ApiKey, Config, ControlPlane, Deps, Environment, stored_form};
+use control_plane::{ApiKey, Config, ControlPlane, Deps, Hasher};
 use db::{Db, Role, Scope};
 use domain::bundle::{Blob, BundleFile, Engine, FileRole, content_hash};
 use domain::id::{ApiKeyId, AppId, BundleId, OrganizationId};
 use domain::job::Tier;
-use domain::{Platform, Sha256, Timestamp};
+use domain::{Environment, Platform, Sha256, Timestamp};
 use proto::v1;
 use runtime::clock::Clock;
 use runtime::health::Health;
@@ -26,6 +26,8 @@ use tonic::{Request, Status};
 pub const PATIENCE: Duration = Duration::from_secs(20);
 /// The edges' enrolment token.
 pub const EDGE_TOKEN: &str = "edge-token-edge-token-edge-token-";
+/// The operator's token.
+pub const OPERATOR_TOKEN: &str = "operator-token-operator-token-oper";
 const PEPPER: &str = "pepper-pepper-pepper-pepper-pepper";
 
 /// Which database a test runs on.
@@ -84,6 +86,7 @@ pub fn config() -> Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         pepper: Secret::from(PEPPER),
         edge_token: Secret::from(EDGE_TOKEN),
+        operator_token: Secret::from(OPERATOR_TOKEN),
         upload_max_bytes: 16 << 20,
         allowed_origins: vec!["https://ops.example.com".to_owned()],
         ..whole.control_plane
@@ -172,18 +175,27 @@ impl Rig {
         scope
     }
 
-    /// Makes a key of an organization.
+    /// Makes a live key of an organization.
     pub async fn key(&self, scope: &Scope, role: Role) -> (String, ApiKeyId) {
-        let key = ApiKey::generate(Environment::Test);
-        let hashed = key.clone();
-        let stored = tokio::task::spawn_blocking(move || stored_form(&Secret::from(PEPPER), &hashed)).await.unwrap();
-        let row = db::api_keys::ApiKey {
+        self.issue(scope, Environment::Live, &|row| row.role = role).await
+    }
+
+    /// Makes an owner's key of an organization, changed before it is stored.
+    pub async fn issue(
+        &self,
+        scope: &Scope,
+        environment: Environment,
+        change: &dyn Fn(&mut db::api_keys::ApiKey),
+    ) -> (String, ApiKeyId) {
+        let key = ApiKey::generate(environment);
+        let stored = Hasher::new(&Secret::from(PEPPER)).hash(&key).await;
+        let mut row = db::api_keys::ApiKey {
             id: ApiKeyId::from_parts(now(), random::bytes()),
             organization: scope.organization().clone(),
             public_id: key.public_id().to_owned(),
             secret_bcrypt: stored.unwrap(),
             name: "test".to_owned(),
-            role,
+            role: Role::Owner,
             scopes: Vec::new(),
             created_by: "test".to_owned(),
             created_at: now(),
@@ -191,9 +203,16 @@ impl Rig {
             revoked_at: None,
             last_used_at: None,
         };
+        change(&mut row);
         let id = row.id.clone();
         self.db.write(move |tx| db::api_keys::insert(tx, &row)).await.unwrap();
         (key.expose().to_owned(), id)
+    }
+
+    /// Suspends or resumes an organization.
+    pub async fn suspend(&self, scope: &Scope, suspended: bool) {
+        let scope = scope.clone();
+        self.db.write(move |tx| db::organizations::apply(tx, &scope, Tier::P3, suspended, now())).await.unwrap();
     }
 
     /// Makes an app with a channel `production`; returns their names.
@@ -207,7 +226,7 @@ impl Rig {
     /// Makes a channel.
     pub async fn channel_of(&self, app: &v1::App, name: &str) -> v1::Channel {
         let request =
-            v1::CreateChannelRequest { parent: app.name.clone(), channel_name: name.into(), request_id: String::new() };
+            v1::CreateChannelRequest { parent: app.name.clone(), channel_name: name.into(), ..Default::default() };
         self.channels().create_channel(self.ask(request)).await.unwrap().into_inner().channel.unwrap()
     }
 
@@ -246,6 +265,7 @@ clients! {
     bundles: bundle_service_client::BundleServiceClient,
     channels: channel_service_client::ChannelServiceClient,
     edges: edge_service_client::EdgeServiceClient,
+    keys: api_key_service_client::ApiKeyServiceClient,
     releases: release_service_client::ReleaseServiceClient,
     uploads: upload_service_client::UploadServiceClient,
 }

@@ -1,11 +1,10 @@
 //! This file's job is to check who may call what.
 
 use crate::on_both_databases;
-use crate::rig::{EDGE_TOKEN, PATIENCE, Rig, Shape, reason, serve, with};
+use crate::rig::{EDGE_TOKEN, Rig, Shape, reason, with};
 use db::Role;
 use proto::policy::Policies;
 use proto::v1::{self, Principal, Reason};
-use std::time::{Duration, Instant};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Code, Request, Status};
 
@@ -14,7 +13,6 @@ on_both_databases!(
     an_rpc_without_a_policy_is_denied_to_everybody,
     roles_may_do_what_the_table_says,
     only_the_exact_key_works,
-    a_revoked_key_fails_on_every_replica_within_a_second,
     health_and_reflection_need_no_credential,
 );
 
@@ -88,7 +86,7 @@ async fn roles_may_do_what_the_table_says(rig: Rig) {
 async fn only_the_exact_key_works(rig: Rig) {
     let ask = |credential: &str| with(credential, v1::GetCallerRequest {});
     rig.accounts().get_caller(ask(&rig.key)).await.unwrap();
-    let unknown = control_plane::ApiKey::generate(control_plane::Environment::Live);
+    let unknown = control_plane::ApiKey::generate(domain::Environment::Live);
     let truncated = &rig.key[..rig.key.len() - 1];
     for bad in [unknown.expose(), truncated, "cp_live_", "nonsense"] {
         assert_eq!(reason(rig.accounts().get_caller(ask(bad)).await), Reason::CredentialInvalid);
@@ -100,26 +98,6 @@ async fn only_the_exact_key_works(rig: Rig) {
     let mut twice = ask(&rig.key);
     twice.metadata_mut().append("authorization", format!("Bearer {}", rig.key).parse().unwrap());
     assert_eq!(reason(rig.accounts().get_caller(twice).await), Reason::CredentialInvalid);
-}
-
-async fn a_revoked_key_fails_on_every_replica_within_a_second(rig: Rig) {
-    let (second, _control_plane) = serve(&rig.db, &rig.store).await;
-    let (key, id) = rig.key(&rig.scope, Role::Owner).await;
-    let mut clients = [rig.accounts(), v1::account_service_client::AccountServiceClient::new(second.channel.clone())];
-    for client in &mut clients {
-        client.get_caller(with(&key, v1::GetCallerRequest {})).await.unwrap();
-    }
-    let scope = rig.scope.clone();
-    rig.db.write(move |tx| db::api_keys::revoke(tx, &scope, &id, crate::rig::now())).await.unwrap();
-    let revoked = Instant::now();
-    for client in &mut clients {
-        while client.get_caller(with(&key, v1::GetCallerRequest {})).await.is_ok() {
-            assert!(revoked.elapsed() < PATIENCE);
-            tokio::task::yield_now().await;
-        }
-    }
-    assert!(revoked.elapsed() < Duration::from_millis(1_500), "{:?}", revoked.elapsed());
-    rig.accounts().get_caller(rig.ask(v1::GetCallerRequest {})).await.unwrap();
 }
 
 async fn health_and_reflection_need_no_credential(rig: Rig) {
@@ -138,16 +116,6 @@ async fn health_and_reflection_need_no_credential(rig: Rig) {
     let answer = answers.into_inner().message().await.unwrap().unwrap().message_response.unwrap();
     let MessageResponse::ListServicesResponse(list) = answer else { panic!("{answer:?}") };
     assert!(list.service.iter().any(|service| service.name == "aloft.v1.ReleaseService"));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_suspended_organization_cannot_sign_in() {
-    let rig = Rig::new(Shape::Embedded).await;
-    let scope = rig.organization("late-payer").await;
-    let (key, _) = rig.key(&scope, Role::Owner).await;
-    rig.db.write(move |tx| db::organizations::apply(tx, &scope, domain::job::Tier::P3, true)).await.unwrap();
-    let refused = rig.accounts().get_caller(with(&key, v1::GetCallerRequest {})).await;
-    assert_eq!(reason(refused), Reason::CredentialInvalid);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

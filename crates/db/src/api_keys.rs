@@ -3,10 +3,10 @@
 use crate::column::{Column as _, all, page, row};
 use crate::dialect::db;
 use crate::schema::api_key;
-use crate::{DbConn, Error, Result, Role, Scope, Tx};
+use crate::{DbConn, Error, Result, Role, Scope, Tx, credential_changes};
 use diesel::prelude::*;
-use domain::Timestamp;
 use domain::id::{ApiKeyId, OrganizationId};
+use domain::{Environment, Timestamp};
 
 row! {
     /// An API key as it is kept: its secret only as a slow hash.
@@ -53,12 +53,13 @@ pub fn find_by_public_id(conn: &mut DbConn, public_id: &str) -> Result<Option<Ap
     found.map(TryInto::try_into).transpose()
 }
 
-/// Returns a key of the organization.
+/// Returns a key of the organization. A scope of test channels sees test keys only.
 pub fn get(conn: &mut DbConn, scope: &Scope, id: &ApiKeyId) -> Result<ApiKey> {
     let found = db!(conn, |c| {
         api_key::table
             .find(id.as_str())
             .filter(api_key::organization.eq(scope.as_str()))
+            .filter(api_key::public_id.like(public_ids(scope)))
             .select(ApiKeyRow::as_select())
             .first(c)
             .optional()
@@ -66,11 +67,12 @@ pub fn get(conn: &mut DbConn, scope: &Scope, id: &ApiKeyId) -> Result<ApiKey> {
     found.ok_or(Error::not_found("API key"))?.try_into()
 }
 
-/// Lists the organization's keys, oldest first.
+/// Lists the organization's keys, oldest first. A scope of test channels sees test keys only.
 pub fn list(conn: &mut DbConn, scope: &Scope, after: Option<&str>, limit: u32) -> Result<Vec<ApiKey>> {
     let rows: Vec<ApiKeyRow> = db!(conn, |c| {
         api_key::table
             .filter(api_key::organization.eq(scope.as_str()))
+            .filter(api_key::public_id.like(public_ids(scope)))
             .filter(api_key::id.gt(after.unwrap_or_default()))
             .order(api_key::id)
             .limit(page(limit))
@@ -80,34 +82,64 @@ pub fn list(conn: &mut DbConn, scope: &Scope, after: Option<&str>, limit: u32) -
     all(rows)
 }
 
-/// Lists the public ids of keys revoked at or after the time, so that caches can drop them.
-pub fn list_revoked_since(conn: &mut DbConn, since: Timestamp) -> Result<Vec<String>> {
-    Ok(db!(conn, |c| {
-        api_key::table.filter(api_key::revoked_at.ge(since.as_us())).select(api_key::public_id).load(c)
-    })?)
+/// The pattern of the public ids that a scope may manage: whoever sees live channels may also make and end test keys.
+fn public_ids(scope: &Scope) -> &'static str {
+    match scope.reach().environment {
+        Some(Environment::Test) => "cp_test_%",
+        Some(Environment::Live) | None => "%",
+    }
 }
 
-/// Notes that the key was used; never moves the time back. The authorizer calls this at most every few minutes for a key.
-pub fn touch(tx: &mut Tx<'_>, id: &ApiKeyId, now: Timestamp) -> Result<()> {
-    db!(tx, |c| {
-        diesel::update(api_key::table.find(id.as_str()))
-            .filter(api_key::last_used_at.is_null().or(api_key::last_used_at.lt(now.as_us())))
-            .set(api_key::last_used_at.eq(now.as_us()))
-            .execute(c)
+/// Counts the organization's keys that are not revoked.
+pub fn count(conn: &mut DbConn, scope: &Scope) -> Result<u64> {
+    let count: i64 = db!(conn, |c| {
+        api_key::table
+            .filter(api_key::organization.eq(scope.as_str()))
+            .filter(api_key::revoked_at.is_null())
+            .count()
+            .get_result(c)
     })?;
+    u64::from_sql(count)
+}
+
+/// Notes when keys were used; never moves a time back.
+pub fn touch(tx: &mut Tx<'_>, uses: &[(ApiKeyId, Timestamp)]) -> Result<()> {
+    for (id, at) in uses {
+        db!(tx, |c| {
+            diesel::update(api_key::table.find(id.as_str()))
+                .filter(api_key::last_used_at.is_null().or(api_key::last_used_at.lt(at.as_us())))
+                .set(api_key::last_used_at.eq(at.as_us()))
+                .execute(c)
+        })?;
+    }
     Ok(())
 }
 
-/// Revokes a key for good; a key that is revoked already keeps its time.
+/// Revokes a key for good; a key that is revoked already keeps its time. Every replica forgets it.
 pub fn revoke(tx: &mut Tx<'_>, scope: &Scope, id: &ApiKeyId, now: Timestamp) -> Result<ApiKey> {
     let mut key = get(tx, scope, id)?;
     if key.revoked_at.is_none() {
         key.revoked_at = Some(now);
-        db!(tx, |c| {
-            diesel::update(api_key::table.find(id.as_str()))
-                .set(api_key::revoked_at.eq(key.revoked_at.to_sql()))
-                .execute(c)
-        })?;
+        end(tx, &key, now)?;
     }
     Ok(key)
+}
+
+/// Lets a key expire at the time, unless it does so earlier. Every replica learns of it.
+pub fn expire(tx: &mut Tx<'_>, scope: &Scope, id: &ApiKeyId, at: Timestamp, now: Timestamp) -> Result<ApiKey> {
+    let mut key = get(tx, scope, id)?;
+    if key.expires_at.is_none_or(|expires| expires > at) {
+        key.expires_at = Some(at);
+        end(tx, &key, now)?;
+    }
+    Ok(key)
+}
+
+fn end(tx: &mut Tx<'_>, key: &ApiKey, now: Timestamp) -> Result<()> {
+    db!(tx, |c| {
+        diesel::update(api_key::table.find(key.id.as_str()))
+            .set((api_key::revoked_at.eq(key.revoked_at.to_sql()), api_key::expires_at.eq(key.expires_at.to_sql())))
+            .execute(c)
+    })?;
+    credential_changes::append(tx, &key.public_id, now)
 }

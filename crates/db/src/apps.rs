@@ -9,15 +9,26 @@ use domain::id::{AppId, OrganizationId};
 use domain::snapshot::TokenKey;
 use domain::{AppSlug, Timestamp};
 
-/// A subselect of the ids of an organization's apps, by which every row of an app is scoped.
-macro_rules! apps_of {
+/// The condition that an app is in a scope.
+macro_rules! app_in {
     ($scope:expr) => {
-        $crate::schema::app::table
-            .filter($crate::schema::app::organization.eq($scope.as_str()))
-            .select($crate::schema::app::id)
+        $crate::schema::app::organization.eq($scope.as_str()).and(
+            $crate::schema::app::id.eq_any($scope.apps()).or($scope
+                .reach()
+                .apps
+                .is_none()
+                .into_sql::<diesel::sql_types::Bool>()),
+        )
     };
 }
-pub(crate) use apps_of;
+
+/// A subselect of the ids of the apps in a scope, by which every row of an app is scoped.
+macro_rules! apps_of {
+    ($scope:expr) => {
+        $crate::schema::app::table.filter($crate::apps::app_in!($scope)).select($crate::schema::app::id)
+    };
+}
+pub(crate) use {app_in, apps_of};
 
 row! {
     /// An app.
@@ -71,12 +82,7 @@ pub fn insert(tx: &mut Tx<'_>, scope: &Scope, row: &App) -> Result<()> {
 /// Returns an app.
 pub fn get(conn: &mut DbConn, scope: &Scope, id: &AppId) -> Result<App> {
     let found = db!(conn, |c| {
-        app::table
-            .find(id.as_str())
-            .filter(app::organization.eq(scope.as_str()))
-            .select(AppRow::as_select())
-            .first(c)
-            .optional()
+        app::table.find(id.as_str()).filter(app_in!(scope)).select(AppRow::as_select()).first(c).optional()
     })?;
     found.ok_or(Error::not_found("app"))?.try_into()
 }
@@ -85,7 +91,7 @@ pub fn get(conn: &mut DbConn, scope: &Scope, id: &AppId) -> Result<App> {
 pub fn find_by_slug(conn: &mut DbConn, scope: &Scope, slug: &AppSlug) -> Result<Option<App>> {
     let found = db!(conn, |c| {
         app::table
-            .filter(app::organization.eq(scope.as_str()))
+            .filter(app_in!(scope))
             .filter(app::slug.eq(slug.as_str()))
             .select(AppRow::as_select())
             .first(c)
@@ -98,7 +104,7 @@ pub fn find_by_slug(conn: &mut DbConn, scope: &Scope, slug: &AppSlug) -> Result<
 pub fn list(conn: &mut DbConn, scope: &Scope, after: Option<&str>, limit: u32) -> Result<Vec<App>> {
     let rows: Vec<AppRow> = db!(conn, |c| {
         app::table
-            .filter(app::organization.eq(scope.as_str()))
+            .filter(app_in!(scope))
             .filter(app::id.gt(after.unwrap_or_default()))
             .order(app::id)
             .limit(page(limit))

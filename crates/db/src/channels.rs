@@ -8,7 +8,21 @@ use crate::{ChangeKind, DbConn, Error, Result, Scope, Tx, outbox};
 use diesel::prelude::*;
 use domain::id::{AppId, BundleId, ChannelId};
 use domain::snapshot::ChannelKey;
-use domain::{ChannelName, Timestamp};
+use domain::{ChannelName, Environment, Timestamp};
+
+/// The condition that a channel is in a scope's environment, and among its channels. Its app is asked for apart.
+macro_rules! channel_in {
+    ($scope:expr) => {
+        $crate::schema::channel::environment.eq_any($scope.environments()).and(
+            $crate::schema::channel::id.eq_any($scope.channels()).or($scope
+                .reach()
+                .channels
+                .is_none()
+                .into_sql::<diesel::sql_types::Bool>()),
+        )
+    };
+}
+pub(crate) use channel_in;
 
 row! {
     /// A channel.
@@ -27,6 +41,8 @@ row! {
         pub next_seq: u64,
         /// A blocked channel offers nothing to anybody.
         pub blocked: bool,
+        /// Which keys may see it; never changes.
+        pub environment: Environment,
         /// When it was made.
         pub created_at: Timestamp,
         /// When it was last changed.
@@ -35,7 +51,7 @@ row! {
 }
 
 impl Channel {
-    /// Makes the row of a new channel.
+    /// Makes the row of a new channel for real devices.
     #[must_use]
     pub fn new(id: ChannelId, app: AppId, name: ChannelName, now: Timestamp) -> Self {
         Self {
@@ -46,6 +62,7 @@ impl Channel {
             snapshot_version: 1,
             next_seq: 1,
             blocked: false,
+            environment: Environment::Live,
             created_at: now,
             updated_at: now,
         }
@@ -81,6 +98,7 @@ pub fn get(conn: &mut DbConn, scope: &Scope, id: &ChannelId) -> Result<Channel> 
         channel::table
             .find(id.as_str())
             .filter(channel::app.eq_any(apps_of!(scope)))
+            .filter(channel_in!(scope))
             .select(ChannelRow::as_select())
             .first(c)
             .optional()
@@ -94,6 +112,7 @@ pub fn find_by_name(conn: &mut DbConn, scope: &Scope, app: &AppId, name: &Channe
         channel::table
             .filter(channel::app.eq(app.as_str()))
             .filter(channel::app.eq_any(apps_of!(scope)))
+            .filter(channel_in!(scope))
             .filter(channel::name.eq(name.as_str()))
             .select(ChannelRow::as_select())
             .first(c)
@@ -108,6 +127,7 @@ pub fn list(conn: &mut DbConn, scope: &Scope, app: &AppId, after: Option<&str>, 
     let rows: Vec<ChannelRow> = db!(conn, |c| {
         channel::table
             .filter(channel::app.eq(app.as_str()))
+            .filter(channel_in!(scope))
             .filter(channel::id.gt(after.unwrap_or_default()))
             .order(channel::id)
             .limit(page(limit))

@@ -10,7 +10,7 @@ use domain::id::{
 use domain::job::{JobKind, Tier};
 use domain::release::{Retreat, RolloutState};
 use domain::telemetry::EventKind;
-use domain::{AppSlug, ChannelName, Platform, Ppm, Sha256, Timestamp};
+use domain::{AppSlug, ChannelName, Environment, Platform, Ppm, Sha256, Timestamp};
 
 /// A value that one column holds.
 pub(crate) trait Column: Sized {
@@ -55,6 +55,7 @@ text_columns!(
     AppSlug,
     ChannelName,
     DeviceKey,
+    Environment,
     Platform,
     JobKind,
     Engine,

@@ -24,6 +24,7 @@ pub mod binaries;
 pub mod blobs;
 pub mod bundles;
 pub mod channels;
+pub mod credential_changes;
 pub mod deltas;
 pub mod device_pins;
 pub mod edges;
@@ -43,7 +44,7 @@ pub use error::{Error, Result};
 pub use kind::{
     AttemptOutcome, AuditOutcome, ChangeKind, DeadResolution, JobState, ReleaseOrigin, Role, TargetKind, UploadState,
 };
-pub use scope::Scope;
+pub use scope::{Reach, Scope};
 pub use wakeups::{Wake, Wakeups};
 
 /// No page of a list is longer, so that an answer stays far below every message limit.

@@ -3,7 +3,7 @@
 use crate::column::{Column as _, row};
 use crate::dialect::db;
 use crate::schema::organization;
-use crate::{DbConn, Error, Result, Scope, Tx};
+use crate::{DbConn, Error, Result, Scope, Tx, credential_changes};
 use diesel::prelude::*;
 use domain::Timestamp;
 use domain::id::OrganizationId;
@@ -50,12 +50,15 @@ pub fn find_first(conn: &mut DbConn) -> Result<Option<Organization>> {
     found.map(TryInto::try_into).transpose()
 }
 
-/// Changes what the plan gives and whether the organization may publish.
-pub fn apply(tx: &mut Tx<'_>, scope: &Scope, tier: Tier, suspended: bool) -> Result<()> {
+/// Changes what the plan gives and whether the organization may publish. Every replica looks its credentials up again.
+pub fn apply(tx: &mut Tx<'_>, scope: &Scope, tier: Tier, suspended: bool, now: Timestamp) -> Result<()> {
     let changed = db!(tx, |c| {
         diesel::update(organization::table.find(scope.as_str()))
             .set((organization::tier.eq(tier.to_sql()), organization::suspended.eq(suspended)))
             .execute(c)
     })?;
-    if changed == 1 { Ok(()) } else { Err(Error::not_found("organization")) }
+    if changed == 0 {
+        return Err(Error::not_found("organization"));
+    }
+    credential_changes::append(tx, scope.as_str(), now)
 }

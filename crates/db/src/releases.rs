@@ -1,6 +1,7 @@
 //! This file's job is to read and write releases.
 
 use crate::apps::{self, apps_of};
+use crate::channels::channel_in;
 use crate::column::{Column as _, all, page, row};
 use crate::dialect::db;
 use crate::schema::{channel, release};
@@ -146,6 +147,7 @@ pub fn get(conn: &mut DbConn, scope: &Scope, id: &ReleaseId) -> Result<Release> 
         release::table
             .find(id.as_str())
             .filter(release::app.eq_any(apps_of!(scope)))
+            .filter(release::channel.eq_any(channel::table.filter(channel_in!(scope)).select(channel::id)))
             .select(ReleaseRow::as_select())
             .first(c)
             .optional()
@@ -191,6 +193,7 @@ pub fn list_of_app(
     let rows: Vec<ReleaseRow> = db!(conn, |c| {
         release::table
             .filter(release::app.eq(app.as_str()))
+            .filter(release::channel.eq_any(channel::table.filter(channel_in!(scope)).select(channel::id)))
             .filter(release::id.lt(after.unwrap_or(crate::column::ID_END)))
             .order(release::id.desc())
             .limit(page(limit))

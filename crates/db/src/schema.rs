@@ -28,6 +28,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     account,
     member,
     api_key,
+    credential_change,
     app,
     app_token_key,
     channel,

@@ -8,6 +8,7 @@ pub mod bucket;
 pub mod bundle;
 pub mod decide;
 pub mod device;
+pub mod environment;
 pub mod error;
 pub mod hash;
 pub mod id;
@@ -20,6 +21,7 @@ pub mod target;
 pub mod telemetry;
 pub mod time;
 
+pub use environment::Environment;
 pub use error::ErrorKind;
 pub use hash::Sha256;
 pub use name::{AppSlug, ChannelName, Platform};

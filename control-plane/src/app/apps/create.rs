@@ -3,7 +3,7 @@
 use super::{display_name, slug};
 use crate::app::record;
 use crate::context::Change;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::names;
 use db::Tx;
 use db::apps::App;
@@ -33,8 +33,12 @@ impl NewApp {
 /// Makes the app.
 ///
 /// # Errors
-/// Already exists when the slug is taken.
+/// Permission denied for a credential of some apps only; already exists when the slug is taken.
 pub fn create(tx: &mut Tx<'_>, change: &Change, new: &NewApp) -> Result<App> {
+    if change.caller.scope.is_partial() {
+        // It could not see what it made.
+        return Err(Error::forbidden());
+    }
     let app = App {
         id: AppId::from_parts(change.now, runtime::random::bytes()),
         organization: change.caller.organization().clone(),

@@ -73,7 +73,7 @@ pub fn promote(tx: &mut Tx<'_>, change: &Change, promotion: &Promotion) -> Resul
         origin: ReleaseOrigin::Promote,
         origin_release: Some(source.id.clone()),
         revision: 1,
-        created_by: change.caller.key_id.to_string(),
+        created_by: change.caller.actor.id.clone(),
         created_at: change.now,
         updated_at: change.now,
         ..source

@@ -77,7 +77,7 @@ pub fn publish(tx: &mut Tx<'_>, change: &Change, publication: &Publication) -> R
         origin: ReleaseOrigin::Publish,
         origin_release: None,
         revision: 1,
-        created_by: change.caller.key_id.to_string(),
+        created_by: change.caller.actor.id.clone(),
         created_at: change.now,
         updated_at: change.now,
     };

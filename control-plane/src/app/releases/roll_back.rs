@@ -81,7 +81,7 @@ pub fn roll_back(tx: &mut Tx<'_>, change: &Change, request: &RollBack) -> Result
         origin: ReleaseOrigin::Rollback,
         origin_release: source.map(|source| source.id),
         revision: 1,
-        created_by: change.caller.key_id.to_string(),
+        created_by: change.caller.actor.id.clone(),
         created_at: change.now,
         updated_at: change.now,
         ..base

@@ -122,7 +122,7 @@ pub fn create(tx: &mut Tx<'_>, change: &Change, new: &NewUpload, keep: Duration)
         failure_reason: None,
         failure_message: None,
         request_id: new.request_id.clone(),
-        created_by: change.caller.key_id.to_string(),
+        created_by: change.caller.actor.id.clone(),
         created_at: change.now,
         updated_at: change.now,
         expires_at: change.now.plus(keep),

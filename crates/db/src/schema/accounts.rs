@@ -52,3 +52,12 @@ diesel::table! {
         last_used_at -> Nullable<BigInt>,
     }
 }
+
+diesel::table! {
+    credential_change (seq) {
+        seq -> BigInt,
+        subject -> Text,
+        #[sql_name = "at_us"]
+        at -> BigInt,
+    }
+}

@@ -33,6 +33,7 @@ diesel::table! {
         snapshot_version -> BigInt,
         next_seq -> BigInt,
         blocked -> Bool,
+        environment -> Text,
         #[sql_name = "created_at_us"]
         created_at -> BigInt,
         #[sql_name = "updated_at_us"]

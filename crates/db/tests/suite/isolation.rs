@@ -47,6 +47,7 @@ fn naming_reads() -> Vec<(&'static str, Probe)> {
 
 fn naming_writes() -> Vec<(&'static str, Probe)> {
     probes![
+        "api_keys::expire" => |tx, s, t| db::api_keys::expire(tx, s, &t.api_key.id, START, START),
         "api_keys::revoke" => |tx, s, t| db::api_keys::revoke(tx, s, &t.api_key.id, START),
         "apps::insert" => |tx, s, t| db::apps::insert(tx, s, &t.app),
         "apps::apply" => |tx, s, t| db::apps::apply(tx, s, &t.app.id, 1, &Default::default(), START),

@@ -341,13 +341,15 @@ db_test! {
     async fn a_revoked_key_stays_revoked(world) {
         let t = Tenant::create(&world, "one").await;
         let (scope, id) = (t.scope.clone(), t.api_key.id.clone());
+        let head = world.read(db::credential_changes::head).await;
         let revoked = world.write(move |tx| {
-            db::api_keys::touch(tx, &id, after(1))?;
+            db::api_keys::touch(tx, &[(id.clone(), after(1))])?;
             db::api_keys::revoke(tx, &scope, &id, after(2))?;
             db::api_keys::revoke(tx, &scope, &id, after(3))
         }).await;
         assert_eq!((revoked.last_used_at, revoked.revoked_at), (Some(after(1)), Some(after(2))));
-        assert_eq!(world.read(|c| db::api_keys::list_revoked_since(c, after(2))).await, [t.api_key.public_id]);
+        assert_eq!(world.read(|c| db::credential_changes::list_newest(c, 10)).await, [t.api_key.public_id]);
+        assert_eq!(world.read(db::credential_changes::head).await.since(head), 1);
     }
 }
 

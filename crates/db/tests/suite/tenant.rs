@@ -232,7 +232,7 @@ fn api_key(world: &World, organization: &Organization) -> ApiKey {
     ApiKey {
         id: ApiKeyId::from_parts(START, world.draw()),
         organization: organization.id.clone(),
-        public_id: format!("pub-{}", organization.slug),
+        public_id: format!("cp_live_{}", organization.slug),
         secret_bcrypt: "$2b$12$x".into(),
         name: "CI".into(),
         role: Role::Developer,

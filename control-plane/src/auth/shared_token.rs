@@ -1,16 +1,16 @@
-//! This file's job is to recognise an edge by its enrolment token.
+//! This file's job is to recognise who presents a secret that stands in the configuration: edges, the operator.
 
 use ring::hmac;
 use runtime::secret::{ExposeSecret as _, Secret};
 
-/// Compares presented tokens with the configured one in constant time.
-pub struct EdgeToken {
+/// A configured token, with which presented ones are compared in constant time.
+pub struct SharedToken {
     // Comparing MACs under a random key takes the same time whatever the lengths and contents are.
     key: hmac::Key,
     expected: hmac::Tag,
 }
 
-impl EdgeToken {
+impl SharedToken {
     /// Makes the check for the configured token.
     #[must_use]
     pub fn new(token: &Secret) -> Self {
@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn only_the_exact_token_matches() {
-        let token = EdgeToken::new(&"0123456789abcdef".to_owned().into());
+        let token = SharedToken::new(&"0123456789abcdef".to_owned().into());
         assert!(token.matches("0123456789abcdef"));
         for other in ["", "0123456789abcde", "0123456789abcdef0", "0123456789abcdeF"] {
             assert!(!token.matches(other), "{other}");

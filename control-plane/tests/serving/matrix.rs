@@ -1,0 +1,214 @@
+//! This file's job is to check every RPC for every kind of caller against own, foreign and absent things.
+//!
+//! The answers stand in `authorization.golden`, for people to review. After a change that is meant:
+//! `ALOFT_BLESS=1 cargo test -p control-plane --test serving authorization`, then read the diff.
+
+use crate::contract::{Answer, Contract, Rpc, Things, call};
+use crate::rig::{EDGE_TOKEN, OPERATOR_TOKEN, Rig, Shape};
+use crate::tenants::{Tenant, absent};
+use db::Role;
+use domain::Environment;
+use prost_reflect::Value;
+use proto::v1::Reason;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::Path;
+
+const HEADER: &str = "\
+# Who may call what. For each RPC: the answers for an own, a foreign and an absent thing, and the callers that get them.
+# Written by: ALOFT_BLESS=1 cargo test -p control-plane --test serving authorization
+";
+/// RPCs that refuse their generated request before they look for anything, so that the matrix shows less of them than it should. Each
+/// has a test of its own. This number may only shrink.
+const EXCEPTIONS_MAX: usize = 0;
+const EXCEPTIONS: [&str; EXCEPTIONS_MAX] = [];
+
+/// Somebody who calls.
+struct Somebody {
+    name: &'static str,
+    credential: Option<String>,
+    /// Whose things are its own.
+    home: Home,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Home {
+    Ours,
+    Suspended,
+}
+
+struct World {
+    rig: Rig,
+    contract: Contract,
+    homes: BTreeMap<Home, Tenant>,
+    theirs: Tenant,
+}
+
+impl World {
+    async fn new() -> Self {
+        let rig = Rig::new(Shape::Embedded).await;
+        let homes = BTreeMap::from([
+            (Home::Ours, Tenant::new(&rig, "ours").await),
+            (Home::Suspended, Tenant::new(&rig, "suspended").await),
+        ]);
+        let theirs = Tenant::new(&rig, "theirs").await;
+        rig.suspend(&homes[&Home::Suspended].scope, true).await;
+        Self { rig, contract: Contract::read(), homes, theirs }
+    }
+
+    /// Makes one of each kind of caller.
+    async fn everybody(&self) -> Vec<Somebody> {
+        let ours = &self.homes[&Home::Ours];
+        let other_app =
+            crate::rig::with(&ours.owner, proto::v1::CreateAppRequest { slug: "other".into(), ..Default::default() });
+        let other_app = self.rig.apps().create_app(other_app).await.unwrap().into_inner().app.unwrap().app_id;
+        let key = async |change: &dyn Fn(&mut db::api_keys::ApiKey)| {
+            Some(self.rig.issue(&ours.scope, Environment::Live, change).await.0)
+        };
+        let unknown = control_plane::ApiKey::generate(Environment::Live).expose().to_owned();
+        let past = crate::rig::now().minus(std::time::Duration::from_secs(60));
+        let test_key = self.rig.issue(&ours.scope, Environment::Test, &|_| ()).await.0;
+        let somebody = |name, credential| Somebody { name, credential, home: Home::Ours };
+        vec![
+            somebody("anonymous", None),
+            somebody("owner", Some(ours.owner.clone())),
+            somebody("admin", key(&|row| row.role = Role::Admin).await),
+            somebody("developer", key(&|row| row.role = Role::Developer).await),
+            somebody("viewer", key(&|row| row.role = Role::Viewer).await),
+            somebody("key-for-reading", key(&|row| row.scopes = vec!["action:*.read".into()]).await),
+            somebody("key-for-another-app", key(&|row| row.scopes = vec![format!("app:{other_app}")]).await),
+            somebody("test-key", Some(test_key)),
+            somebody("revoked-key", key(&|row| row.revoked_at = Some(past)).await),
+            somebody("expired-key", key(&|row| row.expires_at = Some(past)).await),
+            somebody("truncated-key", Some(ours.owner[..ours.owner.len() - 1].to_owned())),
+            somebody("unknown-key", Some(unknown)),
+            somebody("device-token", Some(format!("v1.1.{}.{}", "A".repeat(48), "B".repeat(43)))),
+            somebody("edge", Some(EDGE_TOKEN.to_owned())),
+            somebody("operator", Some(OPERATOR_TOKEN.to_owned())),
+            Somebody {
+                name: "suspended",
+                credential: Some(self.homes[&Home::Suspended].owner.clone()),
+                home: Home::Suspended,
+            },
+        ]
+    }
+
+    async fn ask(&self, rpc: &Rpc, somebody: &Somebody, things: &Things) -> Answer {
+        self.contract.ask(&self.rig.server.channel, rpc, somebody.credential.as_deref(), things).await
+    }
+
+    /// Calls with own, foreign and absent things.
+    async fn row(&mut self, rpc_name: &str, somebody: &Somebody) -> [Answer; 3] {
+        let rpc = self.contract.get(rpc_name);
+        let own = &self.homes[&somebody.home].things;
+        let answers = [
+            self.ask(rpc, somebody, own).await,
+            self.ask(rpc, somebody, &self.theirs.things).await,
+            self.ask(rpc, somebody, &absent(own)).await,
+        ];
+        if answers[0].is_ok() && rpc.policy.action != "read" && somebody.home == Home::Ours {
+            // Whatever it did, the next caller finds one of each thing.
+            let rig = &self.rig;
+            self.homes.get_mut(&Home::Ours).unwrap().furnish(rig).await;
+        }
+        answers
+    }
+}
+
+/// Returns how the golden file writes an answer.
+fn word(answer: &Answer) -> String {
+    match answer {
+        Ok(_) => "OK".to_owned(),
+        Err(status) => match proto::error::reason_of(status) {
+            Some(reason) => proto::error::reason_text(reason).to_owned(),
+            None => format!("{:?}", status.code()),
+        },
+    }
+}
+
+/// Says whether a refusal of a foreign thing could be told from that of an absent one.
+fn differ(foreign: &Answer, absent: &Answer) -> bool {
+    match (foreign, absent) {
+        (Ok(_), Ok(_)) => false,
+        (Err(foreign), Err(absent)) => {
+            (foreign.code(), foreign.message(), foreign.details())
+                != (absent.code(), absent.message(), absent.details())
+        }
+        (Ok(_), Err(_)) | (Err(_), Ok(_)) => true,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn authorization_is_as_reviewed() {
+    let mut world = World::new().await;
+    let everybody = world.everybody().await;
+    let names: Vec<String> = world.contract.rpcs().map(|rpc| rpc.name.clone()).collect();
+    let mut text = HEADER.to_owned();
+    let (mut telling, mut unanswered) = (Vec::new(), BTreeSet::new());
+    for rpc in &names {
+        let mut rows: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for somebody in &everybody {
+            let answers = world.row(rpc, somebody).await;
+            if differ(&answers[1], &answers[2]) {
+                telling.push(format!("{rpc} tells {} a foreign thing from an absent one: {answers:?}", somebody.name));
+            }
+            let invalid = proto::error::reason_text(Reason::InvalidField);
+            if somebody.name == "owner" && answers[..2].iter().all(|answer| word(answer) == invalid) {
+                unanswered.insert(rpc.as_str());
+            }
+            rows.entry(answers.each_ref().map(word).join(" ")).or_default().push(somebody.name);
+        }
+        writeln!(text, "\n{rpc}").unwrap();
+        for (answers, names) in rows {
+            writeln!(text, "  {answers}: {}", names.join(" ")).unwrap();
+        }
+    }
+    assert!(telling.is_empty(), "{telling:#?}");
+    assert_eq!(unanswered, BTreeSet::from(EXCEPTIONS), "RPCs that refuse their generated request");
+    compare(&text);
+}
+
+fn compare(text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serving/authorization.golden");
+    if std::env::var_os("ALOFT_BLESS").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
+    let changed: Vec<String> = text
+        .lines()
+        .filter(|line| !golden.lines().any(|known| known == *line))
+        .map(|line| format!("+{line}"))
+        .chain(golden.lines().filter(|line| !text.lines().any(|new| new == *line)).map(|line| format!("-{line}")))
+        .collect();
+    assert!(golden == text, "who may call what has changed; see the text of matrix.rs\n{}", changed.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_token_works_for_its_own_organization_only() {
+    let mut world = World::new().await;
+    let mut looked_at = 0;
+    // Two of each thing that has no parent make a second page.
+    world.homes.get_mut(&Home::Ours).unwrap().furnish(&world.rig).await;
+    let ours = &world.homes[&Home::Ours];
+    let channel = &world.rig.server.channel;
+    for rpc in world.contract.rpcs().filter(|rpc| rpc.is_list()) {
+        let mut request = world.contract.request(rpc, &ours.things);
+        request.set_field_by_name("page_size", Value::I32(1));
+        let Ok(Some(bytes)) = call(channel, rpc, Some(&ours.owner), &request).await else { continue };
+        let answer = world.contract.decode(rpc, bytes);
+        let token = answer.get_field_by_name("next_page_token").unwrap().into_owned();
+        if token.as_str().is_none_or(str::is_empty) {
+            continue;
+        }
+        looked_at += 1;
+        request.set_field_by_name("page_token", token.clone());
+        call(channel, rpc, Some(&ours.owner), &request)
+            .await
+            .unwrap_or_else(|status| panic!("{}: {status:?}", rpc.name));
+        let mut replay = world.contract.request(rpc, &world.theirs.things);
+        replay.set_field_by_name("page_token", token);
+        let refused = call(channel, rpc, Some(&world.theirs.owner), &replay).await.unwrap_err();
+        assert_eq!(proto::error::reason_of(&refused), Some(Reason::PageTokenInvalid), "{}", rpc.name);
+    }
+    assert!(looked_at >= 2, "{looked_at} lists had a second page");
+}
