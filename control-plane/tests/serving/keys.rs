@@ -13,6 +13,7 @@ on_both_databases!(
     nobody_gives_a_key_more_than_they_have,
     a_limited_key_reaches_its_apps_and_actions_only,
     live_and_test_keys_never_see_each_others_channels,
+    a_test_key_deletes_no_app_that_has_live_channels,
     a_rolled_key_lives_on_for_as_long_as_was_asked,
     a_revoked_key_is_dead_on_every_replica_within_a_second,
     the_last_use_of_a_key_is_written_down,
@@ -127,6 +128,14 @@ async fn live_and_test_keys_never_see_each_others_channels(rig: Rig) {
     // A test key manages test keys only.
     let listed = rig.keys().list_api_keys(with(&trial, v1::ListApiKeysRequest::default())).await.unwrap().into_inner();
     assert!(listed.api_keys.iter().all(|key| key.environment() == v1::Environment::Test));
+}
+
+async fn a_test_key_deletes_no_app_that_has_live_channels(rig: Rig) {
+    let (app, live) = rig.app("shop").await;
+    let (trial, _) = rig.issue(&rig.scope, Environment::Test, &|_| ()).await;
+    let delete = || v1::DeleteAppRequest { name: app.name.clone(), ..Default::default() };
+    assert_eq!(reason(rig.apps().delete_app(with(&trial, delete())).await), Reason::InUse);
+    rig.channels().get_channel(rig.ask(v1::GetChannelRequest { name: live.name })).await.unwrap();
 }
 
 async fn a_rolled_key_lives_on_for_as_long_as_was_asked(rig: Rig) {

@@ -137,6 +137,13 @@ pub fn list(conn: &mut DbConn, scope: &Scope, app: &AppId, after: Option<&str>, 
     all(rows)
 }
 
+/// Says whether an app has channels, also those that the scope does not reach: they would go with the app.
+pub fn exist(conn: &mut DbConn, scope: &Scope, app: &AppId) -> Result<bool> {
+    apps::get(conn, scope, app)?;
+    let of_app = channel::table.filter(channel::app.eq(app.as_str()));
+    Ok(db!(conn, |c| diesel::select(diesel::dsl::exists(of_app)).get_result(c))?)
+}
+
 /// Changes a channel that still has this revision, else `Conflict`.
 pub fn apply(
     tx: &mut Tx<'_>,

@@ -14,7 +14,7 @@ pub fn delete(tx: &mut Tx<'_>, change: &Change, name: &AppRef, tag: &str) -> Res
     let scope = &change.caller.scope;
     let app = lookup::app(tx, scope, name)?;
     etag::check(tag, app.revision, "app")?;
-    if !db::channels::list(tx, scope, &app.id, None, 1)?.is_empty() {
+    if db::channels::exist(tx, scope, &app.id)? {
         return Err(Error::in_use("the app has channels: delete them first"));
     }
     db::apps::delete(tx, scope, &app.id, Some(app.revision), change.now)?;
