@@ -10,6 +10,7 @@ mod auth;
 mod bootstrap;
 mod config;
 mod context;
+mod dashboard;
 mod edge;
 mod error;
 mod limits;

@@ -75,7 +75,9 @@ pub async fn limit(State(limits): State<Arc<Limits>>, request: Request, next: Ne
     let timeout = limits.timeout(request.headers());
     match tokio::time::timeout(timeout, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Status::deadline_exceeded("the call took too long").into_http(),
+        Err(_) if timeout < limits.timeout => Status::deadline_exceeded("the call took too long").into_http(),
+        // Something behind us hangs, a database for instance: another try may find it well.
+        Err(_) => Status::from(Error::unavailable("the server took too long for this call")).into_http(),
     }
 }
 

@@ -93,7 +93,12 @@ impl FromStr for ReleaseRef {
         if let Ok(id) = text.parse() {
             return Ok(Self::Id(id));
         }
-        text.strip_prefix('v').and_then(|seq| seq.parse().ok()).map(Self::Seq).ok_or(())
+        let digits =
+            text.strip_prefix('v').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit())).ok_or(())?;
+        if digits.starts_with('0') {
+            return Err(());
+        }
+        digits.parse().map(Self::Seq).map_err(drop)
     }
 }
 
@@ -263,6 +268,8 @@ mod tests {
         for text in ["apps/shop/bundles/x", "apps/shop/bundles", "apps/shop/uploads/bun_01j9aaaaaaaaaaaaaaaaaaaaaa"] {
             assert!(bundle("name", text).is_err(), "{text}");
         }
-        assert!(release("name", "apps/shop/channels/production/releases/12").is_err());
+        for label in ["12", "v", "v+3", "v03", "v0", "v-1"] {
+            assert!(release("name", &format!("apps/shop/channels/production/releases/{label}")).is_err(), "{label}");
+        }
     }
 }

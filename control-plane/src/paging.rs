@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 /// What a list returns when the request does not say how much.
 const PAGE_DEFAULT: u32 = 50;
-/// One less than the database returns at once, so that one row more can show whether there is a next page.
+/// What the contract promises at most; the database returns one row more, which shows whether there is a next page.
 const PAGE_MAX: u32 = db::PAGE_MAX - 1;
 /// Longer texts are no tokens of ours.
 const TOKEN_MAX_BYTES: usize = 512;
@@ -150,7 +150,8 @@ mod tests {
         let list = List { method: "ListApps", parent: "", organization: &ours };
         let limit = |size| tokens.read::<String>(list, size, "").map(|page| page.limit);
         assert_eq!(limit(0).ok(), Some(PAGE_DEFAULT));
-        assert_eq!(limit(5_000).ok(), Some(PAGE_MAX));
+        assert_eq!(limit(1_000).ok(), Some(1_000));
+        assert_eq!(limit(5_000).ok(), Some(1_000));
         assert!(limit(-1).is_err());
     }
 

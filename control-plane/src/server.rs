@@ -5,6 +5,7 @@ use crate::auth::guard::{self, Guard};
 use crate::auth::verify::Hasher;
 use crate::config::Config;
 use crate::context::Context;
+use crate::dashboard;
 use crate::edge::stream::Parts;
 use crate::error::{Error, Result};
 use crate::limits::{self, Limits};
@@ -27,7 +28,6 @@ use proto::v1::edge_service_server::EdgeServiceServer;
 use proto::v1::release_service_server::ReleaseServiceServer;
 use proto::v1::upload_service_server::UploadServiceServer;
 use runtime::health::{Health, State as HealthState};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tonic::Status;
@@ -35,7 +35,6 @@ use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use tower_http::services::{ServeDir, ServeFile};
 
 /// Requests other than chunks are far smaller; the largest is a batch of 1,000 events.
 const MESSAGE_MAX_BYTES: usize = 4 << 20;
@@ -81,7 +80,7 @@ pub fn router(config: &Config, assembly: Assembly) -> Result<Router> {
     let router = Router::new().route("/healthz", get(healthz).with_state(health)).merge(calls);
     let router = match config.dashboard_folder.as_os_str().is_empty() {
         true => router.fallback(unknown),
-        false => router.fallback_service(dashboard(&config.dashboard_folder)),
+        false => router.fallback_service(dashboard::router(&config.dashboard_folder)),
     };
     Ok(router.layer(from_fn(request_id::identify)))
 }
@@ -134,11 +133,6 @@ fn cors(config: &Config) -> Result<CorsLayer> {
         .allow_headers(CORS_REQUEST_HEADERS.map(HeaderName::from_static))
         .expose_headers(CORS_ANSWER_HEADERS.map(HeaderName::from_static))
         .max_age(CORS_MAX_AGE))
-}
-
-fn dashboard(folder: &Path) -> ServeDir<ServeFile> {
-    // Addresses inside the dashboard are its own: they all begin with the same page.
-    ServeDir::new(folder).fallback(ServeFile::new(folder.join("index.html")))
 }
 
 /// Answers what nobody serves, in the form that the caller understands.

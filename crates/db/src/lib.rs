@@ -48,4 +48,4 @@ pub use scope::{Reach, Scope};
 pub use wakeups::{Wake, Wakeups};
 
 /// No page of a list is longer, so that an answer stays far below every message limit.
-pub const PAGE_MAX: u32 = 1_000;
+pub const PAGE_MAX: u32 = 1_001;
