@@ -13,6 +13,8 @@ mod context;
 mod dashboard;
 mod edge;
 mod error;
+#[doc(hidden)]
+pub mod foreign;
 mod limits;
 mod listen;
 mod names;

@@ -14,6 +14,8 @@ mod devices;
 mod durable;
 mod edge;
 mod error;
+#[doc(hidden)]
+pub mod foreign;
 mod meters;
 mod proxy;
 mod refusal;

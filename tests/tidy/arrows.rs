@@ -8,7 +8,7 @@ use crate::finding::Finding;
 use crate::tree::root;
 
 /// What a package may use of ours. A package that is not listed is not allowed to exist.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("domain", &[]),
     ("delta", &[]),
     ("runtime", &["domain"]),
@@ -27,6 +27,8 @@ const ARROWS: [(&str, &[&str]); 15] = [
         &["control-plane", "worker", "edge-proxy", "proto", "db", "blob", "bundle", "delta", "runtime", "domain"],
     ),
     ("xtask", &[]),
+    // It feeds the parsers of every room.
+    ("fuzz", &["control-plane", "edge-proxy", "proto", "db", "bundle", "delta", "domain"]),
     (
         "tests",
         &[

@@ -8,9 +8,9 @@ mod client;
 mod cluster;
 mod corpus;
 mod dashboard;
-#[expect(dead_code, reason = "the first suite uses what is here")]
 mod faults;
 mod figures;
+mod fuzz;
 mod lint;
 mod node_project;
 mod npm_tool;
@@ -52,6 +52,8 @@ enum Verb {
     Bench(bench::Arguments),
     /// Break things on purpose, and count what is lost
     Faults(faults::Arguments),
+    /// Feed invented bytes to everything that reads foreign ones
+    Fuzz(fuzz::Arguments),
     /// Write docs/figures.md from the latest bench and faults runs
     Figures,
 }
@@ -80,6 +82,7 @@ fn run(verb: Verb) -> Result<()> {
         }
         Verb::Bench(arguments) => bench::run(&places, &supervisor, &arguments),
         Verb::Faults(arguments) => faults::run(&places, &supervisor, &arguments),
+        Verb::Fuzz(arguments) => fuzz::run(&places, &supervisor, &arguments),
         Verb::Figures => figures::run(&places),
     }
 }

@@ -9,6 +9,8 @@ mod column;
 mod database;
 mod dialect;
 mod error;
+#[doc(hidden)]
+pub mod foreign;
 mod kind;
 mod migrate;
 mod pool;

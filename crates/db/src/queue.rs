@@ -11,7 +11,7 @@ mod dead;
 mod enqueue;
 mod finish;
 mod inspect;
-mod payload;
+pub(crate) mod payload;
 mod rescue;
 
 pub use claim::{Claim, Lease, claim, heartbeat};

@@ -33,23 +33,38 @@ struct Registration {
     binary: Option<String>,
 }
 
-/// Gives the device its id and its token. Needs no state: the same nonce gives the same device again.
-pub(crate) async fn handle(state: &State, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
-    let body = serve::read_body(request.into_body(), BODY_MAX_BYTES).await?;
-    let registration: Registration = serde_json::from_slice(&body)
+/// A registration whose every field is checked.
+pub(crate) struct Checked {
+    key: ChannelKey,
+    platform: Platform,
+    nonce: String,
+    binary: Option<String>,
+}
+
+/// Reads the body of a request.
+pub(crate) fn parse(body: &[u8]) -> Result<Checked, Refusal> {
+    let registration: Registration = serde_json::from_slice(body)
         .map_err(|error| Refusal::malformed("body-invalid", format!("the body is not a registration: {error}")))?;
     let key = ChannelKey {
         app: registration.app.parse().map_err(|invalid| field("app", invalid))?,
         channel: registration.channel.parse().map_err(|invalid| field("channel", invalid))?,
     };
-    let platform: Platform = registration.platform.parse().map_err(|invalid| field("platform", invalid))?;
+    let platform = registration.platform.parse().map_err(|invalid| field("platform", invalid))?;
     check_nonce(&registration.nonce)?;
     if registration.binary.as_ref().is_some_and(|binary| binary.len() > BINARY_MAX_BYTES) {
         return Err(Refusal::malformed("field-invalid", "binary must be at most 256 bytes"));
     }
+    let binary = registration.binary.filter(|binary| !binary.is_empty());
+    Ok(Checked { key, platform, nonce: registration.nonce, binary })
+}
+
+/// Gives the device its id and its token. Needs no state: the same nonce gives the same device again.
+pub(crate) async fn handle(state: &State, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
+    let body = serve::read_body(request.into_body(), BODY_MAX_BYTES).await?;
+    let Checked { key, platform, nonce, binary } = parse(&body)?;
     let channel = state.channel(&key).await?;
     let now = state.clock.now();
-    let registered = channel.keys.register(&key.app, &registration.nonce, now).ok_or_else(no_key)?;
+    let registered = channel.keys.register(&key.app, &nonce, now).ok_or_else(no_key)?;
     let event = Event {
         id: registered.event,
         app: key.app,
@@ -57,7 +72,7 @@ pub(crate) async fn handle(state: &State, request: Request<Incoming>) -> Result<
         device: registered.device.clone(),
         kind: EventKind::Registered,
         platform,
-        binary_version: registration.binary.filter(|binary| !binary.is_empty()),
+        binary_version: binary,
         release: None,
         bundle: None,
         received_at: now,

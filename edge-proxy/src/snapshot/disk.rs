@@ -108,11 +108,16 @@ fn set_aside(path: &Path, why: &str, bad: &mut usize) {
 fn load_file(path: &Path) -> Result<Option<Channel>, String> {
     let max_bytes = (HEADER_BYTES + ENCODED_MAX_BYTES) as u64;
     let Some(bytes) = durable::read(path, max_bytes).map_err(|error| error.to_string())? else { return Ok(None) };
+    parse_file(&bytes).map(Some)
+}
+
+/// Reads the content of a file.
+pub(crate) fn parse_file(bytes: &[u8]) -> Result<Channel, String> {
     if bytes.len() < HEADER_BYTES || &bytes[..MAGIC.len()] != MAGIC {
         return Err("is not a snapshot file".to_owned());
     }
     let digest = Sha256::try_from(&bytes[MAGIC.len()..HEADER_BYTES]).map_err(|invalid| invalid.to_string())?;
-    Channel::compile(&bytes[HEADER_BYTES..], digest).map(Some)
+    Channel::compile(&bytes[HEADER_BYTES..], digest)
 }
 
 fn belongs_in(channel: &Channel, folder: &Path) -> bool {

@@ -46,7 +46,7 @@ struct Reported {
 }
 
 /// What the events have in common, checked.
-struct Common {
+pub(crate) struct Common {
     key: ChannelKey,
     device: DeviceId,
     platform: Platform,
@@ -59,7 +59,16 @@ pub(crate) async fn handle(state: &State, request: Request<Incoming>) -> Result<
     let token = bearer(request.headers()).map(str::to_owned).ok_or_else(Refusal::unauthenticated)?;
     let claim = Claim::parse(&token).ok_or_else(Refusal::unauthenticated)?;
     let body = serve::read_body(request.into_body(), BODY_MAX_BYTES).await?;
-    let report: Report = serde_json::from_slice(&body)
+    let (common, events) = parse(&body, &claim, state.clock.now())?;
+    if !state.channel(&common.key).await?.keys.verify(&claim) {
+        return Err(Refusal::unauthenticated());
+    }
+    take(state, &common, events).await
+}
+
+/// Reads the body of a request: what its events have in common, and the events, each still unread.
+pub(crate) fn parse(body: &[u8], claim: &Claim<'_>, now: Timestamp) -> Result<(Common, Vec<Value>), Refusal> {
+    let report: Report = serde_json::from_slice(body)
         .map_err(|error| Refusal::malformed("body-invalid", format!("the body is not a report: {error}")))?;
     if report.events.len() > EVENTS_PER_REQUEST_MAX {
         return Err(Refusal::malformed("too-many-events", "events must be at most 100"));
@@ -76,22 +85,13 @@ pub(crate) async fn handle(state: &State, request: Request<Incoming>) -> Result<
         device: claim.device.parse().map_err(|_| Refusal::unauthenticated())?,
         platform: report.platform.parse().map_err(|invalid| field("platform", invalid))?,
         binary: report.binary.filter(|binary| !binary.is_empty()),
-        now: state.clock.now(),
+        now,
     };
-    if !state.channel(&common.key).await?.keys.verify(&claim) {
-        return Err(Refusal::unauthenticated());
-    }
-    take(state, &common, report.events).await
+    Ok((common, report.events))
 }
 
 async fn take(state: &State, common: &Common, events: Vec<Value>) -> Result<Response<Body>, Refusal> {
-    let (mut accepted, mut refused) = (Vec::new(), Vec::new());
-    for (index, event) in events.into_iter().enumerate() {
-        match check(common, event) {
-            Ok(event) => accepted.push(event),
-            Err(message) => refused.push(serde_json::json!({"index": index, "message": message})),
-        }
-    }
+    let (accepted, refused) = sort(common, events);
     let count = accepted.len();
     if count > 0 && state.spool.append(accepted).await.is_err() {
         const RETRY_AFTER_S: u32 = 60;
@@ -103,6 +103,18 @@ async fn take(state: &State, common: &Common, events: Vec<Value>) -> Result<Resp
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
+}
+
+/// Tells the events that are fine from those that are not, which are named by their index.
+pub(crate) fn sort(common: &Common, events: Vec<Value>) -> (Vec<Event>, Vec<Value>) {
+    let (mut accepted, mut refused) = (Vec::new(), Vec::new());
+    for (index, event) in events.into_iter().enumerate() {
+        match check(common, event) {
+            Ok(event) => accepted.push(event),
+            Err(message) => refused.push(serde_json::json!({"index": index, "message": message})),
+        }
+    }
+    (accepted, refused)
 }
 
 fn check(common: &Common, event: Value) -> Result<Event, String> {

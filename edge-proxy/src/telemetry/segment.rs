@@ -12,6 +12,8 @@ use std::os::unix::fs::FileExt as _;
 const HEADER_BYTES: usize = 8;
 /// No event is larger: its texts are bounded when it is taken in. A larger length means that the file is damaged.
 const PAYLOAD_MAX_BYTES: usize = 16 * 1024;
+/// The longest record that is read back.
+pub(crate) const RECORD_MAX_BYTES: usize = HEADER_BYTES + PAYLOAD_MAX_BYTES;
 
 /// Adds the event's record to the buffer.
 pub(crate) fn encode(event: &TelemetryEvent, buffer: &mut Vec<u8>) {

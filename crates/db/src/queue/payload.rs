@@ -5,7 +5,7 @@ use domain::job::{Job, JobKind};
 use serde_json::{Value, json};
 
 /// Returns the stored form: a small JSON object of ids.
-pub(super) fn encode(work: &Job) -> String {
+pub(crate) fn encode(work: &Job) -> String {
     match work {
         Job::ProcessUpload { upload } => json!({ "upload": upload.as_str() }),
         Job::MakeDelta { from, to } => json!({ "from": from.as_str(), "to": to.as_str() }),
@@ -14,7 +14,7 @@ pub(super) fn encode(work: &Job) -> String {
 }
 
 /// Returns the id that people look a job up by.
-pub(super) fn subject(work: &Job) -> String {
+pub(crate) fn subject(work: &Job) -> String {
     match work {
         Job::ProcessUpload { upload } => upload.to_string(),
         Job::MakeDelta { to, .. } => to.to_string(),
@@ -22,7 +22,7 @@ pub(super) fn subject(work: &Job) -> String {
 }
 
 /// Reads the stored form.
-pub(super) fn decode(kind: JobKind, payload: &str) -> Result<Job> {
+pub(crate) fn decode(kind: JobKind, payload: &str) -> Result<Job> {
     let value: Value = serde_json::from_str(payload).map_err(Error::internal)?;
     let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
     Ok(match kind {
