@@ -85,13 +85,14 @@ impl Report {
         let (Some(our_median), Some(peer_median)) = (median(ours), median(peer)) else {
             return self.fail(figure, peer_name, "there are no samples");
         };
+        // A figure of zero is one that the clock could not see: it says nothing, on either side.
+        if our_median <= 0.0 || peer_median <= 0.0 {
+            return self.fail(figure, peer_name, &format!("cannot compare {our_median} with {peer_median}"));
+        }
         let ratio = match figure.better {
             Better::Lower => peer_median / our_median,
             Better::Higher => our_median / peer_median,
         };
-        if !ratio.is_finite() {
-            return self.fail(figure, peer_name, &format!("cannot compare {our_median} with {peer_median}"));
-        }
         self.cases.push(Case {
             case: figure.case.to_owned(),
             ours: Some(our_median),
@@ -206,10 +207,14 @@ mod tests {
     }
 
     #[test]
-    fn a_zero_peer_is_a_failure_not_infinity() {
-        let mut report = Report::new("edge");
-        report.record(RATE, "peer", &[1.0], &[0.0]);
-        assert!(report.has_failures());
+    fn a_zero_on_either_side_is_a_failure_in_either_direction() {
+        for figure in [CPU, RATE] {
+            for (ours, peer) in [(1.0, 0.0), (0.0, 1.0)] {
+                let mut report = Report::new("edge");
+                report.record(figure, "peer", &[ours], &[peer]);
+                assert!(report.has_failures() && report.cases[0].ratio.is_none(), "{figure:?} {ours} {peer}");
+            }
+        }
     }
 
     #[test]
