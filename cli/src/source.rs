@@ -10,12 +10,17 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Enough to tell every archive format.
 const MAGIC_BYTES: usize = 4;
 /// Where Metro puts assets beside the bundle: one of these names, or one that begins with [`ANDROID_IMAGES`].
 const ASSET_FOLDERS: [&str; 2] = ["assets", "raw"];
 const ANDROID_IMAGES: &str = "drawable-";
+/// Archives are unpacked to folders with this name in the system's folder for temporary files.
+const UNPACKED: &str = "aloft-unpacked-";
+/// No command runs that long: an older folder was left by one that was killed.
+const LEFTOVER_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One bundle that was found.
 #[derive(Debug, Clone)]
@@ -124,13 +129,29 @@ fn read(path: &Path) -> Result<(Vec<ScannedFile>, Option<tempfile::TempDir>), Er
     (&file).take(MAGIC_BYTES as u64).read_to_end(&mut magic).map_err(fail)?;
     match bundle::sniff(&magic) {
         Some(format) => {
-            let folder = tempfile::tempdir().map_err(|source| Error::file(&std::env::temp_dir(), source))?;
+            let parent = std::env::temp_dir();
+            remove_leftovers(&parent);
+            let folder = tempfile::Builder::new().prefix(UNPACKED).tempdir_in(&parent);
+            let folder = folder.map_err(|source| Error::file(&parent, source))?;
             bundle::read_archive(format, file, &Limits::default(), &mut |name, bytes| {
                 unpack(folder.path(), name, bytes)
             })?;
             Ok((bundle::scan(folder.path())?, Some(folder)))
         }
         None => Ok((with_assets(path)?, None)),
+    }
+}
+
+/// Best effort: what a killed command left behind. Another user's folders cannot be removed, and need not be.
+fn remove_leftovers(parent: &Path) {
+    let Ok(entries) = std::fs::read_dir(parent) else { return };
+    for entry in entries.flatten() {
+        let is_ours = entry.file_name().to_string_lossy().starts_with(UNPACKED);
+        let age = entry.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|time| time.elapsed().ok());
+        if is_ours && age.is_some_and(|age| age > LEFTOVER_AGE) {
+            // An error means that it is gone, or not ours to remove.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -226,6 +247,22 @@ mod tests {
         let from_archive = look(packed.path(), None).unwrap();
         assert_eq!(from_archive[0].content_sha256(), from_folder[0].content_sha256());
         assert_eq!(from_archive[0].platform, Platform::Ios);
+    }
+
+    #[test]
+    fn only_old_folders_of_killed_commands_are_removed() {
+        let parent = tempfile::tempdir().unwrap();
+        let old = std::time::SystemTime::now() - 2 * LEFTOVER_AGE;
+        for (name, is_old) in [("aloft-unpacked-old", true), ("aloft-unpacked-new", false), ("other", true)] {
+            let folder = parent.path().join(name);
+            std::fs::create_dir(&folder).unwrap();
+            if is_old {
+                File::open(&folder).unwrap().set_modified(old).unwrap();
+            }
+        }
+        remove_leftovers(parent.path());
+        let left = |name: &str| parent.path().join(name).exists();
+        assert_eq!((left("aloft-unpacked-old"), left("aloft-unpacked-new"), left("other")), (false, true, true));
     }
 
     #[test]
