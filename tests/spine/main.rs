@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here is the test")]
 
 mod crash;
+mod database;
 mod outage;
 mod publish;
 mod steer;

@@ -1,8 +1,9 @@
 //! This file's job is to show that devices are answered while everything behind the edge is away.
 
-use crate::world::{World, check_until, offers, update_to};
+use crate::world::{World, check_until, files_of, offers, update_to};
 use standalone::demo::http::Http;
 use std::time::Duration;
+use testkit::disk::SmallDisk;
 use testkit::wait_until_async;
 use tests::stack::Stack;
 
@@ -88,4 +89,42 @@ async fn telemetry_waits_for_the_control_plane_and_is_stored_once() {
     world.stack.restart_control_plane();
     let count = || async { world.stack.count("SELECT count(*) FROM event WHERE kind = 'launched'") };
     wait_until_async(Duration::from_secs(40), || async { count().await == 5 }).await;
+}
+
+/// Holds the example app with room to spare.
+const DISK_BYTES: u64 = 128 << 20;
+/// Enough for snapshots, too little for any launch file.
+const REST_BYTES: u64 = 512 << 10;
+
+#[tokio::test]
+async fn an_edge_with_a_full_disk_passes_bytes_through_and_recovers_alone() {
+    let disk = SmallDisk::mount(DISK_BYTES);
+    let mut world = World::new(Stack::in_separate_processes());
+    let edge = world.stack.edge.as_mut().unwrap();
+    edge.kill();
+    edge.set("ALOFT_EDGE__DATA_FOLDER", &disk.path().join("edge").display().to_string());
+    edge.set("ALOFT_EDGE__DISK_RESERVE_BYTES", "1048576");
+    world.stack.restart_edge();
+    disk.fill(REST_BYTES);
+    world.release("v1", &[]);
+    let cost = update_to(&mut world.device().await, "v1").await;
+    assert_eq!(cost.received_bytes, cost.full_bytes);
+    let log = world.stack.edge.as_ref().unwrap().log();
+    assert!(log.contains("cannot be kept on disk") && log.contains("full"), "{log}");
+
+    disk.clear();
+    // Every download is a new try to keep it: once it is kept, the store may go.
+    let launch_bytes =
+        std::fs::metadata(tests::corpus("v1", "android/hermes").join("index.android.bundle")).unwrap().len();
+    let kept = || {
+        files_of(&disk.path().join("edge/blobs")).iter().any(|(path, _)| {
+            std::fs::metadata(disk.path().join("edge/blobs").join(path)).is_ok_and(|file| file.len() == launch_bytes)
+        })
+    };
+    let begun = std::time::Instant::now();
+    while !kept() {
+        update_to(&mut world.device().await, "v1").await;
+        assert!(begun.elapsed() < Duration::from_secs(60), "the edge does not notice the room");
+    }
+    world.stack.edge.as_mut().unwrap().kill();
 }

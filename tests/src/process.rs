@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 /// A loaded machine starts a debug build in a few seconds.
 const START_DEADLINE: Duration = Duration::from_secs(60);
+/// How often a process is looked at; it needs the processor more than the test does.
+const POLL: Duration = Duration::from_millis(5);
 
 /// A binary with its settings; it can be started, stopped, killed and started again.
 #[derive(Debug)]
@@ -34,6 +36,28 @@ impl Process {
     pub fn with_arguments(mut self, arguments: &[&str]) -> Self {
         self.arguments.extend(arguments.iter().map(|argument| (*argument).to_owned()));
         self
+    }
+
+    /// Changes a setting, or takes it back with an empty value; it holds from the next start on.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.settings.remove(key);
+        if !value.is_empty() {
+            self.settings.insert(key.to_owned(), value.to_owned());
+        }
+    }
+
+    /// Waits until it ends by itself.
+    ///
+    /// # Panics
+    /// When it is not running, or goes on running; the log is shown.
+    pub fn wait_for_end(&mut self) {
+        let until = Instant::now() + START_DEADLINE;
+        let child = self.child.as_mut().expect("the process runs");
+        while matches!(child.try_wait(), Ok(None)) {
+            assert!(Instant::now() < until, "{} does not end", self.binary);
+            std::thread::sleep(POLL);
+        }
+        self.child = None;
     }
 
     /// Starts it.
@@ -99,7 +123,7 @@ impl Process {
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             let ended = self.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
             assert!(!ended && Instant::now() < until, "{} does not listen on {port}:\n{}", self.binary, self.log());
-            std::thread::yield_now();
+            std::thread::sleep(POLL);
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::process::{Process, free_port};
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
+use testkit::door::Door;
 use testkit::postgres::TestDatabase;
 use testkit::s3::TestS3;
 use testkit::wait_until;
@@ -44,10 +45,16 @@ impl Stack {
     /// When it does not start.
     #[must_use]
     pub fn in_one_process() -> Self {
+        Self::one_process(Behind::default())
+    }
+
+    fn one_process(behind: Behind) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (control_plane_port, edge_port) = (free_port(), free_port());
         let data = folder.path().join("data");
-        let mut standalone = Process::new("aloft-standalone", folder.path(), &[]).with_arguments(&[
+        let store_keys: Vec<_> =
+            behind.store_settings().into_iter().filter(|_| behind.store.is_some()).skip(1).collect();
+        let mut standalone = Process::new("aloft-standalone", folder.path(), &settings(&store_keys)).with_arguments(&[
             "--data-dir",
             &data.display().to_string(),
             "--control-plane-port",
@@ -55,6 +62,9 @@ impl Stack {
             "--edge-port",
             &edge_port.to_string(),
         ]);
+        if let (Some(database), Some(store)) = (&behind.database, &behind.store) {
+            standalone = standalone.with_arguments(&["--database-url", database.url(), "--store-url", &store.url()]);
+        }
         standalone.start();
         standalone.wait_for_port(edge_port);
         let cli = Cli::new(server(control_plane_port), first_key(&standalone));
@@ -66,9 +76,19 @@ impl Stack {
             cli,
             control_plane_port,
             edge_port,
-            behind: Behind::default(),
+            behind,
             folder,
         }
+    }
+
+    /// Starts one process on PostgreSQL and S3, configured by flags and the environment.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn in_one_process_on_servers() -> Self {
+        let behind = Behind { database: Some(TestDatabase::create()), store: Some(TestS3::start()) };
+        Self::one_process(behind)
     }
 
     /// Starts control plane, worker and edge as processes of their own, on PostgreSQL and S3.
@@ -85,6 +105,7 @@ impl Stack {
         control_plane.wait_for_port(control_plane_port);
         let cli = Cli::new(server(control_plane_port), first_key(&control_plane));
         let mut worker = Process::new("aloft-worker", folder.path(), &settings(&behind.common()));
+        worker.set("ALOFT_WORKER__SPOOL_FOLDER", &folder.path().join("spool").display().to_string());
         worker.start();
         let mut edge = edge(&behind, folder.path(), control_plane_port, edge_port);
         edge.start();
@@ -126,6 +147,27 @@ impl Stack {
         let edge = self.edge.as_mut().expect("an edge of its own");
         edge.start();
         edge.wait_for_port(self.edge_port);
+    }
+
+    /// Restarts the control plane so that it reaches the database through a door, with little patience for calls that hang.
+    ///
+    /// # Panics
+    /// In the one-process shape, or when it does not start.
+    #[must_use]
+    pub fn put_door_before_database(&mut self) -> Door {
+        let mut door = None;
+        let url = self.behind.database.as_ref().expect("a database server").behind(|server| {
+            let before = Door::before(server, None);
+            let address = before.address();
+            door = Some(before);
+            address
+        });
+        let control_plane = self.control_plane.as_mut().expect("a control plane of its own");
+        control_plane.kill();
+        control_plane.set("ALOFT_DATABASE__URL", &url);
+        control_plane.set("ALOFT_CONTROL_PLANE__CALL_TIMEOUT_MS", "3000");
+        self.restart_control_plane();
+        door.expect("a door was put there")
     }
 
     /// Ends every connection to the database, as its restart would.

@@ -7,9 +7,9 @@ use domain::bundle::{Blob, ChunkHasher};
 use domain::id::UploadId;
 use domain::{ErrorKind, Timestamp};
 use std::pin::Pin;
-use std::process::Command;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
+use testkit::disk::SmallDisk;
 use testkit::s3::TestS3;
 use tokio::io::{AsyncRead, ReadBuf};
 
@@ -109,30 +109,10 @@ async fn a_service_that_comes_back_is_not_noticed() {
     assert_eq!(asked.await.unwrap().unwrap(), None);
 }
 
-/// A small file system in memory, unmounted when dropped.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount(size: &str) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let options = format!("size={size}");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder.path()).output();
-        mounted.is_ok_and(|output| output.status.success()).then_some(Self(folder))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
-
 #[tokio::test]
 async fn a_full_disk_is_reported_leaves_nothing_and_recovers() {
-    let Some(disk) = SmallDisk::mount("12m") else {
-        panic!("a small tmpfs cannot be mounted: run as root or in a user namespace");
-    };
-    let folder = disk.0.path().join("store").display().to_string();
+    let disk = SmallDisk::mount(12 << 20);
+    let folder = disk.path().join("store").display().to_string();
     let store = Store::open(&config(&folder, "", "")).await.unwrap();
     let (small, large) = (zeros(4 << 20), zeros(20 << 20));
     store.put(&small, Zeros(4 << 20)).await.unwrap();

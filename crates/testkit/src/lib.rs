@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot get its servers must stop and say why")]
 
+pub mod disk;
+pub mod door;
 pub mod postgres;
 pub mod s3;
 mod wait;

@@ -45,6 +45,20 @@ impl TestDatabase {
         &self.url
     }
 
+    /// Returns the URL of the database with another address, given the server's own, for instance `127.0.0.1:5432`.
+    ///
+    /// # Panics
+    /// When the cluster listens on a socket in the file system only.
+    #[must_use]
+    pub fn behind(&self, address: impl FnOnce(&str) -> String) -> String {
+        let start = self.url.find("://").expect("a URL") + 3;
+        let end = start + self.url[start..].find('/').expect("a URL with a database");
+        let host = self.url[start..end].find('@').map_or(start, |at| start + at + 1);
+        assert!(host < end, "the cluster has no address: {}", self.url);
+        let server = &self.url[host..end];
+        self.url.replacen(server, &address(server), 1)
+    }
+
     /// Runs statements as the cluster's superuser, inside this database.
     pub fn execute(&self, sql: &str) {
         execute(&self.url, sql);

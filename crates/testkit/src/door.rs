@@ -1,0 +1,119 @@
+//! This file's job is to stand between a client and a server, and to stop the traffic when a test says so.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How soon a change of the door is noticed.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// A door: bytes pass both ways unchanged while it is open. While it is shut they wait, and so do new connections: the server is there
+/// and says nothing, as one that hangs.
+pub struct Door {
+    address: SocketAddr,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    is_shut: AtomicBool,
+    is_gone: AtomicBool,
+}
+
+impl Door {
+    /// Puts an open door before a server, on a free port or on the given one.
+    ///
+    /// # Panics
+    /// When the port cannot be had.
+    #[must_use]
+    pub fn before(server: &str, port: Option<u16>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port.unwrap_or(0))).expect("the door's port");
+        let address = listener.local_addr().expect("the port");
+        let state = Arc::<State>::default();
+        let (server, shared) = (server.to_owned(), Arc::clone(&state));
+        std::thread::spawn(move || {
+            for near in listener.incoming().flatten() {
+                if shared.is_gone.load(Ordering::SeqCst) {
+                    return;
+                }
+                if let Ok(far) = TcpStream::connect(&server) {
+                    connect(&near, &far, &shared);
+                }
+            }
+        });
+        Self { address, state }
+    }
+
+    /// Returns where clients connect, for instance `127.0.0.1:41234`.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Lets nothing through any more.
+    pub fn shut(&self) {
+        self.state.is_shut.store(true, Ordering::SeqCst);
+    }
+
+    /// Lets everything through that has waited.
+    pub fn open(&self) {
+        self.state.is_shut.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.state.is_gone.store(true, Ordering::SeqCst);
+        // Wakes the thread that waits for connections; an error means that it is gone.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+fn connect(near: &TcpStream, far: &TcpStream, state: &Arc<State>) {
+    for (from, to) in [(near, far), (far, near)] {
+        if let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) {
+            let state = Arc::clone(state);
+            std::thread::spawn(move || pass(from, to, &state));
+        }
+    }
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream, state: &State) {
+    let mut buffer = [0; 16 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut buffer) {
+        while state.is_shut.load(Ordering::SeqCst) && !state.is_gone.load(Ordering::SeqCst) {
+            std::thread::sleep(LOOK_EVERY);
+        }
+        if state.is_gone.load(Ordering::SeqCst) || to.write_all(&buffer[..count]).is_err() {
+            break;
+        }
+    }
+    // One side is done: the other one hears of it. Errors mean that it knows.
+    let _ = (to.shutdown(std::net::Shutdown::Both), from.shutdown(std::net::Shutdown::Both));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shut_door_holds_bytes_back_and_loses_none() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let door = Door::before(&server.local_addr().unwrap().to_string(), None);
+        let mut near = TcpStream::connect(door.address()).unwrap();
+        let (mut far, _) = server.accept().unwrap();
+        let mut byte = [0];
+        near.write_all(b"1").unwrap();
+        far.read_exact(&mut byte).unwrap();
+        door.shut();
+        near.write_all(b"2").unwrap();
+        far.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        assert!(far.read_exact(&mut byte).is_err());
+        door.open();
+        far.set_read_timeout(None).unwrap();
+        far.read_exact(&mut byte).unwrap();
+        assert_eq!(&byte, b"2");
+    }
+}
