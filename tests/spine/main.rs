@@ -3,6 +3,7 @@
 
 mod crash;
 mod database;
+mod faults;
 mod outage;
 mod publish;
 mod steer;

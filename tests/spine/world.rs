@@ -2,7 +2,7 @@
 
 use domain::{Platform, Sha256};
 use serde_json::Value;
-use standalone::demo::device::{Checked, Device, Identity};
+use standalone::demo::device::{Checked, Device, DeviceError, Identity};
 use standalone::demo::http::Http;
 use standalone::demo::protocol::Action;
 use std::time::{Duration, Instant};
@@ -49,6 +49,11 @@ impl World {
     }
 
     pub async fn device(&self) -> Device {
+        self.try_device().await.unwrap()
+    }
+
+    /// Registers a device, which an edge that knows nothing refuses.
+    pub async fn try_device(&self) -> Result<Device, DeviceError> {
         let http = Http::new(&self.stack.edge_url());
         let identity = Identity {
             app: self.app.clone(),
@@ -58,7 +63,7 @@ impl World {
             runtime: None,
             embedded: None,
         };
-        Device::register(&http, identity).await.unwrap()
+        Device::register(&http, identity).await
     }
 }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot get its processes must stop and say why")]
 
 pub mod cli;
+pub mod fault;
 pub mod process;
 pub mod stack;
 

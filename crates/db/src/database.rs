@@ -6,6 +6,7 @@ use crate::pool::{self, Opener};
 use crate::wakeups::{Notes, Wakeups};
 use deadpool::managed::{Object, Pool};
 use diesel::{PgConnection, SqliteConnection};
+use runtime::failpoint;
 use runtime::secret::ExposeSecret as _;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -198,11 +199,12 @@ impl Db {
         let started = Instant::now();
         let mut delay = RETRY_DELAY;
         let mut runs = 1;
+        let runs_max = if failpoint::is_broken("db.run-again") { 1 } else { RUNS_MAX };
         loop {
             let (attempt, back) = self.run_once(durability, f).await?;
             f = back;
             match attempt.result {
-                Err(error) if attempt.again && runs < RUNS_MAX && started.elapsed() < RETRY_WITHIN => {
+                Err(error) if attempt.again && runs < runs_max && started.elapsed() < RETRY_WITHIN => {
                     tracing::debug!(%error, runs, "transaction runs again");
                     tokio::time::sleep(delay).await;
                     delay *= 3;

@@ -3,6 +3,7 @@
 pub mod backoff;
 pub mod clock;
 pub mod config;
+pub mod failpoint;
 pub mod health;
 pub mod observe;
 pub mod process;

@@ -7,6 +7,7 @@ use super::{Channel, ENCODED_MAX_BYTES};
 use crate::durable::{self, absent_is_fine};
 use domain::Sha256;
 use domain::snapshot::ChannelKey;
+use runtime::failpoint;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -57,7 +58,12 @@ impl Disk {
         fs::create_dir_all(&folder)?;
         let current = folder.join(CURRENT);
         let temporary = durable::write_beside(&current, &[MAGIC, digest.as_bytes(), encoded])?;
-        absent_is_fine(fs::rename(&current, folder.join(PREVIOUS)))?;
+        if failpoint::is_broken("edge.two-generations") {
+            absent_is_fine(fs::remove_file(&current))?;
+        } else {
+            absent_is_fine(fs::rename(&current, folder.join(PREVIOUS)))?;
+        }
+        failpoint::crash_at("edge.snapshot-half-written");
         fs::rename(temporary, &current)?;
         durable::sync_folder_of(&current)?;
         if is_new {

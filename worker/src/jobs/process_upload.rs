@@ -15,6 +15,7 @@ use db::{Scope, Tx, UploadState};
 use domain::bundle::{ArchiveFormat, Blob, content_hash};
 use domain::id::{BundleId, UploadId};
 use domain::{Sha256, Timestamp};
+use runtime::failpoint;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read as _};
@@ -71,10 +72,17 @@ struct Content {
 pub(crate) async fn run(context: &Context, lease: &Lease, id: &UploadId) -> Result<(), Error> {
     let Some(upload) = begin(context, lease, id).await? else { return end_idle(context, lease, id).await };
     let result = match prepare(context, lease, &upload).await? {
-        Ok(content) => commit(context, lease, &upload, content).await,
+        Ok(content) => {
+            if failpoint::is_broken("worker.keeps-parts") {
+                remove_parts(context, id).await;
+            }
+            failpoint::crash_at("worker.before-commit");
+            commit(context, lease, &upload, content).await
+        }
         Err(refused) => refuse(context, lease, &upload, refused).await,
     };
     result?;
+    failpoint::crash_at("worker.after-commit");
     remove_parts(context, id).await;
     Ok(())
 }
@@ -237,7 +245,9 @@ async fn commit(context: &Context, lease: &Lease, upload: &Upload, content: Cont
     let row = bundle_row(upload, &content.detected, now);
     let (lease, id, content) = (lease.clone(), upload.id.clone(), Arc::new(content));
     let write = move |tx: &mut Tx<'_>| {
-        queue::complete(tx, &lease, now)?;
+        if !failpoint::is_broken("worker.one-transaction") {
+            queue::complete(tx, &lease, now)?;
+        }
         let scope = lease.scope();
         db::blobs::insert_missing(tx, &scope, &content.blobs, now)?;
         let stored = db::bundles::insert_with_files(tx, &scope, &row, &content.detected.files)?;

@@ -1,6 +1,7 @@
 //! This file's job is to list the fault suites.
 
 pub mod record;
+mod spine;
 
 use anyhow::{Context, Result, bail};
 
@@ -34,7 +35,7 @@ pub trait Suite {
 
 /// Every suite there is.
 fn suites() -> Vec<Box<dyn Suite>> {
-    Vec::new()
+    vec![Box::new(spine::Spine)]
 }
 
 /// What `./x faults` takes.

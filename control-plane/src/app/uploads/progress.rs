@@ -16,6 +16,7 @@ use domain::ErrorKind;
 use domain::id::UploadId;
 use domain::job::Job;
 use proto::v1::Reason;
+use runtime::failpoint;
 use std::sync::Arc;
 
 /// Bytes and where they begin in the archive.
@@ -73,7 +74,12 @@ pub async fn append(context: &Context, caller: &Caller, upload: &Upload, piece: 
         let message = format!("the archive was declared with {} bytes, there are more", upload.archive_size_bytes);
         return Err(Error::refused(ErrorKind::InvalidArgument, Reason::UploadMismatch, message));
     }
+    if failpoint::is_broken("upload.durable-first") {
+        count(context, caller, upload, piece.offset, end).await?;
+        failpoint::crash_at("upload.part-stored");
+    }
     context.store.append(&upload.id, piece.offset, piece.bytes).await?;
+    failpoint::crash_at("upload.part-stored");
     let is_whole = end == upload.archive_size_bytes;
     let stored = if is_whole { context.store.received_bytes(&upload.id).await?.min(end) } else { end };
     let after = count(context, caller, upload, piece.offset, stored).await?;
