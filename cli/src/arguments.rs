@@ -6,8 +6,8 @@ use crate::progress::Progress;
 use crate::report::AnyReport;
 use crate::settings::{self, Settings};
 use crate::{
-    app, binary, channel, completions, exit, explain, key, login, pin, promote, release, releases, rollback, rollout,
-    status, upload, whoami,
+    app, audit, binary, channel, completions, exit, explain, key, login, operator, pin, promote, release, releases,
+    rollback, rollout, status, upload, usage, whoami,
 };
 
 /// Ships over-the-air updates to React Native apps.
@@ -58,6 +58,12 @@ pub enum Command {
     Binary(binary::Command),
     #[command(subcommand)]
     Key(key::Command),
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Shows what the plan allows and what is used of it.
+    Usage,
+    #[command(subcommand)]
+    Operator(operator::Command),
     Upload(upload::Arguments),
     Release(Box<release::Arguments>),
     #[command(subcommand)]
@@ -105,6 +111,9 @@ async fn connected(command: Command, connection: &Connection) -> Result<AnyRepor
         Command::Channel(command) => channel::run(command, connection).await,
         Command::Binary(command) => binary::run(command, connection).await,
         Command::Key(command) => key::run(command, connection).await,
+        Command::Audit(command) => audit::run(command, connection).await,
+        Command::Usage => usage::run(connection).await,
+        Command::Operator(command) => operator::run(command, connection).await,
         Command::Upload(arguments) => upload::run(arguments, connection).await,
         Command::Release(arguments) => release::run(*arguments, connection).await,
         Command::Releases(command) => releases::run(command, connection).await,

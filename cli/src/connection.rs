@@ -6,9 +6,11 @@ use crate::settings::Settings;
 use proto::v1::account_service_client::AccountServiceClient;
 use proto::v1::api_key_service_client::ApiKeyServiceClient;
 use proto::v1::app_service_client::AppServiceClient;
+use proto::v1::audit_service_client::AuditServiceClient;
 use proto::v1::binary_service_client::BinaryServiceClient;
 use proto::v1::bundle_service_client::BundleServiceClient;
 use proto::v1::channel_service_client::ChannelServiceClient;
+use proto::v1::operator_service_client::OperatorServiceClient;
 use proto::v1::release_service_client::ReleaseServiceClient;
 use proto::v1::upload_service_client::UploadServiceClient;
 use std::time::Duration;
@@ -157,7 +159,25 @@ impl Connection {
         ApiKeyServiceClient::new(self.wire(Some(CALL_TIMEOUT)))
     }
 
-    /// Returns a client whose calls may take as long as the bytes need.
+    /// Returns a client.
+    #[must_use]
+    pub fn audit(&self) -> AuditServiceClient<Wire> {
+        AuditServiceClient::new(self.wire(Some(CALL_TIMEOUT)))
+    }
+
+    /// Returns a client whose calls may take as long as the log is.
+    #[must_use]
+    pub fn audit_export(&self) -> AuditServiceClient<Wire> {
+        AuditServiceClient::new(self.wire(None))
+    }
+
+    /// Returns a client.
+    #[must_use]
+    pub fn operator(&self) -> OperatorServiceClient<Wire> {
+        OperatorServiceClient::new(self.wire(Some(CALL_TIMEOUT)))
+    }
+
+    /// Returns a client whose calls may take as long as the bytes may take as long as the bytes need.
     #[must_use]
     pub fn transfers(&self) -> UploadServiceClient<Wire> {
         UploadServiceClient::new(self.wire(None))

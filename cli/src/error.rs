@@ -62,6 +62,9 @@ pub enum Error {
         /// How long the command waited.
         seconds: u64,
     },
+    /// The audit log is not what it was.
+    #[error("the audit log is broken: {0}")]
+    AuditBroken(String),
     /// The server broke its contract.
     #[error("the server's answer makes no sense: {0}")]
     Answer(String),
@@ -149,7 +152,7 @@ impl Error {
             Self::NotLoggedIn => Exit::Authorization,
             Self::File { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Exit::Usage,
             Self::File { .. } | Self::Answer(_) => Exit::Other,
-            Self::Content(_) | Self::UploadFailed { .. } => Exit::RefusedContent,
+            Self::Content(_) | Self::UploadFailed { .. } | Self::AuditBroken(_) => Exit::RefusedContent,
             Self::Unreachable { .. } | Self::ProcessingTimeout { .. } => Exit::Unavailable,
             Self::Refused(refusal) => refusal.exit(),
         }
@@ -168,6 +171,7 @@ impl Error {
             | Self::Content(_)
             | Self::Unreachable { .. }
             | Self::ProcessingTimeout { .. }
+            | Self::AuditBroken(_)
             | Self::Answer(_) => None,
         }
     }
@@ -192,6 +196,7 @@ impl Error {
             | Self::Content(_)
             | Self::UploadFailed { .. }
             | Self::ProcessingTimeout { .. }
+            | Self::AuditBroken(_)
             | Self::Answer(_) => false,
         }
     }

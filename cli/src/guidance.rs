@@ -14,6 +14,9 @@ pub fn next_step(error: &Error) -> Option<String> {
         Error::Unreachable { server, .. } => {
             format!("Is the server running, and is {server} its address? Change it with `aloft login --server URL`.")
         }
+        Error::AuditBroken(_) => {
+            "Compare with an earlier export: somebody with access to the database changed it.".to_owned()
+        }
         Error::UploadFailed { .. } => "Correct what the message names, build the bundle again and repeat.".to_owned(),
         Error::ProcessingTimeout { .. } => {
             "Is a worker running? Repeat the command: bytes that arrived are not sent again.".to_owned()
@@ -46,7 +49,6 @@ fn after_refusal(refusal: &Refusal) -> Option<String> {
         Reason::OrganizationSuspended => "Ask whoever runs the server why the organization is suspended.",
         Reason::QuotaExceeded => "Finish or cancel open uploads, or ask the operator for another plan.",
         Reason::KeyEnded => "Make a new key: `aloft key create NAME`.",
-        Reason::TokenRefused => "Compare the workflow with the trusted publishers: `aloft publisher list --app APP`.",
         Reason::Internal => "The server's log says more. Repeat the command; report it when it happens again.",
         Reason::CountLimit => "Delete what is not needed any more.",
     };

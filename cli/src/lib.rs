@@ -23,12 +23,14 @@ pub mod transfer;
 pub mod view;
 
 pub mod app;
+pub mod audit;
 pub mod binary;
 pub mod channel;
 pub mod completions;
 pub mod explain;
 pub mod key;
 pub mod login;
+pub mod operator;
 pub mod pin;
 pub mod promote;
 pub mod release;
@@ -37,6 +39,7 @@ pub mod rollback;
 pub mod rollout;
 pub mod status;
 pub mod upload;
+pub mod usage;
 pub mod whoami;
 
 pub use error::Error;

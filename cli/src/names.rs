@@ -35,6 +35,12 @@ pub fn key(key: &str) -> Result<String, Error> {
     Ok(format!("keys/{}", segment("key", key.strip_prefix("keys/").unwrap_or(key))?))
 }
 
+/// Returns the full name of an organization: an id, or a full name.
+pub fn organization(organization: &str) -> Result<String, Error> {
+    let short = organization.strip_prefix("organizations/").unwrap_or(organization);
+    Ok(format!("organizations/{}", segment("organization", short)?))
+}
+
 /// Returns the last part of a full name.
 #[must_use]
 pub fn short(name: &str) -> &str {

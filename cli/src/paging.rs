@@ -33,6 +33,11 @@ pub async fn api_keys(connection: &Connection) -> Result<Vec<v1::ApiKey>, Error>
     all_pages!(connection, keys.list_api_keys, ListApiKeysRequest {}, api_keys)
 }
 
+/// Lists all organizations, for the operator.
+pub async fn organizations(connection: &Connection) -> Result<Vec<v1::OrganizationSummary>, Error> {
+    all_pages!(connection, operator.list_organizations, ListOrganizationsRequest {}, organizations)
+}
+
 /// Lists all channels of an app.
 pub async fn channels(connection: &Connection, app: &str) -> Result<Vec<v1::Channel>, Error> {
     all_pages!(connection, channels.list_channels, ListChannelsRequest { parent: app.to_owned() }, channels)

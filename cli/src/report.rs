@@ -84,6 +84,7 @@ fn fields(error: &Error) -> &[(String, String)] {
         | Error::Unreachable { .. }
         | Error::UploadFailed { .. }
         | Error::ProcessingTimeout { .. }
+        | Error::AuditBroken(_)
         | Error::Answer(_) => &[],
     }
 }

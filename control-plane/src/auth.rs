@@ -4,6 +4,8 @@ pub mod caller;
 pub mod grant;
 pub mod guard;
 pub mod key;
+pub mod limiter;
+pub mod rate;
 pub mod role;
 pub mod shared_token;
 pub mod verify;

@@ -66,6 +66,8 @@ impl Rows {
             name: config.first_organization.clone(),
             tier: Tier::P0,
             suspended: false,
+            plan: domain::plan::PlanName::Enterprise,
+            devices_blocked: false,
             created_at: now,
         };
         let account = db::accounts::Account {

@@ -1,6 +1,6 @@
 //! This file's job is to hold what every use case needs, and to run its transaction.
 
-use crate::auth::caller::Caller;
+use crate::auth::caller::{Caller, Operator};
 use crate::error::{Error, Result};
 use crate::paging::PageTokens;
 use blob::Store;
@@ -53,6 +53,15 @@ pub struct Context {
 pub struct Change {
     /// Who makes it.
     pub caller: Caller,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// The moment and the operator of one change.
+#[derive(Debug, Clone)]
+pub struct OperatorChange {
+    /// Who makes it.
+    pub operator: Operator,
     /// When.
     pub now: Timestamp,
 }
@@ -129,6 +138,19 @@ impl Context {
     pub async fn check_active(&self, caller: &Caller) -> Result<()> {
         let caller = caller.clone();
         self.read(move |conn| active(conn, &caller)).await
+    }
+
+    /// Runs a use case of the operator as one transaction. It may run more than once.
+    ///
+    /// # Errors
+    /// Those of the use case and of the database; nothing is changed then.
+    pub async fn operate<T, F>(&self, operator: Operator, mut work: F) -> Result<T>
+    where
+        F: FnMut(&mut Tx<'_>, &OperatorChange) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let change = OperatorChange { operator, now: self.clock.now() };
+        self.db.write(move |tx| work(tx, &change).map_err(lower)).await.map_err(lift)
     }
 
     /// Like [`Context::write`] for calls that may be repeated: the same request id gets the stored answer of the first call.

@@ -26,7 +26,7 @@ mod sweep;
 mod transfer;
 
 pub use auth::key::ApiKey;
-pub use auth::verify::Hasher;
+pub use auth::verify::{Hasher, Verifier};
 pub use bootstrap::FirstKey;
 pub use config::Config;
 pub use edge::fleet::{EdgeState, Fleet};
@@ -34,8 +34,9 @@ pub use error::{Error, Result};
 pub use listen::Bound;
 
 use auth::guard::{Guard, Tokens};
+use auth::limiter::Limiter;
 use auth::shared_token::SharedToken;
-use auth::verify::Verifier;
+
 use auth::watch::Watch;
 use axum::Router;
 use context::{Bounds, Context};
@@ -103,7 +104,7 @@ impl ControlPlane {
         let hasher = Hasher::new(&config.pepper);
         let verifier = Arc::new(Verifier::new(db.clone(), clock, hasher.clone()));
         let tokens = Tokens { edge: SharedToken::new(&config.edge_token), operator: config.operator_token() };
-        let guard = Arc::new(Guard::new(&policies, Arc::clone(&verifier), tokens));
+        let guard = Arc::new(Guard::new(&policies, Arc::clone(&verifier), Limiter::new(db.clone()), tokens));
         let fleet = Arc::new(Fleet::new(&metrics));
         let hub = Arc::new(Hub::default());
         let token_hash = Sha256::of(config.edge_token.expose_secret().as_bytes());

@@ -3,7 +3,7 @@
 //! A request may name a thing by its id or by the name that people gave it; answers always have ids.
 
 use crate::error::Error;
-use domain::id::{ApiKeyId, AppId, BinaryId, BundleId, ChannelId, ReleaseId, UploadId};
+use domain::id::{ApiKeyId, AppId, BinaryId, BundleId, ChannelId, OrganizationId, ReleaseId, UploadId};
 use domain::{AppSlug, ChannelName};
 use std::str::FromStr;
 
@@ -186,6 +186,22 @@ pub fn upload(field: &'static str, name: &str) -> Result<OwnedPath<UploadId>, Er
 /// Invalid argument that names `field`.
 pub fn binary(field: &'static str, name: &str) -> Result<OwnedPath<BinaryId>, Error> {
     owned("binaries", name).ok_or_else(|| Error::field(field, "must be apps/{app}/binaries/{binary}"))
+}
+
+/// Reads `organizations/{organization}`.
+///
+/// # Errors
+/// Invalid argument that names `field`.
+pub fn organization(field: &'static str, name: &str) -> Result<OrganizationId, Error> {
+    split(name, ["organizations"])
+        .and_then(|[organization]| organization.parse().ok())
+        .ok_or_else(|| Error::field(field, "must be organizations/{organization id}"))
+}
+
+/// Writes `organizations/{organization}`.
+#[must_use]
+pub fn of_organization(organization: &OrganizationId) -> String {
+    format!("organizations/{organization}")
 }
 
 /// Reads `keys/{key}`.

@@ -3,20 +3,25 @@
 mod accounts;
 mod api_keys;
 mod apps;
+mod audit;
 mod binaries;
 mod bundles;
 mod channels;
 mod edges;
 mod encode;
+mod ledger;
+mod operator;
 mod releases;
 mod uploads;
 
 pub use accounts::Accounts;
 pub use api_keys::ApiKeys;
 pub use apps::Apps;
+pub use audit::Audit;
 pub use binaries::Binaries;
 pub use bundles::Bundles;
 pub use channels::Channels;
 pub use edges::Edges;
+pub use operator::Operator;
 pub use releases::Releases;
 pub use uploads::Uploads;

@@ -10,7 +10,7 @@ use crate::edge::stream::Parts;
 use crate::error::{Error, Result};
 use crate::limits::{self, Limits};
 use crate::request_id;
-use crate::rpc::{Accounts, ApiKeys, Apps, Binaries, Bundles, Channels, Edges, Releases, Uploads};
+use crate::rpc::{Accounts, ApiKeys, Apps, Audit, Binaries, Bundles, Channels, Edges, Operator, Releases, Uploads};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -21,10 +21,12 @@ use http::{HeaderName, HeaderValue, Method, header};
 use proto::v1::account_service_server::AccountServiceServer;
 use proto::v1::api_key_service_server::ApiKeyServiceServer;
 use proto::v1::app_service_server::AppServiceServer;
+use proto::v1::audit_service_server::AuditServiceServer;
 use proto::v1::binary_service_server::BinaryServiceServer;
 use proto::v1::bundle_service_server::BundleServiceServer;
 use proto::v1::channel_service_server::ChannelServiceServer;
 use proto::v1::edge_service_server::EdgeServiceServer;
+use proto::v1::operator_service_server::OperatorServiceServer;
 use proto::v1::release_service_server::ReleaseServiceServer;
 use proto::v1::upload_service_server::UploadServiceServer;
 use runtime::health::{Health, State as HealthState};
@@ -45,7 +47,15 @@ const CORS_MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 /// What grpc-web clients send and read.
 const CORS_REQUEST_HEADERS: [&str; 6] =
     ["authorization", "content-type", "grpc-timeout", "x-grpc-web", "x-request-id", "x-user-agent"];
-const CORS_ANSWER_HEADERS: [&str; 4] = ["grpc-status", "grpc-message", "grpc-status-details-bin", "x-request-id"];
+const CORS_ANSWER_HEADERS: [&str; 7] = [
+    "grpc-status",
+    "grpc-message",
+    "grpc-status-details-bin",
+    "x-request-id",
+    "ratelimit",
+    "ratelimit-policy",
+    "retry-after",
+];
 
 /// What the router is made of.
 pub struct Assembly {
@@ -98,6 +108,8 @@ fn services(context: &Context, hasher: Hasher, parts: Parts) -> Result<Routes> {
     let routes = Routes::new(bounded!(AccountServiceServer, Accounts { context: context() }, MESSAGE_MAX_BYTES))
         .add_service(bounded!(ApiKeyServiceServer, ApiKeys { context: context(), hasher }, MESSAGE_MAX_BYTES))
         .add_service(bounded!(AppServiceServer, Apps { context: context() }, MESSAGE_MAX_BYTES))
+        .add_service(bounded!(AuditServiceServer, Audit { context: context() }, MESSAGE_MAX_BYTES))
+        .add_service(bounded!(OperatorServiceServer, Operator { context: context() }, MESSAGE_MAX_BYTES))
         .add_service(bounded!(ChannelServiceServer, Channels { context: context() }, MESSAGE_MAX_BYTES))
         .add_service(bounded!(BinaryServiceServer, Binaries { context: context() }, MESSAGE_MAX_BYTES))
         .add_service(bounded!(BundleServiceServer, Bundles { context: context() }, MESSAGE_MAX_BYTES))

@@ -36,6 +36,7 @@ pub struct PublicError {
     message: String,
     metadata: HashMap<String, String>,
     violations: Vec<(String, String)>,
+    quota: Option<(String, String)>,
     retry_after: Option<Duration>,
 }
 
@@ -49,6 +50,7 @@ impl PublicError {
             message: message.into(),
             metadata: HashMap::new(),
             violations: Vec::new(),
+            quota: None,
             retry_after: None,
         }
     }
@@ -70,6 +72,13 @@ impl PublicError {
     #[must_use]
     pub fn violation(mut self, field: &str, rule: impl std::fmt::Display) -> Self {
         self.violations.push((field.to_owned(), rule.to_string()));
+        self
+    }
+
+    /// Names the quota that was reached, and what it is about, for people.
+    #[must_use]
+    pub fn quota(mut self, subject: impl Into<String>, description: impl Into<String>) -> Self {
+        self.quota = Some((subject.into(), description.into()));
         self
     }
 
@@ -107,6 +116,9 @@ impl From<PublicError> for Status {
         details.set_error_info(reason_text(error.reason), ERROR_DOMAIN, error.metadata);
         for (field, rule) in error.violations {
             details.add_bad_request_violation(field, rule);
+        }
+        if let Some((subject, description)) = error.quota {
+            details.add_quota_failure_violation(subject, description);
         }
         if let Some(wait) = error.retry_after {
             details.set_retry_info(Some(wait));

@@ -1,27 +1,57 @@
 //! This file's job is to write the audit entry of a change, in the change's own transaction.
 
-use crate::context::Change;
+use crate::auth::caller::Actor;
+use crate::context::{Change, OperatorChange};
 use crate::error::Result;
 use db::{AuditOutcome, Tx};
-use domain::id::AuditId;
+use domain::Timestamp;
+use domain::id::{AuditId, OrganizationId};
 
-/// Notes that the change was made. The facts must not be secrets.
+/// Notes that the change was made. The facts must not be secrets. Comes last in a transaction: others of the organization that note
+/// something wait for its end.
 ///
 /// # Errors
 /// Those of the database.
 pub fn done(tx: &mut Tx<'_>, change: &Change, action: &str, resource: String, facts: &[(&str, &str)]) -> Result<()> {
+    let organization = change.caller.organization();
+    insert(tx, &change.caller.actor, organization, change.now, (action, resource), facts)
+}
+
+/// Notes that the operator made the change, in the log of the organization that it concerns.
+///
+/// # Errors
+/// Those of the database.
+pub fn operated(
+    tx: &mut Tx<'_>,
+    change: &OperatorChange,
+    organization: &OrganizationId,
+    action: &str,
+    facts: &[(&str, &str)],
+) -> Result<()> {
+    let resource = crate::names::of_organization(organization);
+    insert(tx, &change.operator.actor, organization, change.now, (action, resource), facts)
+}
+
+fn insert(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    organization: &OrganizationId,
+    now: Timestamp,
+    (action, resource): (&str, String),
+    facts: &[(&str, &str)],
+) -> Result<()> {
     let detail: serde_json::Map<_, _> = facts.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
     let entry = db::audit::Entry {
-        id: AuditId::from_parts(change.now, runtime::random::bytes()),
-        organization: change.caller.organization().clone(),
-        actor_kind: change.caller.actor.kind.to_string(),
-        actor_id: change.caller.actor.id.clone(),
-        credential_id: Some(change.caller.actor.credential.clone()),
+        id: AuditId::from_parts(now, runtime::random::bytes()),
+        organization: organization.clone(),
+        actor_kind: actor.kind.to_string(),
+        actor_id: actor.id.clone(),
+        credential_id: Some(actor.credential.clone()),
         action: action.to_owned(),
         resource,
         outcome: AuditOutcome::Done,
         detail: serde_json::Value::Object(detail).to_string(),
-        at: change.now,
+        at: now,
     };
     Ok(db::audit::insert(tx, &entry)?)
 }

@@ -15,8 +15,6 @@ text_enum! {
         ApiKey => "api-key",
         /// A person who signed in.
         Person => "person",
-        /// A CI workflow whose platform vouched for it.
-        Workflow => "workflow",
         /// Whoever runs the installation.
         Operator => "operator",
     }
@@ -58,7 +56,6 @@ impl Caller {
 #[derive(Debug, Clone)]
 pub struct Operator {
     /// Who it is.
-    #[expect(dead_code, reason = "no RPC of the operator's is audited yet")]
     pub actor: Actor,
 }
 
@@ -85,6 +82,14 @@ pub enum Identity {
 /// Permission denied when the guard let the call through for another kind of caller: the policy and the handler disagree.
 pub fn caller<T>(request: &Request<T>) -> Result<Caller, Error> {
     request.extensions().get::<Caller>().cloned().ok_or_else(Error::forbidden)
+}
+
+/// Returns the operator who made the call.
+///
+/// # Errors
+/// Permission denied when the guard let the call through for another kind of caller.
+pub fn operator<T>(request: &Request<T>) -> Result<Operator, Error> {
+    request.extensions().get::<Operator>().cloned().ok_or_else(Error::forbidden)
 }
 
 /// Checks that an edge made the call.

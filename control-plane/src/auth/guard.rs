@@ -3,6 +3,8 @@
 //! It stands in front of all services. An RPC without a policy is denied to everybody.
 
 use crate::auth::caller::{Actor, ActorKind, Caller, EdgeCaller, Identity, Operator};
+use crate::auth::limiter::{self, Limiter};
+use crate::auth::rate::Decision;
 use crate::auth::role::{self, Action, Resource};
 use crate::auth::shared_token::SharedToken;
 use crate::auth::verify::Verifier;
@@ -41,6 +43,7 @@ struct Rule {
 pub struct Guard {
     rules: HashMap<String, Rule>,
     verifier: Arc<Verifier>,
+    limiter: Limiter,
     tokens: Tokens,
 }
 
@@ -55,13 +58,19 @@ pub struct Tokens {
 impl Guard {
     /// Makes the guard from the policies by full method path. A policy with an unknown word counts as none: it is denied.
     #[must_use]
-    pub fn new(policies: &Policies, verifier: Arc<Verifier>, tokens: Tokens) -> Self {
+    pub fn new(policies: &Policies, verifier: Arc<Verifier>, limiter: Limiter, tokens: Tokens) -> Self {
         let rules = policies.iter().filter_map(|(path, policy)| Some((path.to_owned(), rule(policy?)?))).collect();
-        Self { rules, verifier, tokens }
+        Self { rules, verifier, limiter, tokens }
     }
 
-    /// Checks the call and puts the caller into the extensions.
-    async fn admit(&self, path: &str, headers: &HeaderMap, extensions: &mut Extensions) -> Result<()> {
+    /// Checks the call and puts the caller into the extensions. Leaves in `counted` what the caller's rate came to.
+    async fn admit(
+        &self,
+        path: &str,
+        headers: &HeaderMap,
+        extensions: &mut Extensions,
+        counted: &mut Option<Decision>,
+    ) -> Result<()> {
         // Nobody else may put a caller there.
         extensions.remove::<Caller>();
         extensions.remove::<Operator>();
@@ -70,7 +79,14 @@ impl Guard {
             return Ok(());
         }
         let rule = self.rules.get(path).ok_or_else(Error::forbidden)?;
-        match self.identify(headers).await? {
+        let identity = self.identify(headers).await?;
+        if let Identity::Member(_, caller) = &identity {
+            let decision = *counted.insert(self.limiter.take(caller).await?);
+            if !decision.admitted {
+                return Err(limiter::refusal(decision));
+            }
+        }
+        match identity {
             Identity::Anonymous if rule.admits(Principal::Anonymous) => Ok(()),
             Identity::Anonymous => Err(Error::unauthenticated()),
             Identity::Edge if rule.admits(Principal::Edge) => {
@@ -138,10 +154,16 @@ fn rule(policy: &Policy) -> Option<Rule> {
 /// The middleware: answers refused calls itself, in gRPC's form.
 pub async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    match guard.admit(parts.uri.path(), &parts.headers, &mut parts.extensions).await {
+    let mut counted = None;
+    let admitted = guard.admit(parts.uri.path(), &parts.headers, &mut parts.extensions, &mut counted).await;
+    let mut answer = match admitted {
         Ok(()) => next.run(Request::from_parts(parts, body)).await,
         Err(error) => tonic::Status::from(error).into_http(),
+    };
+    if let Some(decision) = counted {
+        limiter::tell(decision, answer.headers_mut());
     }
+    answer
 }
 
 #[cfg(test)]

@@ -24,6 +24,14 @@ text_enum! {
         Bundle => "bundle",
         /// A release.
         Release => "release",
+        /// The audit log.
+        Audit => "audit",
+        /// What is used of the plan.
+        Usage => "usage",
+        /// Any organization, as the operator sees it.
+        Organization => "organization",
+        /// What a plan allows.
+        Plan => "plan",
         /// An edge proxy's own state.
         Edge => "edge",
         /// What devices report.
@@ -48,7 +56,7 @@ impl Resource {
     #[must_use]
     pub const fn is_of_organization(self) -> bool {
         match self {
-            Self::ApiKey => true,
+            Self::ApiKey | Self::Audit | Self::Usage => true,
             Self::Caller
             | Self::App
             | Self::Channel
@@ -57,18 +65,23 @@ impl Resource {
             | Self::Upload
             | Self::Bundle
             | Self::Release
+            | Self::Organization
+            | Self::Plan
             | Self::Edge
             | Self::Telemetry => false,
         }
     }
 }
 
-/// Says whether the role may do the action to the resource. Edges have no role: `edge` and `telemetry` are granted to nobody here.
+/// Says whether the role may do the action to the resource. Edges and operators have no role: what is theirs is granted to nobody
+/// here.
 #[must_use]
 pub const fn allows(role: Role, resource: Resource, action: Action) -> bool {
     match resource {
         Resource::Caller => matches!(action, Action::Read),
         Resource::ApiKey
+        | Resource::Audit
+        | Resource::Usage
         | Resource::App
         | Resource::Channel
         | Resource::Pin
@@ -80,7 +93,7 @@ pub const fn allows(role: Role, resource: Resource, action: Action) -> bool {
             Action::Write => matches!(role, Role::Owner | Role::Admin | Role::Developer),
             Action::Admin => matches!(role, Role::Owner | Role::Admin),
         },
-        Resource::Edge | Resource::Telemetry => false,
+        Resource::Organization | Resource::Plan | Resource::Edge | Resource::Telemetry => false,
     }
 }
 

@@ -1,10 +1,12 @@
 //! This file's job is to check a running control plane from outside, as its clients see it.
 #![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 
+mod audit;
 mod contract;
 mod edges;
 mod keys;
 mod matrix;
+mod plans;
 mod releases;
 mod resources;
 mod rig;

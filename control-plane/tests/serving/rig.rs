@@ -166,8 +166,10 @@ impl Rig {
             id: OrganizationId::from_parts(now(), random::bytes()),
             slug: slug.to_owned(),
             name: slug.to_owned(),
-            tier: Tier::P3,
+            tier: Tier::P0,
             suspended: false,
+            plan: domain::plan::PlanName::Enterprise,
+            devices_blocked: false,
             created_at: now(),
         };
         let scope = Scope::authorized(row.id.clone());
@@ -211,8 +213,9 @@ impl Rig {
 
     /// Suspends or resumes an organization.
     pub async fn suspend(&self, scope: &Scope, suspended: bool) {
-        let scope = scope.clone();
-        self.db.write(move |tx| db::organizations::apply(tx, &scope, Tier::P3, suspended, now())).await.unwrap();
+        let id = scope.organization().clone();
+        let write = move |tx: &mut db::Tx<'_>| db::organizations::set_suspended(tx, &id, suspended, false, now());
+        self.db.write(write).await.unwrap();
     }
 
     /// Makes an app with a channel `production`; returns their names.
@@ -264,8 +267,10 @@ clients! {
     binaries: binary_service_client::BinaryServiceClient,
     bundles: bundle_service_client::BundleServiceClient,
     channels: channel_service_client::ChannelServiceClient,
+    audit: audit_service_client::AuditServiceClient,
     edges: edge_service_client::EdgeServiceClient,
     keys: api_key_service_client::ApiKeyServiceClient,
+    operator: operator_service_client::OperatorServiceClient,
     releases: release_service_client::ReleaseServiceClient,
     uploads: upload_service_client::UploadServiceClient,
 }

@@ -69,6 +69,7 @@ impl Tenant {
         let (_, key) = rig.key(&self.scope, Role::Viewer).await;
         self.things.extend([
             ("keys", key.to_string()),
+            ("organizations", self.scope.organization().to_string()),
             ("apps", app.app_id),
             ("channels", channel.channel_id),
             ("releases", last(&release.name)),

@@ -6,7 +6,7 @@ use crate::dialect::db;
 use crate::schema::{channel, release};
 use crate::{ChangeKind, DbConn, Error, Result, Scope, Tx, outbox};
 use diesel::prelude::*;
-use domain::id::{AppId, BundleId, ChannelId};
+use domain::id::{AppId, BundleId, ChannelId, OrganizationId};
 use domain::snapshot::ChannelKey;
 use domain::{ChannelName, Environment, Timestamp};
 
@@ -219,6 +219,15 @@ pub fn touch(tx: &mut Tx<'_>, id: &ChannelId, now: Timestamp) -> Result<()> {
 pub(crate) fn touch_all(tx: &mut Tx<'_>, app: &AppId, now: Timestamp) -> Result<()> {
     let ids: Vec<String> = db!(tx, |c| {
         channel::table.filter(channel::app.eq(app.as_str())).order(channel::id).select(channel::id).load(c)
+    })?;
+    ids.into_iter().try_for_each(|id| touch(tx, &ChannelId::from_sql(id)?, now))
+}
+
+/// Touches every channel of an organization.
+pub(crate) fn touch_all_of(tx: &mut Tx<'_>, organization: &OrganizationId, now: Timestamp) -> Result<()> {
+    let scope = Scope::authorized(organization.clone());
+    let ids: Vec<String> = db!(tx, |c| {
+        channel::table.filter(channel::app.eq_any(apps_of!(scope))).order(channel::id).select(channel::id).load(c)
     })?;
     ids.into_iter().try_for_each(|id| touch(tx, &ChannelId::from_sql(id)?, now))
 }

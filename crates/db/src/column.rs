@@ -8,6 +8,7 @@ use domain::id::{
     ReleaseId, UploadId, UserId, WorkerId,
 };
 use domain::job::{JobKind, Tier};
+use domain::plan::PlanName;
 use domain::release::{Retreat, RolloutState};
 use domain::telemetry::EventKind;
 use domain::{AppSlug, ChannelName, Environment, Platform, Ppm, Sha256, Timestamp};
@@ -56,6 +57,7 @@ text_columns!(
     ChannelName,
     DeviceKey,
     Environment,
+    PlanName,
     Platform,
     JobKind,
     Engine,

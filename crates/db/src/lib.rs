@@ -35,6 +35,7 @@ pub mod members;
 pub mod meta;
 pub mod organizations;
 pub mod outbox;
+pub mod plans;
 pub mod queue;
 pub mod releases;
 pub mod snapshots;

@@ -1,13 +1,14 @@
 //! This file's job is to read and write organizations.
 
-use crate::column::{Column as _, row};
+use crate::column::{Column as _, all, page, row};
 use crate::dialect::db;
 use crate::schema::organization;
-use crate::{DbConn, Error, Result, Scope, Tx, credential_changes};
+use crate::{DbConn, Error, Result, Scope, Tx, channels, credential_changes};
 use diesel::prelude::*;
 use domain::Timestamp;
 use domain::id::OrganizationId;
 use domain::job::Tier;
+use domain::plan::{Plan, PlanName};
 
 row! {
     /// A tenant.
@@ -22,6 +23,10 @@ row! {
         pub tier: Tier,
         /// Whether it may publish.
         pub suspended: bool,
+        /// Its plan.
+        pub plan: PlanName,
+        /// Whether its devices get nothing while it is suspended.
+        pub devices_blocked: bool,
         /// When it was made.
         pub created_at: Timestamp,
     }
@@ -50,15 +55,58 @@ pub fn find_first(conn: &mut DbConn) -> Result<Option<Organization>> {
     found.map(TryInto::try_into).transpose()
 }
 
-/// Changes what the plan gives and whether the organization may publish. Every replica looks its credentials up again.
-pub fn apply(tx: &mut Tx<'_>, scope: &Scope, tier: Tier, suspended: bool, now: Timestamp) -> Result<()> {
+/// Returns an organization by id. Not scoped: for the operator.
+pub fn get_any(conn: &mut DbConn, id: &OrganizationId) -> Result<Organization> {
+    get(conn, &Scope::authorized(id.clone()))
+}
+
+/// Lists all organizations, oldest first. Not scoped: for the operator.
+pub fn list_all(conn: &mut DbConn, after: Option<&str>, limit: u32) -> Result<Vec<Organization>> {
+    let rows: Vec<OrganizationRow> = db!(conn, |c| {
+        organization::table
+            .filter(organization::id.gt(after.unwrap_or_default()))
+            .order(organization::id)
+            .limit(page(limit))
+            .select(OrganizationRow::as_select())
+            .load(c)
+    })?;
+    all(rows)
+}
+
+/// Gives an organization another plan; its jobs wait in that plan's tier from now on.
+pub fn set_plan(tx: &mut Tx<'_>, id: &OrganizationId, plan: &Plan, now: Timestamp) -> Result<()> {
     let changed = db!(tx, |c| {
-        diesel::update(organization::table.find(scope.as_str()))
-            .set((organization::tier.eq(tier.to_sql()), organization::suspended.eq(suspended)))
+        diesel::update(organization::table.find(id.as_str()))
+            .set((organization::plan.eq(plan.name.as_str()), organization::tier.eq(plan.tier.to_sql())))
             .execute(c)
     })?;
+    changed_one(tx, id, changed, now)
+}
+
+/// Suspends or resumes an organization, from the commit on. Blocking or unblocking its devices reaches edges like any change.
+pub fn set_suspended(
+    tx: &mut Tx<'_>,
+    id: &OrganizationId,
+    suspended: bool,
+    devices_blocked: bool,
+    now: Timestamp,
+) -> Result<()> {
+    let before = get_any(tx, id)?;
+    let changed = db!(tx, |c| {
+        diesel::update(organization::table.find(id.as_str()))
+            .set((organization::suspended.eq(suspended), organization::devices_blocked.eq(devices_blocked)))
+            .execute(c)
+    })?;
+    if before.devices_blocked != devices_blocked {
+        channels::touch_all_of(tx, id, now)?;
+    }
+    changed_one(tx, id, changed, now)
+}
+
+/// Every replica looks the organization's credentials up again.
+fn changed_one(tx: &mut Tx<'_>, id: &OrganizationId, changed: usize, now: Timestamp) -> Result<()> {
     if changed == 0 {
         return Err(Error::not_found("organization"));
     }
-    credential_changes::append(tx, scope.as_str(), now)
+    credential_changes::append(tx, id.as_str(), now)
 }

@@ -5,7 +5,7 @@ use crate::deltas::Delta as StoredDelta;
 use crate::dialect::db;
 use crate::releases::{Release as StoredRelease, list_newest};
 use crate::schema::{app, bundle, bundle_file, channel, device_pin};
-use crate::{DbConn, Error, Result, Scope, apps, blobs, deltas, meta};
+use crate::{DbConn, Error, Result, Scope, apps, blobs, deltas, meta, organizations};
 use diesel::prelude::*;
 use domain::bundle::{Blob, BundleFile, Engine, FileRole};
 use domain::device::DeviceKey;
@@ -44,6 +44,7 @@ pub fn load(conn: &mut DbConn, key: &ChannelKey) -> Result<Option<ChannelSnapsho
     let channel_id = ChannelId::from_sql(id)?;
     // The channel's own app says whose blobs these are.
     let owner = Scope::authorized(OrganizationId::from_sql(organization)?);
+    let blocked = blocked || organizations::get(conn, &owner)?.devices_blocked;
     let version = SnapshotVersion { epoch: meta::epoch(conn)?, version: u64::from_sql(version)? };
     let limit = i64::try_from(RELEASES_MAX).map_err(Error::internal)?;
     let stored = list_newest(conn, &channel_id, None, limit)?;

@@ -4,7 +4,7 @@ use crate::apps::{self, apps_of};
 use crate::column::{Column as _, ID_END, all, page, row};
 use crate::dialect::db;
 use crate::schema::{app, upload};
-use crate::{DbConn, Error, Result, Scope, Tx, UploadState};
+use crate::{DbConn, Error, Result, Scope, Tx, UploadState, plans};
 use diesel::prelude::*;
 use domain::id::{AppId, BundleId, OrganizationId, UploadId};
 use domain::{Platform, Sha256, Timestamp};
@@ -156,18 +156,6 @@ pub fn find_active_same(
     found.map(TryInto::try_into).transpose()
 }
 
-/// Counts the organization's uploads in a state, for limits.
-pub fn count_in_state(conn: &mut DbConn, scope: &Scope, state: UploadState) -> Result<u64> {
-    let count: i64 = db!(conn, |c| {
-        upload::table
-            .filter(upload::app.eq_any(apps_of!(scope)))
-            .filter(upload::state.eq(state.as_str()))
-            .count()
-            .get_result(c)
-    })?;
-    u64::from_sql(count)
-}
-
 /// How far a transfer has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
@@ -234,7 +222,11 @@ pub fn set_state(
             ))
             .execute(c)
     })?;
-    found_or_conflict(tx, scope, id, changed)
+    found_or_conflict(tx, scope, id, changed)?;
+    match next {
+        NextState::Ready(_) => plans::count_build(tx, scope, now),
+        NextState::Queued | NextState::Processing | NextState::Failed { .. } | NextState::Cancelled => Ok(()),
+    }
 }
 
 fn found_or_conflict(tx: &mut Tx<'_>, scope: &Scope, id: &UploadId, changed: usize) -> Result<()> {

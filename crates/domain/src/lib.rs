@@ -4,6 +4,7 @@
 
 mod text_enum;
 
+pub mod audit;
 pub mod bucket;
 pub mod bundle;
 pub mod decide;
@@ -13,7 +14,9 @@ pub mod error;
 pub mod hash;
 pub mod id;
 pub mod job;
+pub mod month;
 pub mod name;
+pub mod plan;
 pub mod ppm;
 pub mod release;
 pub mod snapshot;

@@ -235,6 +235,8 @@ async fn add_app(db: &Db, scope: &Scope, organization: OrganizationId, app: AppI
         name: "Test".into(),
         tier: Tier::P3,
         suspended: false,
+        plan: domain::plan::PlanName::Free,
+        devices_blocked: false,
         created_at: now,
     };
     let app = db::apps::App {

@@ -184,7 +184,7 @@ impl<'a> Field<'a> {
     }
 }
 
-fn target_folder(bench: &Bench<'_>) -> Result<PathBuf> {
+pub fn target_folder(bench: &Bench<'_>) -> Result<PathBuf> {
     let output = cargo(bench.places).args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
     Ok(text(&serde_json::from_slice(&output.stdout)?, "target_directory")?.into())
 }

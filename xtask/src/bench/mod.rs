@@ -1,5 +1,6 @@
 //! This file's job is to list the benchmark suites.
 
+mod auth;
 mod edge;
 mod field;
 mod interleave;
@@ -40,7 +41,7 @@ pub trait Suite {
 
 /// Every suite there is.
 fn suites() -> Vec<Box<dyn Suite>> {
-    vec![Box::new(edge::Edge), Box::new(publish::Publish)]
+    vec![Box::new(auth::Auth), Box::new(edge::Edge), Box::new(publish::Publish)]
 }
 
 /// What `./x bench` takes.

@@ -1,7 +1,7 @@
 //! This file's job is to begin an upload, or to find the one with the same content.
 
 use super::KnownFile;
-use crate::app::{lookup, record};
+use crate::app::{lookup, quotas, record};
 use crate::context::Change;
 use crate::error::{Error, Result};
 use crate::names::{self, AppRef};
@@ -13,9 +13,6 @@ use domain::{ErrorKind, Platform, Sha256};
 use proto::v1::{self, Reason};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-
-/// Uploads that an organization may have open at the same time: several platforms of several apps from several machines.
-const RECEIVING_MAX: u64 = 100;
 
 /// A checked request.
 #[derive(Debug, Clone)]
@@ -93,7 +90,7 @@ fn known_files(files: &[v1::BundleFile]) -> Result<Vec<KnownFile>> {
 /// Begins the upload, or returns the unfinished or finished one with the same content.
 ///
 /// # Errors
-/// Invalid argument when the organization lacks a known file; resource exhausted when too many uploads are open.
+/// Invalid argument when the organization lacks a known file; resource exhausted when the plan does not allow it.
 pub fn create(tx: &mut Tx<'_>, change: &Change, new: &NewUpload, keep: Duration) -> Result<Upload> {
     let scope = &change.caller.scope;
     let app = lookup::app(tx, scope, &new.app)?;
@@ -102,12 +99,7 @@ pub fn create(tx: &mut Tx<'_>, change: &Change, new: &NewUpload, keep: Duration)
         return Ok(same);
     }
     check_known(tx, scope, new)?;
-    if db::uploads::count_in_state(tx, scope, UploadState::Receiving)? >= RECEIVING_MAX {
-        let message = format!("{RECEIVING_MAX} uploads are open: finish or cancel some");
-        return Err(
-            Error::refused(ErrorKind::ResourceExhausted, Reason::CountLimit, message).with("limit", RECEIVING_MAX)
-        );
-    }
+    quotas::admit_upload(tx, change, new.size_bytes)?;
     let upload = Upload {
         id: UploadId::from_parts(change.now, runtime::random::bytes()),
         app: app.id,

@@ -7,6 +7,8 @@ diesel::table! {
         name -> Text,
         tier -> BigInt,
         suspended -> Bool,
+        plan -> Text,
+        devices_blocked -> Bool,
         #[sql_name = "created_at_us"]
         created_at -> BigInt,
     }
@@ -59,5 +61,26 @@ diesel::table! {
         subject -> Text,
         #[sql_name = "at_us"]
         at -> BigInt,
+    }
+}
+
+diesel::table! {
+    plan (name) {
+        name -> Text,
+        tier -> BigInt,
+        uploads_max -> BigInt,
+        archive_max_bytes -> BigInt,
+        builds_per_month -> BigInt,
+        requests_per_minute -> BigInt,
+        devices_max -> BigInt,
+        retention_days -> BigInt,
+    }
+}
+
+diesel::table! {
+    build_usage (organization, month) {
+        organization -> Text,
+        month -> Text,
+        builds -> BigInt,
     }
 }

@@ -20,6 +20,9 @@ diesel::table! {
         detail -> Text,
         #[sql_name = "at_us"]
         at -> BigInt,
+        seq -> BigInt,
+        previous_hash -> Nullable<Binary>,
+        hash -> Nullable<Binary>,
     }
 }
 
@@ -43,5 +46,13 @@ diesel::table! {
         channel -> Text,
         #[sql_name = "at_us"]
         at -> BigInt,
+    }
+}
+
+diesel::table! {
+    audit_head (organization) {
+        organization -> Text,
+        seq -> BigInt,
+        hash -> Binary,
     }
 }

@@ -43,7 +43,7 @@ db_test! {
         assert_eq!(release, expected.release);
         assert_eq!(release.seq, 1);
         assert_eq!(pins, [expected.pin]);
-        assert_eq!(audit, [expected.audit]);
+        assert_eq!((audit.len(), audit[0].seq, &audit[0].id), (1, 1, &expected.audit.id));
     }
 }
 

@@ -168,6 +168,8 @@ impl Tenant {
             name: name.to_uppercase(),
             tier: Tier::P2,
             suspended: false,
+            plan: domain::plan::PlanName::Pro,
+            devices_blocked: false,
             created_at: START,
         };
         let app = App {

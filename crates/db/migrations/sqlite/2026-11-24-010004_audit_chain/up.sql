@@ -1,0 +1,11 @@
+-- Each entry holds the hash of the one before. Entries with seq 0 are older than the chain.
+ALTER TABLE audit ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE audit ADD COLUMN previous_hash BLOB;
+ALTER TABLE audit ADD COLUMN hash BLOB;
+CREATE UNIQUE INDEX audit_by_seq ON audit (organization, seq) WHERE seq > 0;
+-- The last link of each organization's chain. Whoever adds an entry locks its row until the commit.
+CREATE TABLE audit_head (
+    organization TEXT NOT NULL PRIMARY KEY REFERENCES organization (id),
+    seq INTEGER NOT NULL,
+    hash BLOB NOT NULL
+) STRICT;
