@@ -95,7 +95,7 @@ impl Contract {
     }
 
     /// Reads an answer.
-    pub fn decode(&self, rpc: &Rpc, bytes: Bytes) -> DynamicMessage {
+    pub fn decode(rpc: &Rpc, bytes: Bytes) -> DynamicMessage {
         DynamicMessage::decode(rpc.method.output(), bytes).unwrap()
     }
 

@@ -12,6 +12,7 @@ mod resources;
 mod rig;
 mod security;
 mod tenants;
+mod twins;
 mod uploads;
 mod web;
 

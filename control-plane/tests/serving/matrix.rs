@@ -215,7 +215,7 @@ async fn a_page_token_works_for_its_own_organization_only() {
         let mut request = world.contract.request(rpc, &ours.things);
         request.set_field_by_name("page_size", Value::I32(1));
         let Ok(Some(bytes)) = call(channel, rpc, Some(&ours.owner), &request).await else { continue };
-        let answer = world.contract.decode(rpc, bytes);
+        let answer = Contract::decode(rpc, bytes);
         let token = answer.get_field_by_name("next_page_token").unwrap().into_owned();
         if token.as_str().is_none_or(str::is_empty) {
             continue;
