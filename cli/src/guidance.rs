@@ -43,6 +43,12 @@ fn after_refusal(refusal: &Refusal) -> Option<String> {
         Reason::NoEarlierRelease => {
             "Use `aloft rollback --embedded` to send devices back to the bundle in their binary."
         }
+        Reason::SignInFailed | Reason::OriginRefused | Reason::SignUpClosed | Reason::LinkInvalid => {
+            "This concerns the dashboard: sign in there."
+        }
+        Reason::TooManyAttempts => return Some(after_unavailable(refusal)),
+        Reason::OrganizationUnclear => "Log in with a key of the organization that you mean.",
+        Reason::LastOwner => "Make somebody else an owner first.",
         Reason::InUse => "Remove what uses it first.",
         Reason::PageTokenInvalid => "Begin the list again.",
         Reason::Unavailable | Reason::RateLimited => return Some(after_unavailable(refusal)),

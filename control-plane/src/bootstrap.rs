@@ -1,14 +1,15 @@
 //! This file's job is to make the first organization, its owner and a key on first start.
 
+use crate::app::people;
 use crate::auth::key::ApiKey;
 use crate::auth::verify::Hasher;
 use crate::config::Config;
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use db::Role;
 use domain::id::{ApiKeyId, OrganizationId, UserId};
 use domain::job::Tier;
-use domain::{Environment, Timestamp};
+use domain::{EmailAddress, Environment, Timestamp};
 use secrecy::SecretString;
 
 /// The key that is shown once, on first start.
@@ -30,8 +31,10 @@ pub async fn run(context: &Context, config: &Config, hasher: &Hasher) -> Result<
     }
     let key = ApiKey::generate(Environment::Live);
     let stored = hasher.hash(&key).await?;
-    let rows = Rows::new(config, &key, stored, context.clock.now());
-    let made = context.db.write(move |tx| {
+    let now = context.clock.now();
+    let owner = config.first_owner_email.parse().map_err(Error::in_field("first_owner_email"))?;
+    let rows = Rows::new(config, owner, &key, stored, now);
+    let made = context.change(move |tx, _| {
         // Another replica may start for the first time as well.
         if db::organizations::find_first(tx)?.is_some() {
             return Ok(false);
@@ -40,12 +43,13 @@ pub async fn run(context: &Context, config: &Config, hasher: &Hasher) -> Result<
         db::accounts::insert(tx, &rows.account)?;
         db::members::insert(tx, &rows.member)?;
         db::api_keys::insert(tx, &rows.key)?;
+        people::invite_first_owner(tx, &rows.account, now)?;
         Ok(true)
     });
     let was_made = match made.await {
         Ok(was_made) => was_made,
-        Err(db::Error::AlreadyExists { .. }) => false,
-        Err(error) => return Err(error.into()),
+        Err(Error::Database(db::Error::AlreadyExists { .. })) => false,
+        Err(error) => return Err(error),
     };
     let first = FirstKey { key: key.expose().to_owned().into(), organization: config.first_organization.clone() };
     Ok(was_made.then_some(first))
@@ -59,7 +63,7 @@ struct Rows {
 }
 
 impl Rows {
-    fn new(config: &Config, key: &ApiKey, secret_bcrypt: String, now: Timestamp) -> Self {
+    fn new(config: &Config, owner: EmailAddress, key: &ApiKey, secret_bcrypt: String, now: Timestamp) -> Self {
         let organization = db::organizations::Organization {
             id: OrganizationId::from_parts(now, runtime::random::bytes()),
             slug: config.first_organization.clone(),
@@ -72,8 +76,10 @@ impl Rows {
         };
         let account = db::accounts::Account {
             id: UserId::from_parts(now, runtime::random::bytes()),
-            email: config.first_owner_email.to_lowercase(),
+            email: owner,
             name: "Owner".to_owned(),
+            password_hash: None,
+            email_verified_at: None,
             created_at: now,
         };
         let member = db::members::Member {

@@ -1,11 +1,15 @@
 //! This file's job is to define the control plane's configuration.
 
 use crate::auth::shared_token::SharedToken;
+use crate::auth::site;
+use domain::EmailAddress;
+use http::HeaderName;
 use runtime::config::{Problems, Validate};
 use runtime::secret::{ExposeSecret as _, Secret};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use url::Url;
 
 /// Shorter secrets can be guessed.
 const SECRET_MIN_CHARACTERS: usize = 32;
@@ -20,6 +24,12 @@ pub struct Config {
     pub listen: SocketAddr,
     /// A folder with the dashboard's files; empty for none.
     pub dashboard_folder: PathBuf,
+    /// Where browsers see the server; empty for the address that it listens on.
+    pub public_url: String,
+    /// Who may make an account.
+    pub sign_up: SignUp,
+    /// The header in which a proxy says where a call came from; empty for none.
+    pub client_address_header: String,
     /// Web origins that browsers may call from.
     pub allowed_origins: Vec<String>,
     /// Protects stored API keys and page tokens.
@@ -42,6 +52,16 @@ pub struct Config {
     pub first_organization: String,
     /// E-mail of the owner that is made on first start.
     pub first_owner_email: String,
+}
+
+/// Who may make an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignUp {
+    /// Whoever was invited to an organization.
+    Invited,
+    /// Anybody.
+    Open,
 }
 
 impl Config {
@@ -72,12 +92,33 @@ impl Validate for Config {
         if let Err(invalid) = slug {
             problems.add("control_plane.first_organization", invalid.rule);
         }
+        if let Err(rule) = public_url(&self.public_url) {
+            problems.add("control_plane.public_url", rule);
+        }
+        if let Err(invalid) = self.first_owner_email.parse::<EmailAddress>() {
+            problems.add("control_plane.first_owner_email", invalid.rule);
+        }
+        let header_fits =
+            self.client_address_header.is_empty() || self.client_address_header.parse::<HeaderName>().is_ok();
+        problems.require(header_fits, "control_plane.client_address_header", "must be the name of a header");
         for origin in &self.allowed_origins {
             let is_origin = origin.parse::<http::Uri>().is_ok_and(|uri| uri.scheme().is_some() && uri.path() == "/")
                 && !origin.ends_with('/');
             problems.require(is_origin, "control_plane.allowed_origins", "must look like https://ops.example.com");
         }
     }
+}
+
+/// Without encryption anybody on the way could read sessions; only on this machine nobody is on the way.
+fn public_url(text: &str) -> Result<(), &'static str> {
+    const RULE: &str = "must look like https://aloft.example.com; http:// is for this machine only";
+    if text.is_empty() {
+        return Ok(());
+    }
+    let url: Url = text.parse().map_err(|_| RULE)?;
+    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && site::is_loopback(&url));
+    let is_bare = url.path() == "/" && url.query().is_none() && !text.ends_with('/') && url.username().is_empty();
+    if is_safe && is_bare { Ok(()) } else { Err(RULE) }
 }
 
 #[cfg(test)]
@@ -106,6 +147,20 @@ mod tests {
         assert!(problems.contains("2 mistake(s)") && problems.contains("pepper") && problems.contains("edge_token"));
         let secret = "x".repeat(32);
         assert!(load(&[("PEPPER", &secret), ("EDGE_TOKEN", &secret)]).is_ok());
+    }
+
+    #[test]
+    fn sessions_travel_encrypted_except_on_this_machine() {
+        for good in
+            ["", "https://aloft.example.com", "https://a.example:8443", "http://localhost:8070", "http://127.0.0.1:1"]
+        {
+            assert_eq!(public_url(good), Ok(()), "{good}");
+        }
+        for bad in
+            ["http://aloft.example.com", "https://a.example/", "https://a.example/x", "a.example", "ftp://localhost"]
+        {
+            assert!(public_url(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! This file's job is to hold what every use case needs, and to run its transaction.
 
+use crate::app::people::Door;
 use crate::auth::caller::{Caller, Operator};
+use crate::auth::password::Passwords;
+use crate::auth::site::Site;
 use crate::error::{Error, Result};
 use crate::paging::PageTokens;
 use blob::Store;
@@ -44,6 +47,12 @@ pub struct Context {
     pub stop: Stop,
     /// Makes page tokens.
     pub pages: PageTokens,
+    /// Where browsers see the server.
+    pub site: Site,
+    /// Hashes and compares passwords.
+    pub passwords: Passwords,
+    /// Counts tries to sign in.
+    pub door: Arc<Door>,
     /// Bounds that operators set.
     pub bounds: Bounds,
 }
@@ -151,6 +160,19 @@ impl Context {
     {
         let change = OperatorChange { operator, now: self.clock.now() };
         self.db.write(move |tx| work(tx, &change).map_err(lower)).await.map_err(lift)
+    }
+
+    /// Runs a use case of somebody who acts for no organization, as one transaction. It may run more than once.
+    ///
+    /// # Errors
+    /// Those of the use case and of the database; nothing is changed then.
+    pub async fn change<T, F>(&self, mut work: F) -> Result<T>
+    where
+        F: FnMut(&mut Tx<'_>, Timestamp) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let now = self.clock.now();
+        self.db.write(move |tx| work(tx, now).map_err(lower)).await.map_err(lift)
     }
 
     /// Like [`Context::write`] for calls that may be repeated: the same request id gets the stored answer of the first call.

@@ -19,6 +19,7 @@ mod limits;
 mod listen;
 mod names;
 mod paging;
+mod peer;
 mod request_id;
 mod rpc;
 mod server;
@@ -28,15 +29,18 @@ mod transfer;
 pub use auth::key::ApiKey;
 pub use auth::verify::{Hasher, Verifier};
 pub use bootstrap::FirstKey;
-pub use config::Config;
+pub use config::{Config, SignUp};
 pub use edge::fleet::{EdgeState, Fleet};
 pub use error::{Error, Result};
 pub use listen::Bound;
 
+use app::people::Door;
 use auth::guard::{Guard, Tokens};
 use auth::limiter::Limiter;
+use auth::password::Passwords;
+use auth::session::Sessions;
 use auth::shared_token::SharedToken;
-
+use auth::site::Site;
 use auth::watch::Watch;
 use axum::Router;
 use context::{Bounds, Context};
@@ -94,6 +98,9 @@ impl ControlPlane {
             clock: clock.clone(),
             stop: stop.clone(),
             pages: PageTokens::new(config.pepper.expose_secret().as_bytes()),
+            site: Site::new(&config.public_url),
+            passwords: Passwords::new(&config.pepper)?,
+            door: Arc::new(Door::new(config.sign_up)),
             bounds: Bounds {
                 upload_max_bytes: config.upload_max_bytes,
                 upload_keep: Duration::from_secs(config.upload_keep_hours.saturating_mul(60 * 60)),
@@ -101,10 +108,12 @@ impl ControlPlane {
         };
         let policies = Policies::read(proto::FILE_DESCRIPTOR_SET)
             .map_err(|cause| Error::Broken { what: "the contract's policies cannot be read", cause: cause.into() })?;
+        let sessions = Sessions::new(db.clone(), clock.clone(), context.site.clone());
         let hasher = Hasher::new(&config.pepper);
         let verifier = Arc::new(Verifier::new(db.clone(), clock, hasher.clone()));
         let tokens = Tokens { edge: SharedToken::new(&config.edge_token), operator: config.operator_token() };
-        let guard = Arc::new(Guard::new(&policies, Arc::clone(&verifier), Limiter::new(db.clone()), tokens));
+        let limiter = Limiter::new(db.clone());
+        let guard = Arc::new(Guard::new(&policies, Arc::clone(&verifier), sessions, limiter, tokens));
         let fleet = Arc::new(Fleet::new(&metrics));
         let hub = Arc::new(Hub::default());
         let token_hash = Sha256::of(config.edge_token.expose_secret().as_bytes());
@@ -143,7 +152,9 @@ impl ControlPlane {
     /// # Errors
     /// When the address cannot be had.
     pub async fn bind(&self) -> Result<Bound> {
-        Bound::new(self.config.listen, self.router(), self.context.stop.clone()).await
+        let bound = Bound::new(&self.config, self.router(), self.context.stop.clone()).await?;
+        self.context.site.settle(bound.address()?);
+        Ok(bound)
     }
 
     /// Serves on the configured address until the stop.

@@ -1,7 +1,10 @@
 //! This file's job is to accept connections, and to end them in time when the server stops.
 
+use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::peer::Told;
 use axum::Router;
+use http::HeaderName;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -37,6 +40,7 @@ pub struct Bound {
     listener: TcpListener,
     router: Router,
     stop: Stop,
+    header: Option<HeaderName>,
 }
 
 impl Bound {
@@ -44,10 +48,11 @@ impl Bound {
     ///
     /// # Errors
     /// When the address cannot be had.
-    pub async fn new(address: SocketAddr, router: Router, stop: Stop) -> Result<Self> {
-        let listener = TcpListener::bind(address).await;
+    pub async fn new(config: &Config, router: Router, stop: Stop) -> Result<Self> {
+        let listener = TcpListener::bind(config.listen).await;
         let listener = listener.map_err(|cause| Error::Broken { what: "cannot listen", cause: cause.into() })?;
-        Ok(Self { listener, router, stop })
+        let header = config.client_address_header.parse().ok();
+        Ok(Self { listener, router, stop, header })
     }
 
     /// Returns the address with its real port.
@@ -66,18 +71,19 @@ impl Bound {
         let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let mut connections = JoinSet::new();
         while let Some(Ok(slot)) = self.stop.run_until(Arc::clone(&slots).acquire_owned()).await {
-            let stream = match self.stop.run_until(self.listener.accept()).await {
+            let (stream, peer) = match self.stop.run_until(self.listener.accept()).await {
                 None => break,
-                Some(Ok((stream, _peer))) => stream,
+                Some(Ok(accepted)) => accepted,
                 Some(Err(error)) => {
                     tracing::warn!(%error, "no connection could be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             };
-            let (server, router, stop) = (Arc::clone(&server), self.router.clone(), self.stop.clone());
+            let (server, stop) = (Arc::clone(&server), self.stop.clone());
+            let told = Told { router: self.router.clone(), peer: peer.ip(), header: self.header.clone() };
             connections.spawn(async move {
-                serve(&server, stream, router, &stop).await;
+                serve(&server, stream, told, &stop).await;
                 drop(slot);
             });
             while connections.try_join_next().is_some() {}
@@ -103,7 +109,7 @@ fn server() -> Builder<TokioExecutor> {
 }
 
 /// Serves one connection. After the stop no new call begins, and running ones have the grace period.
-async fn serve(server: &Builder<TokioExecutor>, stream: TcpStream, router: Router, stop: &Stop) {
+async fn serve(server: &Builder<TokioExecutor>, stream: TcpStream, router: Told, stop: &Stop) {
     // Small messages must not wait for each other; without this a heartbeat may be 40 ms late, and no more.
     let _ = stream.set_nodelay(true);
     let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));

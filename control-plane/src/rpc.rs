@@ -11,6 +11,8 @@ mod edges;
 mod encode;
 mod ledger;
 mod operator;
+mod organizations;
+mod people;
 mod releases;
 mod uploads;
 
@@ -23,5 +25,7 @@ pub use bundles::Bundles;
 pub use channels::Channels;
 pub use edges::Edges;
 pub use operator::Operator;
+pub use organizations::Organizations;
+pub use people::People;
 pub use releases::Releases;
 pub use uploads::Uploads;

@@ -10,7 +10,10 @@ use crate::edge::stream::Parts;
 use crate::error::{Error, Result};
 use crate::limits::{self, Limits};
 use crate::request_id;
-use crate::rpc::{Accounts, ApiKeys, Apps, Audit, Binaries, Bundles, Channels, Edges, Operator, Releases, Uploads};
+use crate::rpc::{
+    Accounts, ApiKeys, Apps, Audit, Binaries, Bundles, Channels, Edges, Operator, Organizations, People, Releases,
+    Uploads,
+};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -27,7 +30,10 @@ use proto::v1::bundle_service_server::BundleServiceServer;
 use proto::v1::channel_service_server::ChannelServiceServer;
 use proto::v1::edge_service_server::EdgeServiceServer;
 use proto::v1::operator_service_server::OperatorServiceServer;
+use proto::v1::organization_service_server::OrganizationServiceServer;
+use proto::v1::person_service_server::PersonServiceServer;
 use proto::v1::release_service_server::ReleaseServiceServer;
+use proto::v1::sign_in_service_server::SignInServiceServer;
 use proto::v1::upload_service_server::UploadServiceServer;
 use runtime::health::{Health, State as HealthState};
 use std::sync::Arc;
@@ -40,13 +46,22 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// Requests other than chunks are far smaller; the largest is a batch of 1,000 events.
 const MESSAGE_MAX_BYTES: usize = 4 << 20;
+/// What a person types into a form.
+const FORM_MAX_BYTES: usize = 16 << 10;
 /// A chunk of 4 MiB and the fields around it.
 const CHUNK_MESSAGE_MAX_BYTES: usize = (4 << 20) + (64 << 10);
 /// Browsers ask again after this time whether they may call.
 const CORS_MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 /// What grpc-web clients send and read.
-const CORS_REQUEST_HEADERS: [&str; 6] =
-    ["authorization", "content-type", "grpc-timeout", "x-grpc-web", "x-request-id", "x-user-agent"];
+const CORS_REQUEST_HEADERS: [&str; 7] = [
+    "aloft-organization",
+    "authorization",
+    "content-type",
+    "grpc-timeout",
+    "x-grpc-web",
+    "x-request-id",
+    "x-user-agent",
+];
 const CORS_ANSWER_HEADERS: [&str; 7] = [
     "grpc-status",
     "grpc-message",
@@ -107,6 +122,9 @@ fn services(context: &Context, hasher: Hasher, parts: Parts) -> Result<Routes> {
     let turns = Arc::new(Turns::default());
     let routes = Routes::new(bounded!(AccountServiceServer, Accounts { context: context() }, MESSAGE_MAX_BYTES))
         .add_service(bounded!(ApiKeyServiceServer, ApiKeys { context: context(), hasher }, MESSAGE_MAX_BYTES))
+        .add_service(bounded!(SignInServiceServer, People { context: context() }, FORM_MAX_BYTES))
+        .add_service(bounded!(PersonServiceServer, People { context: context() }, FORM_MAX_BYTES))
+        .add_service(bounded!(OrganizationServiceServer, Organizations { context: context() }, FORM_MAX_BYTES))
         .add_service(bounded!(AppServiceServer, Apps { context: context() }, MESSAGE_MAX_BYTES))
         .add_service(bounded!(AuditServiceServer, Audit { context: context() }, MESSAGE_MAX_BYTES))
         .add_service(bounded!(OperatorServiceServer, Operator { context: context() }, MESSAGE_MAX_BYTES))

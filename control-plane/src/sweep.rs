@@ -14,6 +14,8 @@ const UPLOADS_MAX: u32 = 100;
 const HINTS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The contract promises that answers are kept for a day.
 const ANSWERS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Whoever asks why a mail did not come asks within weeks.
+const MAILS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Edges send a batch again for hours, not for weeks.
 const BATCHES_KEPT: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
@@ -42,6 +44,8 @@ pub async fn sweep(context: &Context, now: Timestamp) -> Result<()> {
         db::outbox::trim(tx, now.minus(HINTS_KEPT))?;
         db::credential_changes::trim(tx, now.minus(HINTS_KEPT))?;
         db::idempotency::trim(tx, now.minus(ANSWERS_KEPT))?;
+        db::sessions::trim(tx, now)?;
+        db::mails::trim(tx, now.minus(MAILS_KEPT))?;
         db::telemetry::trim_batches(tx, now.minus(BATCHES_KEPT))
     });
     trimmed.await?;

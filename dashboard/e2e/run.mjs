@@ -1,6 +1,7 @@
 // This file's job is to walk through the dashboard in Chromium against a real server, and to check with the server what was done.
 //
-// usage: ALOFT_SERVER=http://127.0.0.1:8070 ALOFT_API_KEY=cp_… ALOFT_CORPUS=folder [ALOFT_SHOTS=folder] node e2e/run.mjs
+// usage: ALOFT_SERVER=http://127.0.0.1:8070 ALOFT_API_KEY=cp_… ALOFT_MAILS=folder ALOFT_CORPUS=folder [ALOFT_SHOTS=folder]
+//        node e2e/run.mjs
 import fs from 'node:fs';
 import path from 'node:path';
 import { startBrowser } from './browser.mjs';
@@ -18,6 +19,7 @@ function required(name) {
 const origin = new URL(required('ALOFT_SERVER')).origin;
 const apiKey = required('ALOFT_API_KEY');
 const corpus = required('ALOFT_CORPUS');
+const mails = required('ALOFT_MAILS');
 const shots = process.env.ALOFT_SHOTS;
 const app = `e2e-${Date.now().toString(36)}`;
 
@@ -40,7 +42,7 @@ async function shot(name) {
   }
 }
 
-const world = { page, origin, apiKey, corpus, app, server: connect(origin, apiKey), shot };
+const world = { page, origin, apiKey, corpus, mails, app, server: connect(origin, apiKey), shot };
 let failed = 0;
 for (const [name, step] of steps) {
   const start = performance.now();

@@ -1,5 +1,6 @@
 // This file's job is to list the steps of the walk, in order; each builds on those before.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { Platform, RolloutState } from '../src/gen/aloft/v1/types_pb.js';
 import { checkScreen } from './checks.mjs';
 import { eventually, upload } from './server.mjs';
@@ -15,6 +16,9 @@ const open = async ({ page, origin, app }, rest = '') => page.goto(`${origin}/ap
 const said = ({ page }, text) => page.getByRole('status').filter({ hasText: text }).waitFor();
 
 async function signIn({ page }, key) {
+  if ((await page.getByLabel('API key').count()) === 0) {
+    await button(page, 'Use an API key').click();
+  }
   await page.getByLabel('API key').fill(key);
   await button(page, 'Sign in').click();
 }
@@ -332,6 +336,79 @@ async function signingOutForgetsTheKey(world) {
   assert.equal(await page.evaluate(() => JSON.stringify({ ...sessionStorage, ...localStorage }).includes('cp_')), false);
 }
 
+const PASSWORD = 'correct horse battery';
+const OWNER = 'owner@localhost';
+
+/** The newest mail to an address, from the folder that the platform writes mails into. */
+async function mailLink({ mails }, address, page) {
+  return eventually(`a mail to ${address}`, async () => {
+    const names = fs.existsSync(mails) ? fs.readdirSync(mails).sort().reverse() : [];
+    for (const name of names) {
+      const text = fs.readFileSync(`${mails}/${name}`, 'utf8').replaceAll('=\r\n', '').replaceAll('=3D', '=');
+      const link = text.includes(`To: ${address}`) && new RegExp(`http\\S+/${page}#token=\\S+`).exec(text)?.[0];
+      if (link) {
+        return link;
+      }
+    }
+    return undefined;
+  });
+}
+
+async function signInAsPerson({ page }, email) {
+  await page.getByLabel('E-mail').fill(email);
+  await page.getByLabel('Password').fill(PASSWORD);
+  await button(page, 'Sign in').click();
+  await page.getByRole('heading', { name: 'Apps', exact: true }).waitFor();
+}
+
+async function theFirstOwnerSetsAPassword(world) {
+  const { page, origin } = world;
+  const link = await mailLink(world, OWNER, 'reset-password');
+  await page.goto(link);
+  await page.getByLabel('New password').fill(PASSWORD);
+  assert.ok(!page.url().includes('token'), 'the token does not stay in the address');
+  await checkScreen(world, 'reset-password');
+  await button(page, 'Set the password').click();
+  await page.getByRole('link', { name: 'Sign in' }).click();
+  await signInAsPerson(world, OWNER);
+  assert.equal(new URL(page.url()).origin, origin);
+  const kept = await page.evaluate(() => JSON.stringify({ ...sessionStorage, ...localStorage, cookies: document.cookie }));
+  assert.ok(!kept.includes('as_'), 'no script can read the session');
+}
+
+async function somebodyIsInvitedAndComes(world) {
+  const { page, origin } = world;
+  await page.getByRole('link', { name: 'Members' }).click();
+  await page.getByRole('heading', { name: 'Members', exact: true }).waitFor();
+  await button(page, 'Invite…').click();
+  const dialog = page.getByRole('dialog', { name: 'Invite somebody' });
+  await dialog.getByLabel('E-mail').fill('kim@example.com');
+  await dialog.getByLabel('Role').selectOption('viewer');
+  await button(dialog, 'Send the invitation').click();
+  await page.getByText('kim@example.com · viewer').waitFor();
+  await checkScreen(world, 'members');
+  const link = await mailLink(world, 'kim@example.com', 'invitation');
+  await button(page, 'Sign out').click();
+  await page.getByRole('heading', { name: 'Sign in to Aloft' }).waitFor();
+  await page.goto(link);
+  await page.getByLabel('Your name').fill('Kim');
+  await page.getByLabel('New password').fill(PASSWORD);
+  await button(page, 'Make the account').click();
+  await page.getByRole('heading', { name: 'Apps', exact: true }).waitFor();
+  await page.goto(`${origin}/members`);
+  await page.getByRole('heading', { name: 'Kim' }).waitFor();
+  assert.equal(await button(page, 'Invite…').count(), 0, 'a viewer invites nobody');
+}
+
+async function sessionsAreShown(world) {
+  const { page } = world;
+  await page.getByRole('link', { name: 'Account' }).click();
+  await page.getByText('This browser').waitFor();
+  await checkScreen(world, 'account');
+  await button(page, 'Sign out').click();
+  await page.getByRole('heading', { name: 'Sign in to Aloft' }).waitFor();
+}
+
 export const steps = [
   ['sign-in refuses a bad key and takes a good one', signInLandsWhereOneWasHeading],
   ['an app is made', anAppIsMade],
@@ -357,4 +434,7 @@ export const steps = [
   ['a server that stays away says so', aServerThatStaysAwaySaysSo],
   ['a key that no longer holds ends the session', aKeyThatNoLongerHoldsEndsTheSession],
   ['signing out forgets the key', signingOutForgetsTheKey],
+  ['the first owner sets a password', theFirstOwnerSetsAPassword],
+  ['somebody is invited and comes', somebodyIsInvitedAndComes],
+  ['sessions are shown', sessionsAreShown],
 ];

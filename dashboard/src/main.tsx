@@ -17,7 +17,7 @@ const sessions = createSessionStore(sessionStorage);
 /** A key that was good and no longer is ends the session. */
 function onError(error: unknown): void {
   if (sessions.current() && describeFailure(error).signedOut) {
-    sessions.end('The server no longer accepts the key that you signed in with.');
+    sessions.end('The server no longer accepts what you signed in with.');
   }
 }
 

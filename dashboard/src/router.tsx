@@ -5,6 +5,9 @@ import { Empty, Screen } from './parts/Screen.js';
 import { AppScreen } from './screens/AppScreen.js';
 import { AppsScreen } from './screens/AppsScreen.js';
 import { ChannelScreen } from './screens/ChannelScreen.js';
+import { AccountScreen } from './screens/AccountScreen.js';
+import { InvitationScreen, ResetPasswordScreen, SignUpScreen } from './screens/LinkScreen.js';
+import { MembersScreen } from './screens/MembersScreen.js';
 import { SignInScreen } from './screens/SignInScreen.js';
 import { SignedIn } from './screens/SignedIn.js';
 import type { SessionStore } from './session.js';
@@ -31,6 +34,9 @@ const root = createRootRouteWithContext<RouterContext>()({
 });
 
 const signIn = createRoute({ getParentRoute: () => root, path: '/sign-in', validateSearch: signInSearch, component: SignInScreen });
+const resetPassword = createRoute({ getParentRoute: () => root, path: '/reset-password', component: ResetPasswordScreen });
+const signUp = createRoute({ getParentRoute: () => root, path: '/sign-up', component: SignUpScreen });
+const invitation = createRoute({ getParentRoute: () => root, path: '/invitation', component: InvitationScreen });
 const signedIn = createRoute({
   getParentRoute: () => root,
   id: 'signed-in',
@@ -42,6 +48,8 @@ const signedIn = createRoute({
   },
 });
 const apps = createRoute({ getParentRoute: () => signedIn, path: '/', component: AppsScreen });
+const members = createRoute({ getParentRoute: () => signedIn, path: '/members', component: MembersScreen });
+const account = createRoute({ getParentRoute: () => signedIn, path: '/account', component: AccountScreen });
 const app = createRoute({ getParentRoute: () => signedIn, path: '/apps/$app', validateSearch: appSearch, component: AppScreen });
 const channel = createRoute({
   getParentRoute: () => signedIn,
@@ -52,7 +60,7 @@ const channel = createRoute({
 
 export function makeRouter(sessions: SessionStore) {
   return createRouter({
-    routeTree: root.addChildren([signIn, signedIn.addChildren([apps, app, channel])]),
+    routeTree: root.addChildren([signIn, resetPassword, signUp, invitation, signedIn.addChildren([apps, members, account, app, channel])]),
     context: { sessions },
     parseSearch,
     stringifySearch: writeSearch,

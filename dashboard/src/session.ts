@@ -1,4 +1,4 @@
-// This file's job is to keep who is signed in: a server and an API key, for this tab only.
+// This file's job is to keep who is signed in, for this tab only: a person, by the server's cookie, or an API key.
 import { createContext, useContext, useSyncExternalStore } from 'react';
 
 /** Where the tab's storage keeps it. */
@@ -7,8 +7,21 @@ const STORAGE_KEY = 'aloft.session';
 export interface Session {
   /** Scheme, host and port of the control plane. */
   origin: string;
-  /** Goes with every call; never into an address, a log or the page. */
-  apiKey: string;
+  /** Goes with every call; never into an address, a log or the page. None for a person, whose cookie the browser keeps. */
+  apiKey?: string;
+  /** The organization that a person acts for; none while there is none. */
+  organization?: string;
+}
+
+/** A person's session, always with the server that the page came from: its cookie works from nowhere else. */
+export function personSession(organization?: string): Session {
+  const { origin } = window.location;
+  return organization === undefined ? { origin } : { origin, organization };
+}
+
+/** The token in the fragment of a mail's link; empty when there is none. */
+export function linkToken(fragment: string): string {
+  return new URLSearchParams(fragment.replace(/^#/, '')).get('token') ?? '';
 }
 
 /** What the storage must be able to do. */
@@ -51,12 +64,25 @@ export function isExposed(origin: string): boolean {
   return url.protocol === 'http:' && !LOCAL_HOST.test(url.hostname);
 }
 
+/** A key's session has a key, a person's may have an organization. */
+function check({ origin, apiKey, organization }: Record<string, unknown>): Session | undefined {
+  if (typeof origin !== 'string') {
+    return undefined;
+  }
+  if (typeof apiKey === 'string') {
+    return { origin, apiKey };
+  }
+  if (apiKey !== undefined) {
+    return undefined;
+  }
+  return typeof organization === 'string' ? { origin, organization } : { origin };
+}
+
 function read(storage: SessionStorage): Session | undefined {
   try {
     const value: unknown = JSON.parse(storage.getItem(STORAGE_KEY) ?? 'null');
-    if (typeof value === 'object' && value !== null && 'origin' in value && 'apiKey' in value) {
-      const { origin, apiKey } = value;
-      return typeof origin === 'string' && typeof apiKey === 'string' ? { origin, apiKey } : undefined;
+    if (typeof value === 'object' && value !== null) {
+      return check(value as Record<string, unknown>);
     }
   } catch {
     // Damaged: the same as none.

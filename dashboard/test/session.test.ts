@@ -1,6 +1,6 @@
 // This file's job is to pin how a session is kept and what a server's address may be.
 import { describe, expect, it } from 'vitest';
-import { createSessionStore, isExposed, parseOrigin } from '../src/session.js';
+import { createSessionStore, isExposed, linkToken, parseOrigin } from '../src/session.js';
 
 function memory(initial: Record<string, string> = {}) {
   const values = new Map(Object.entries(initial));
@@ -30,8 +30,26 @@ describe('a session', () => {
     expect([store.current(), store.endedBecause()]).toEqual([undefined, 'revoked']);
   });
 
-  it.each(['{', 'null', '7', '{"origin":1,"apiKey":"k"}', '{"origin":"https://a"}'])('is none when the storage holds %j', (text) => {
+  it('of a person needs no key, and remembers the organization', () => {
+    const storage = memory();
+    const person = { origin: 'https://aloft.example', organization: 'acme' };
+    createSessionStore(storage).begin(person);
+    expect(createSessionStore(storage).current()).toEqual(person);
+  });
+
+  it.each(['{', 'null', '7', '{"origin":1,"apiKey":"k"}', '{"origin":"https://a","apiKey":1}', '{"apiKey":"k"}'])('is none when the storage holds %j', (text) => {
     expect(createSessionStore(memory({ 'aloft.session': text })).current()).toBeUndefined();
+  });
+});
+
+describe('a mail’s link', () => {
+  it.each([
+    ['#token=abc', 'abc'],
+    ['#x=1&token=a-b_c', 'a-b_c'],
+    ['', ''],
+    ['#token', ''],
+  ])('%j holds the token %j', (fragment, token) => {
+    expect(linkToken(fragment)).toBe(token);
   });
 });
 

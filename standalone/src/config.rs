@@ -73,6 +73,7 @@ fn defaults(options: &Options, secrets: &Secrets) -> Result<String> {
         ("control_plane", "listen", address(options.control_plane_port)),
         ("control_plane", "pepper", secrets.pepper.clone()),
         ("control_plane", "edge_token", secrets.edge_token.clone()),
+        ("worker", "mail_folder", options.data_dir.join("mail").display().to_string()),
         ("worker", "spool_folder", options.data_dir.join("spool").display().to_string()),
         ("edge", "listen", address(options.edge_port)),
         ("edge", "admin_listen", format!("127.0.0.1:{}", options.admin_port())),

@@ -95,6 +95,14 @@ fn introduce(platform: &Platform, data_folder: &Path) -> Result<()> {
     line(&format!("\nFirst start: the API key of organization {:?}, shown only now:", first.organization));
     line(&format!("  {}", first.key.expose_secret()));
     line(&format!("It also stands in {}; remove that file once the key is somewhere safe.", path.display()));
+    match &platform.mail_folder {
+        Some(folder) => line(&format!(
+            "  the mail to {} in {} has the link that sets the owner's password",
+            platform.owner,
+            folder.display()
+        )),
+        None => line(&format!("  a mail to {} has the link that sets the owner's password", platform.owner)),
+    }
     line(&format!("  aloft login --server {} < {}", platform.control_plane_url, path.display()));
     Ok(())
 }

@@ -9,9 +9,10 @@ use runtime::health::Health;
 use runtime::observe::Metrics;
 use runtime::shutdown::{self, Shutdown};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::task::JoinHandle;
-use worker::Worker;
+use worker::{MailTransport, Worker};
 
 /// What the roles have to finish in, one after the other; together they stay below five seconds.
 const EDGE_GRACE: Duration = Duration::from_millis(2_000);
@@ -28,6 +29,10 @@ pub struct Platform {
     pub admin_url: String,
     /// The first API key; only on first start.
     pub first_key: Option<FirstKey>,
+    /// Address of the owner that is made on first start.
+    pub owner: String,
+    /// Where mails are written; none when they are sent.
+    pub mail_folder: Option<PathBuf>,
     edge: Role,
     worker: Role,
     control_plane: Role,
@@ -81,20 +86,32 @@ impl Platform {
             health: Health::new(clock.clone()),
             clock,
         };
+        let (public_url, owner) =
+            (config.control_plane.public_url.clone(), config.control_plane.first_owner_email.clone());
         let (shutdown, built) = ground.control_plane(config.control_plane)?;
         let first_key = built.bootstrap().await.context("making the first key")?;
         let bound = built.bind().await.context("starting the control plane")?;
         let control_plane_url = url(bound.address()?);
         let control_plane = Role::start("control plane", shutdown, async { bound.run().await });
 
-        let (shutdown, built) = ground.worker(config.worker)?;
+        let worker_config = worker::Config {
+            // One process: links lead to its own control plane unless another address is configured for either.
+            public_url: [config.worker.public_url, public_url, control_plane_url.clone()]
+                .into_iter()
+                .find(|url| !url.is_empty())
+                .unwrap_or_default(),
+            ..config.worker
+        };
+        let mail_folder =
+            (worker_config.mail_transport == MailTransport::File).then(|| worker_config.mail_folder.clone());
+        let (shutdown, built) = ground.worker(worker_config)?;
         let worker = Role::start("worker", shutdown, async { built.run().await });
 
         let edge_config = edge_proxy::Config { control_plane: control_plane_url.clone(), ..config.edge };
         let (shutdown, built) = ground.edge(edge_config).await?;
         let (edge_url, admin_url) = (url(built.device_address()), url(built.admin_address()));
         let edge = Role::start("edge", shutdown, async { built.run().await });
-        Ok(Self { control_plane_url, edge_url, admin_url, first_key, edge, worker, control_plane })
+        Ok(Self { control_plane_url, edge_url, admin_url, first_key, owner, mail_folder, edge, worker, control_plane })
     }
 
     /// Waits until a role ends by itself, which none should.

@@ -2,6 +2,7 @@
 
 use domain::job::Tier;
 use runtime::config::{Problems, Validate};
+use runtime::secret::{ExposeSecret as _, Secret};
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,8 +34,28 @@ pub struct Config {
     pub file_max_bytes: u64,
     /// Compression level of deltas.
     pub delta_level: i32,
+    /// Where browsers see the control plane; links in mails begin with it.
+    pub public_url: String,
+    /// How mails are handed on.
+    pub mail_transport: MailTransport,
+    /// The folder that mails are written into.
+    pub mail_folder: PathBuf,
+    /// The server that mails are handed to; may hold a password.
+    pub mail_smtp_url: Secret,
+    /// Who mails are from.
+    pub mail_from: String,
     /// The slots of each tier.
     pub tiers: Tiers,
+}
+
+/// How mails are handed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MailTransport {
+    /// Into a folder, one file each.
+    File,
+    /// To an SMTP server.
+    Smtp,
 }
 
 /// The slots of each tier.
@@ -95,6 +116,26 @@ impl Config {
     }
 }
 
+impl Config {
+    fn validate_mail(&self, problems: &mut Problems) {
+        let is_sender = self.mail_from.parse::<lettre::message::Mailbox>().is_ok();
+        problems.require(is_sender, "worker.mail_from", "must be an address such as Aloft <aloft@example.com>");
+        match self.mail_transport {
+            MailTransport::File => {
+                let is_named = !self.mail_folder.as_os_str().is_empty();
+                problems.require(is_named, "worker.mail_folder", "must not be empty");
+            }
+            MailTransport::Smtp => {
+                let url = self.mail_smtp_url.expose_secret();
+                let is_url = ["smtp://", "smtps://"].iter().any(|scheme| url.starts_with(scheme));
+                problems.require(is_url, "worker.mail_smtp_url", "must begin with smtp:// or smtps://");
+                let is_web = ["https://", "http://"].iter().any(|scheme| self.public_url.starts_with(scheme));
+                problems.require(is_web, "worker.public_url", "must be where browsers see the control plane");
+            }
+        }
+    }
+}
+
 impl Validate for Config {
     fn validate(&self, problems: &mut Problems) {
         problems.require(!self.spool_folder.as_os_str().is_empty(), "worker.spool_folder", "must not be empty");
@@ -107,6 +148,7 @@ impl Validate for Config {
         let holds_one = self.unpacked_max_bytes >= self.file_max_bytes;
         problems.require(holds_one, "worker.unpacked_max_bytes", "must be at least file_max_bytes");
         problems.require(DELTA_LEVELS.contains(&self.delta_level), "worker.delta_level", "must be 1 to 22");
+        self.validate_mail(problems);
         for &tier in Tier::ALL {
             let TierConfig { slots, batch } = self.tiers.of(tier);
             let key = format!("worker.tiers.{tier}");
@@ -142,6 +184,15 @@ mod tests {
         let tiers = load(&[]).unwrap_or_else(|problems| panic!("{problems}")).worker.tiers;
         let slots = Tier::ALL.iter().map(|&tier| tiers.of(tier).slots).collect::<Vec<_>>();
         assert_eq!(slots, [5, 3, 2, 1]);
+    }
+
+    #[test]
+    fn mail_over_smtp_needs_a_server_and_an_address_for_links() {
+        let problems = load(&[("ALOFT_WORKER__MAIL_TRANSPORT", "smtp")]).map(|_| ()).unwrap_err().to_string();
+        assert!(problems.contains("worker.mail_smtp_url") && problems.contains("worker.public_url"), "{problems}");
+        let server = ("ALOFT_WORKER__MAIL_SMTP_URL", "smtps://user:password@mail.example.com");
+        let site = ("ALOFT_WORKER__PUBLIC_URL", "https://aloft.example.com");
+        assert!(load(&[("ALOFT_WORKER__MAIL_TRANSPORT", "smtp"), server, site]).is_ok());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::leases::Leases;
+use crate::mail::Post;
 use crate::metrics::WorkerMetrics;
 use blob::Store;
 use db::Db;
@@ -32,6 +33,7 @@ pub(crate) struct Context {
     pub(crate) config: Config,
     pub(crate) db: Db,
     pub(crate) store: Store,
+    pub(crate) post: Post,
     pub(crate) clock: Clock,
     pub(crate) stop: Stop,
     pub(crate) metrics: WorkerMetrics,

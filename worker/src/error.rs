@@ -24,6 +24,9 @@ pub enum Error {
     /// A patch could not be made.
     #[error("delta: {0}")]
     Delta(#[from] delta::DeltaError),
+    /// A mail could not be written or handed on.
+    #[error("mail: {0}")]
+    Mail(String),
     /// A bug, or a row that breaks a rule.
     #[error("internal: {0}")]
     Internal(String),
@@ -40,6 +43,7 @@ impl Error {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::ResourceExhausted,
                 _ => ErrorKind::Internal,
             },
+            Self::Mail(_) => ErrorKind::Unavailable,
             Self::Delta(_) | Self::Internal(_) => ErrorKind::Internal,
         }
     }

@@ -2,6 +2,7 @@
 
 mod make_delta;
 pub(crate) mod process_upload;
+mod send_mail;
 mod spool;
 
 use crate::context::Context;
@@ -14,5 +15,6 @@ pub(crate) async fn run(context: &Context, lease: &Lease) -> Result<(), Error> {
     match &lease.work {
         Job::ProcessUpload { upload } => process_upload::run(context, lease, upload).await,
         Job::MakeDelta { from, to } => make_delta::run(context, lease, from, to).await,
+        Job::SendMail { mail } => send_mail::run(context, lease, mail).await,
     }
 }

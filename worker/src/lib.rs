@@ -9,13 +9,14 @@ mod context;
 mod error;
 mod jobs;
 mod leases;
+mod mail;
 mod metrics;
 mod outcome;
 mod rescue;
 mod tier;
 mod worker;
 
-pub use config::{Config, TierConfig, Tiers};
+pub use config::{Config, MailTransport, TierConfig, Tiers};
 pub use context::Deps;
 pub use error::Error;
 pub use worker::Worker;

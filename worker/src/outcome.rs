@@ -79,7 +79,7 @@ async fn fail(context: &Context, lease: &Lease, error: &Error) -> db::Result<()>
 pub(crate) fn give_up(tx: &mut Tx<'_>, scope: &db::Scope, work: &Job, now: Timestamp) -> db::Result<()> {
     match work {
         Job::ProcessUpload { upload } => process_upload::give_up(tx, scope, upload, now),
-        // Devices get the whole file.
-        Job::MakeDelta { .. } => Ok(()),
+        // Devices get the whole file; whoever waits for a mail asks for another one.
+        Job::MakeDelta { .. } | Job::SendMail { .. } => Ok(()),
     }
 }

@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::context::{Context, Deps};
 use crate::error::Error;
 use crate::leases::{self, Leases};
+use crate::mail::Post;
 use crate::metrics::WorkerMetrics;
 use crate::{rescue, tier};
 use domain::id::WorkerId;
@@ -23,7 +24,7 @@ impl Worker {
     /// Puts the worker together, under a fresh id: leases of an earlier process are not its own.
     ///
     /// # Errors
-    /// When the spool folder cannot be made.
+    /// When the spool folder cannot be made, or the mail server's address cannot be read.
     pub fn build(config: Config, deps: Deps) -> Result<Self, Error> {
         std::fs::create_dir_all(&config.spool_folder).map_err(Error::spool("making the spool folder"))?;
         remove_leftovers(&config.spool_folder);
@@ -32,6 +33,7 @@ impl Worker {
             metrics: WorkerMetrics::new(&deps.metrics),
             health: deps.health.component("worker"),
             leases: Leases::default(),
+            post: Post::new(&config)?,
             config,
             db: deps.db,
             store: deps.store,

@@ -16,6 +16,7 @@ mod node_project;
 mod npm_tool;
 mod places;
 mod platform;
+mod python_tool;
 mod supervisor;
 mod test;
 mod up;

@@ -24,12 +24,14 @@ const SERVER_LINE: &str = "control plane";
 const EDGE_LINE: &str = "edge  ";
 /// Where `standalone` leaves the first key.
 const KEY_FILE: &str = "first-key";
+/// Where `standalone` writes mails.
+const MAIL_FOLDER: &str = "mail";
 
 /// A running platform; it is gone when this is dropped.
 pub struct Platform {
     /// Stopped before its folder is removed.
     _process: Running,
-    _data: TempDir,
+    data: TempDir,
     server: String,
     edge: String,
     api_key: String,
@@ -67,14 +69,15 @@ impl Platform {
             api_key: api_key.trim().to_owned(),
             command: programs.join("aloft"),
             _process: process,
-            _data: data,
+            data,
         })
     }
 
-    /// Tells a program where the platform is: its addresses, its first key, and the command line.
+    /// Tells a program where the platform is: its addresses, its first key, the command line, and where it writes mails.
     pub fn tell(&self, program: &mut Command) {
         program.env("ALOFT_SERVER", &self.server).env("ALOFT_EDGE", &self.edge);
         program.env("ALOFT_API_KEY", &self.api_key).env("ALOFT_COMMAND", &self.command);
+        program.env("ALOFT_MAILS", self.data.path().join(MAIL_FOLDER));
     }
 }
 

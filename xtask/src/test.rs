@@ -6,7 +6,7 @@ use crate::cluster::Cluster;
 use crate::places::Places;
 use crate::supervisor::Supervisor;
 use crate::up::cargo;
-use crate::{client, corpus, dashboard, lint};
+use crate::{client, corpus, dashboard, lint, python_tool};
 
 /// What `./x test` takes.
 #[derive(Debug, clap::Args)]
@@ -41,6 +41,8 @@ pub fn run(places: &Places, supervisor: &Supervisor, arguments: &Arguments) -> R
         // Tests of one package may start the binaries of others; for the whole workspace cargo builds them anyway.
         supervisor.run(cargo(places).args(["build", "--quiet", "--workspace", "--bins"]))?;
     }
+    let requirements = places.root().join("crates/testkit/requirements.txt");
+    let python = python_tool::install(places, supervisor, "test-python", &requirements)?;
     let cluster = Cluster::start(supervisor)?;
     let mut command = cargo(places);
     command.arg("test");
@@ -51,6 +53,6 @@ pub fn run(places: &Places, supervisor: &Supervisor, arguments: &Arguments) -> R
         command.arg("--package").arg(package);
     }
     command.args(&arguments.filter).arg("--").args(&arguments.options);
-    command.env("ALOFT_TEST_POSTGRES_URL", cluster.url()).env("ALOFT_CORPUS", &corpus);
+    command.env("ALOFT_TEST_POSTGRES_URL", cluster.url()).env("ALOFT_CORPUS", &corpus).env("ALOFT_TEST_PYTHON", python);
     supervisor.run(&mut command)
 }

@@ -5,7 +5,7 @@ use crate::context::{Change, OperatorChange};
 use crate::error::Result;
 use db::{AuditOutcome, Tx};
 use domain::Timestamp;
-use domain::id::{AuditId, OrganizationId};
+use domain::id::{AuditId, OrganizationId, UserId};
 
 /// Notes that the change was made. The facts must not be secrets. Comes last in a transaction: others of the organization that note
 /// something wait for its end.
@@ -30,6 +30,39 @@ pub fn operated(
 ) -> Result<()> {
     let resource = crate::names::of_organization(organization);
     insert(tx, &change.operator.actor, organization, change.now, (action, resource), facts)
+}
+
+/// Notes what a person did with their own account, in every organization that they belong to.
+///
+/// # Errors
+/// Those of the database.
+pub fn person_did(
+    tx: &mut Tx<'_>,
+    person: &UserId,
+    actor: &Actor,
+    now: Timestamp,
+    action: &str,
+    facts: &[(&str, &str)],
+) -> Result<()> {
+    for (organization, _) in db::members::list_of_account(tx, person)? {
+        insert(tx, actor, &organization.id, now, (action, format!("people/{person}")), facts)?;
+    }
+    Ok(())
+}
+
+/// Notes what a person did in an organization without acting for it: making it, or becoming a member.
+///
+/// # Errors
+/// Those of the database.
+pub fn in_organization(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    actor: &Actor,
+    now: Timestamp,
+    action: &str,
+    facts: &[(&str, &str)],
+) -> Result<()> {
+    insert(tx, actor, organization, now, (action, format!("people/{}", actor.id)), facts)
 }
 
 fn insert(

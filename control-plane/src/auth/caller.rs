@@ -1,6 +1,7 @@
 //! This file's job is to carry who makes a call from the guard to the handlers.
 
 use crate::auth::grant::Grant;
+use crate::auth::session::SignedIn;
 use crate::error::Error;
 use db::{Role, Scope};
 use domain::id::OrganizationId;
@@ -68,8 +69,10 @@ pub struct EdgeCaller;
 pub enum Identity {
     /// There is none.
     Anonymous,
-    /// Somebody acts for an organization, as this kind of principal: with an API key or a session.
+    /// Somebody acts for an organization, as this kind of principal: with an API key.
     Member(Principal, Caller),
+    /// A person is signed in; for whom they act, the call says.
+    Person(Box<SignedIn>),
     /// An edge.
     Edge,
     /// Whoever runs the installation.
@@ -90,6 +93,14 @@ pub fn caller<T>(request: &Request<T>) -> Result<Caller, Error> {
 /// Permission denied when the guard let the call through for another kind of caller.
 pub fn operator<T>(request: &Request<T>) -> Result<Operator, Error> {
     request.extensions().get::<Operator>().cloned().ok_or_else(Error::forbidden)
+}
+
+/// Returns who is signed in.
+///
+/// # Errors
+/// Permission denied when the guard let the call through for another kind of caller.
+pub fn signed_in<T>(request: &Request<T>) -> Result<SignedIn, Error> {
+    request.extensions().get::<SignedIn>().cloned().ok_or_else(Error::forbidden)
 }
 
 /// Checks that an edge made the call.

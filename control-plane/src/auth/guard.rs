@@ -3,17 +3,20 @@
 //! It stands in front of all services. An RPC without a policy is denied to everybody.
 
 use crate::auth::caller::{Actor, ActorKind, Caller, EdgeCaller, Identity, Operator};
+use crate::auth::grant::Grant;
 use crate::auth::limiter::{self, Limiter};
 use crate::auth::rate::Decision;
 use crate::auth::role::{self, Action, Resource};
+use crate::auth::session::{self, Sessions, SignedIn};
 use crate::auth::shared_token::SharedToken;
 use crate::auth::verify::Verifier;
 use crate::error::{Error, Result};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::header::AUTHORIZATION;
-use http::{Extensions, HeaderMap};
+use db::Scope;
+use http::header::{AUTHORIZATION, SET_COOKIE};
+use http::{Extensions, HeaderMap, HeaderValue};
 use proto::policy::Policies;
 use proto::v1::{Policy, Principal};
 use std::collections::HashMap;
@@ -43,6 +46,7 @@ struct Rule {
 pub struct Guard {
     rules: HashMap<String, Rule>,
     verifier: Arc<Verifier>,
+    sessions: Sessions,
     limiter: Limiter,
     tokens: Tokens,
 }
@@ -58,62 +62,114 @@ pub struct Tokens {
 impl Guard {
     /// Makes the guard from the policies by full method path. A policy with an unknown word counts as none: it is denied.
     #[must_use]
-    pub fn new(policies: &Policies, verifier: Arc<Verifier>, limiter: Limiter, tokens: Tokens) -> Self {
+    pub fn new(
+        policies: &Policies,
+        verifier: Arc<Verifier>,
+        sessions: Sessions,
+        limiter: Limiter,
+        tokens: Tokens,
+    ) -> Self {
         let rules = policies.iter().filter_map(|(path, policy)| Some((path.to_owned(), rule(policy?)?))).collect();
-        Self { rules, verifier, limiter, tokens }
+        Self { rules, verifier, sessions, limiter, tokens }
     }
 
-    /// Checks the call and puts the caller into the extensions. Leaves in `counted` what the caller's rate came to.
+    /// Checks the call and puts the caller into the extensions. Returns a cookie that the answer has to set; leaves in `counted` what
+    /// the caller's rate came to.
     async fn admit(
         &self,
         path: &str,
         headers: &HeaderMap,
         extensions: &mut Extensions,
         counted: &mut Option<Decision>,
-    ) -> Result<()> {
+    ) -> Result<Option<String>> {
         // Nobody else may put a caller there.
         extensions.remove::<Caller>();
         extensions.remove::<Operator>();
         extensions.remove::<EdgeCaller>();
+        extensions.remove::<SignedIn>();
         if PUBLIC.contains(&path) {
-            return Ok(());
+            return Ok(None);
         }
         let rule = self.rules.get(path).ok_or_else(Error::forbidden)?;
+        // What anybody may call must work with a credential that has ended, too.
+        if rule.admits(Principal::Anonymous) {
+            return Ok(None);
+        }
         let identity = self.identify(headers).await?;
         if let Identity::Member(_, caller) = &identity {
-            let decision = *counted.insert(self.limiter.take(caller).await?);
-            if !decision.admitted {
-                return Err(limiter::refusal(decision));
-            }
+            self.count(caller, counted).await?;
         }
         match identity {
-            Identity::Anonymous if rule.admits(Principal::Anonymous) => Ok(()),
             Identity::Anonymous => Err(Error::unauthenticated()),
             Identity::Edge if rule.admits(Principal::Edge) => {
                 extensions.insert(EdgeCaller);
-                Ok(())
+                Ok(None)
             }
             Identity::Operator(operator) if rule.admits(Principal::Operator) => {
                 extensions.insert(operator);
-                Ok(())
+                Ok(None)
             }
             Identity::Member(principal, caller) if rule.admits(principal) && rule.allows(&caller) => {
                 extensions.insert(caller);
-                Ok(())
+                Ok(None)
             }
-            Identity::Edge | Identity::Operator(_) | Identity::Member(..) => Err(Error::forbidden()),
+            Identity::Person(person) if rule.admits(Principal::Session) => {
+                self.admit_person(rule, *person, headers, extensions, counted).await
+            }
+            Identity::Edge | Identity::Operator(_) | Identity::Member(..) | Identity::Person(_) => {
+                Err(Error::forbidden())
+            }
         }
+    }
+
+    /// A person's own account is nobody else's business; for everything else the person acts for an organization, in the role there.
+    async fn admit_person(
+        &self,
+        rule: &Rule,
+        person: SignedIn,
+        headers: &HeaderMap,
+        extensions: &mut Extensions,
+        counted: &mut Option<Decision>,
+    ) -> Result<Option<String>> {
+        if rule.resource != Resource::Person {
+            let (organization, member) = person.place(headers)?;
+            let scope = Scope::authorized(organization.id.clone());
+            let caller = Caller { scope, role: member.role, grant: Grant::default(), actor: person.actor() };
+            self.count(&caller, counted).await?;
+            if !rule.allows(&caller) {
+                return Err(Error::forbidden());
+            }
+            extensions.insert(caller);
+        }
+        let cookie = match rule.action {
+            Action::Read => None,
+            Action::Write | Action::Admin => self.sessions.refresh(&person.session, headers).await?,
+        };
+        extensions.insert(person);
+        Ok(cookie)
+    }
+
+    /// Counts a request of the caller.
+    async fn count(&self, caller: &Caller, counted: &mut Option<Decision>) -> Result<()> {
+        let decision = *counted.insert(self.limiter.take(caller).await?);
+        if decision.admitted { Ok(()) } else { Err(limiter::refusal(decision)) }
     }
 
     async fn identify(&self, headers: &HeaderMap) -> Result<Identity> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
-        let Some(value) = values.next() else { return Ok(Identity::Anonymous) };
+        let Some(value) = values.next() else {
+            let person = self.sessions.of_cookie(headers).await?;
+            return Ok(person.map_or(Identity::Anonymous, |person| Identity::Person(Box::new(person))));
+        };
         let token = value.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
         // Two credentials: nobody could say which one counts.
         let token = token.filter(|_| values.next().is_none()).ok_or_else(Error::unauthenticated)?;
         if token.starts_with("cp_") {
             let caller = self.verifier.verify(token).await?;
             return Ok(Identity::Member(Principal::ApiKey, caller));
+        }
+        if token.starts_with(session::TOKEN_PREFIX) {
+            return Ok(Identity::Person(Box::new(self.sessions.of_token(token).await?)));
         }
         if self.tokens.edge.matches(token) {
             return Ok(Identity::Edge);
@@ -157,7 +213,16 @@ pub async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next
     let mut counted = None;
     let admitted = guard.admit(parts.uri.path(), &parts.headers, &mut parts.extensions, &mut counted).await;
     let mut answer = match admitted {
-        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Ok(cookie) => {
+            let mut answer = next.run(Request::from_parts(parts, body)).await;
+            // A handler that sets the cookie itself, as signing out does, has the last word.
+            if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok())
+                && !answer.headers().contains_key(SET_COOKIE)
+            {
+                answer.headers_mut().insert(SET_COOKIE, cookie);
+            }
+            answer
+        }
         Err(error) => tonic::Status::from(error).into_http(),
     };
     if let Some(decision) = counted {

@@ -10,6 +10,12 @@ text_enum! {
         Caller => "caller",
         /// An API key.
         ApiKey => "api_key",
+        /// Making an account and signing in.
+        SignIn => "sign-in",
+        /// A person's own account. It belongs to the person, not to an organization.
+        Person => "person",
+        /// A member of the organization.
+        Member => "member",
         /// An app.
         App => "app",
         /// A channel.
@@ -56,8 +62,10 @@ impl Resource {
     #[must_use]
     pub const fn is_of_organization(self) -> bool {
         match self {
-            Self::ApiKey | Self::Audit | Self::Usage => true,
+            Self::ApiKey | Self::Audit | Self::Usage | Self::Member => true,
             Self::Caller
+            | Self::SignIn
+            | Self::Person
             | Self::App
             | Self::Channel
             | Self::Pin
@@ -73,8 +81,8 @@ impl Resource {
     }
 }
 
-/// Says whether the role may do the action to the resource. Edges and operators have no role: what is theirs is granted to nobody
-/// here.
+/// Says whether the role may do the action to the resource. What belongs to no organization is granted to no role: what edges and
+/// operators have, signing in, and a person's account.
 #[must_use]
 pub const fn allows(role: Role, resource: Resource, action: Action) -> bool {
     match resource {
@@ -82,6 +90,7 @@ pub const fn allows(role: Role, resource: Resource, action: Action) -> bool {
         Resource::ApiKey
         | Resource::Audit
         | Resource::Usage
+        | Resource::Member
         | Resource::App
         | Resource::Channel
         | Resource::Pin
@@ -93,7 +102,12 @@ pub const fn allows(role: Role, resource: Resource, action: Action) -> bool {
             Action::Write => matches!(role, Role::Owner | Role::Admin | Role::Developer),
             Action::Admin => matches!(role, Role::Owner | Role::Admin),
         },
-        Resource::Organization | Resource::Plan | Resource::Edge | Resource::Telemetry => false,
+        Resource::Organization
+        | Resource::Plan
+        | Resource::Edge
+        | Resource::Telemetry
+        | Resource::SignIn
+        | Resource::Person => false,
     }
 }
 

@@ -7,19 +7,82 @@ use crate::auth::grant::KeyLimits;
 use crate::error::{Error, Result};
 use crate::names;
 use bytes::Bytes;
+use db::accounts::Account;
 use db::api_keys::ApiKey;
 use db::apps::App;
 use db::binaries::Binary;
 use db::bundles::Bundle;
 use db::channels::Channel;
 use db::device_pins::Pin;
+use db::invitations::Invitation;
+use db::members::Member;
+use db::organizations::Organization;
+use db::sessions::Session;
 use db::uploads::Upload;
 use db::{ReleaseOrigin, UploadState};
 use domain::bundle::BundleFile;
 use domain::decide::Decision;
+use domain::id::SessionId;
 use domain::release::Release;
 use domain::{Environment, Timestamp};
 use proto::{convert, v1};
+
+/// Writes a person.
+pub fn person(account: &Account, places: &[(Organization, Member)]) -> v1::Person {
+    v1::Person {
+        person_id: account.id.to_string(),
+        email: account.email.to_string(),
+        display_name: account.name.clone(),
+        memberships: places.iter().map(|(organization, member)| membership(organization, member)).collect(),
+    }
+}
+
+/// Writes a person's place in an organization.
+pub fn membership(organization: &Organization, member: &Member) -> v1::Membership {
+    v1::Membership {
+        organization_id: organization.id.to_string(),
+        organization_slug: organization.slug.clone(),
+        organization_name: organization.name.clone(),
+        role: member.role.to_string(),
+        suspended: organization.suspended,
+    }
+}
+
+/// Writes a member.
+pub fn member(account: &Account, member: &Member) -> v1::Member {
+    v1::Member {
+        person_id: account.id.to_string(),
+        email: account.email.to_string(),
+        display_name: account.name.clone(),
+        role: member.role.to_string(),
+        created_at_us: member.created_at.as_us(),
+    }
+}
+
+/// Writes an invitation.
+pub fn invitation(row: &Invitation) -> v1::Invitation {
+    v1::Invitation {
+        invitation_id: row.id.to_string(),
+        email: row.email.to_string(),
+        role: row.role.to_string(),
+        invited_by: row.invited_by.to_string(),
+        created_at_us: row.created_at.as_us(),
+        expires_at_us: row.expires_at.as_us(),
+    }
+}
+
+/// Writes a session; `current` is the one that asks.
+pub fn session(row: &Session, current: &SessionId) -> v1::Session {
+    v1::Session {
+        session_id: row.id.to_string(),
+        kind: row.kind.to_string(),
+        client: row.client.clone(),
+        address: row.address.clone(),
+        current: row.id == *current,
+        created_at_us: row.created_at.as_us(),
+        expires_at_us: row.expires_at.as_us(),
+    }
+}
 
 /// Writes an app.
 pub fn app(row: &App) -> v1::App {

@@ -157,6 +157,11 @@ impl Contract {
             "email" => Some(format!("person-{number}@example.com")),
             "role" => Some("viewer".to_owned()),
             "url" => Some("https://hooks.example.com/aloft".to_owned()),
+            "password" | "current_password" | "new_password" => Some("correct horse battery".to_owned()),
+            "token" => Some(format!("forged-{number}")),
+            "person_id" => Some(format!("usr_{}", "0".repeat(26))),
+            "session_id" => Some(format!("ses_{}", "0".repeat(26))),
+            "invitation_id" => Some(format!("inv_{}", "0".repeat(26))),
             "plan" => Some("pro".to_owned()),
             _ => None,
         }

@@ -2,10 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 
 mod audit;
+mod browser;
 mod contract;
 mod edges;
 mod keys;
 mod matrix;
+mod members;
+mod people;
 mod plans;
 mod releases;
 mod resources;

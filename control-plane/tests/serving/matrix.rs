@@ -31,6 +31,8 @@ const OPERATOR: &str = "operator";
 struct Somebody {
     name: &'static str,
     credential: Option<String>,
+    /// The role of a person who signs in anew for each RPC, since some of them end the session.
+    signs_in_as: Option<Role>,
     /// Whose things are its own.
     home: Home,
 }
@@ -72,7 +74,8 @@ impl World {
         let unknown = control_plane::ApiKey::generate(Environment::Live).expose().to_owned();
         let past = crate::rig::now().minus(std::time::Duration::from_secs(60));
         let test_key = self.rig.issue(&ours.scope, Environment::Test, &|_| ()).await.0;
-        let somebody = |name, credential| Somebody { name, credential, home: Home::Ours };
+        let somebody = |name, credential| Somebody { name, credential, signs_in_as: None, home: Home::Ours };
+        let person = |name, role| Somebody { name, credential: None, signs_in_as: Some(role), home: Home::Ours };
         vec![
             somebody("anonymous", None),
             somebody("owner", Some(ours.owner.clone())),
@@ -89,9 +92,14 @@ impl World {
             somebody("device-token", Some(format!("v1.1.{}.{}", "A".repeat(48), "B".repeat(43)))),
             somebody("edge", Some(EDGE_TOKEN.to_owned())),
             somebody(OPERATOR, Some(OPERATOR_TOKEN.to_owned())),
+            person("person-owner", Role::Owner),
+            person("person-admin", Role::Admin),
+            person("person-developer", Role::Developer),
+            person("person-viewer", Role::Viewer),
             Somebody {
                 name: "suspended",
                 credential: Some(self.homes[&Home::Suspended].owner.clone()),
+                signs_in_as: None,
                 home: Home::Suspended,
             },
         ]
@@ -117,6 +125,15 @@ impl World {
 
     /// Calls with own, foreign and absent things.
     async fn row(&mut self, rpc_name: &str, somebody: &Somebody) -> [Answer; 3] {
+        let fresh;
+        let somebody = match somebody.signs_in_as {
+            Some(role) => {
+                let credential = Some(self.rig.signed_in_member(&self.homes[&somebody.home].scope, role).await);
+                fresh = Somebody { name: somebody.name, credential, signs_in_as: None, home: somebody.home };
+                &fresh
+            }
+            None => somebody,
+        };
         let rpc = self.contract.get(rpc_name);
         let own = &self.homes[&somebody.home].things;
         let answers = [

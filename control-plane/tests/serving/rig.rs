@@ -1,7 +1,7 @@
 //! This file's job is to run a real control plane for a test and to call it as clients do.
 
 use bytes::Bytes;
-use control_plane::{ApiKey, Config, ControlPlane, Deps, Hasher};
+use control_plane::{ApiKey, Config, ControlPlane, Deps, Hasher, SignUp};
 use db::{Db, Role, Scope};
 use domain::bundle::{Blob, BundleFile, Engine, FileRole, content_hash};
 use domain::id::{ApiKeyId, AppId, BundleId, OrganizationId};
@@ -88,6 +88,7 @@ pub fn config() -> Config {
         edge_token: Secret::from(EDGE_TOKEN),
         operator_token: Secret::from(OPERATOR_TOKEN),
         upload_max_bytes: 16 << 20,
+        sign_up: SignUp::Open,
         allowed_origins: vec!["https://ops.example.com".to_owned()],
         ..whole.control_plane
     }
@@ -95,11 +96,16 @@ pub fn config() -> Config {
 
 /// Starts one more replica over the database and the store.
 pub async fn serve(db: &Db, store: &blob::Store) -> (Server, ControlPlane) {
-    serve_at(db, store, Clock::system()).await
+    serve_with(db, store, Clock::system(), config()).await
 }
 
 /// Starts one more replica with another idea of the time.
 pub async fn serve_at(db: &Db, store: &blob::Store, clock: Clock) -> (Server, ControlPlane) {
+    serve_with(db, store, clock, config()).await
+}
+
+/// Starts one more replica with another configuration.
+pub async fn serve_with(db: &Db, store: &blob::Store, clock: Clock, config: Config) -> (Server, ControlPlane) {
     let (shutdown, stop) = shutdown::channel();
     let deps = Deps {
         db: db.clone(),
@@ -109,7 +115,7 @@ pub async fn serve_at(db: &Db, store: &blob::Store, clock: Clock) -> (Server, Co
         metrics: Metrics::new(),
         health: Health::new(Clock::system()),
     };
-    let control_plane = ControlPlane::build(config(), deps).unwrap();
+    let control_plane = ControlPlane::build(config, deps).unwrap();
     let bound = control_plane.bind().await.unwrap();
     let address = bound.address().unwrap();
     let task = tokio::spawn(bound.run());
@@ -147,6 +153,11 @@ impl Rig {
     pub async fn restart(self) -> Self {
         self.server.stop().await;
         let (server, _) = serve(&self.db, &self.store).await;
+        Self { server, ..self }
+    }
+
+    /// Takes another replica in the place of this one.
+    pub fn served_by(self, server: Server) -> Self {
         Self { server, ..self }
     }
 

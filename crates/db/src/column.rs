@@ -4,14 +4,15 @@ use crate::error::{Error, Result};
 use domain::bundle::{Engine, FileRole};
 use domain::device::DeviceKey;
 use domain::id::{
-    ApiKeyId, AppId, AuditId, BinaryId, BundleId, ChannelId, DeviceId, EdgeId, EventId, JobId, OrganizationId,
-    ReleaseId, UploadId, UserId, WorkerId,
+    ApiKeyId, AppId, AuditId, BinaryId, BundleId, ChannelId, DeviceId, EdgeId, EventId, InvitationId, JobId, MailId,
+    OrganizationId, ReleaseId, SessionId, UploadId, UserId, WorkerId,
 };
 use domain::job::{JobKind, Tier};
+use domain::name::OrganizationSlug;
 use domain::plan::PlanName;
 use domain::release::{Retreat, RolloutState};
 use domain::telemetry::EventKind;
-use domain::{AppSlug, ChannelName, Environment, Platform, Ppm, Sha256, Timestamp};
+use domain::{AppSlug, ChannelName, EmailAddress, Environment, Platform, Ppm, Sha256, Timestamp};
 
 /// A value that one column holds.
 pub(crate) trait Column: Sized {
@@ -66,6 +67,13 @@ text_columns!(
     RolloutState,
     EventKind,
     crate::Role,
+    crate::SessionKind,
+    crate::MailKind,
+    InvitationId,
+    MailId,
+    SessionId,
+    EmailAddress,
+    OrganizationSlug,
     crate::UploadState,
     crate::ReleaseOrigin,
     crate::TargetKind,

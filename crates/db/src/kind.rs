@@ -17,6 +17,32 @@ text_enum! {
 }
 
 text_enum! {
+    /// What a session was made for.
+    pub enum SessionKind {
+        /// The dashboard: its token is a cookie.
+        Browser => "browser",
+        /// `aloft login`: its token goes with every call.
+        CommandLine => "command-line",
+    }
+}
+
+text_enum! {
+    /// What a mail is about.
+    pub enum MailKind {
+        /// Somebody wants an account; the link makes it.
+        SignUp => "sign-up",
+        /// Somebody wanted an account that exists.
+        AccountExists => "account-exists",
+        /// The link sets a new password.
+        ResetPassword => "reset-password",
+        /// The link makes its reader a member of an organization.
+        Invitation => "invitation",
+        /// Something about the account's safety has changed.
+        SecurityNotice => "security-notice",
+    }
+}
+
+text_enum! {
     /// Where an upload stands.
     pub enum UploadState {
         /// Bytes are arriving.

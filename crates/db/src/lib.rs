@@ -31,6 +31,8 @@ pub mod deltas;
 pub mod device_pins;
 pub mod edges;
 pub mod idempotency;
+pub mod invitations;
+pub mod mails;
 pub mod members;
 pub mod meta;
 pub mod organizations;
@@ -38,6 +40,7 @@ pub mod outbox;
 pub mod plans;
 pub mod queue;
 pub mod releases;
+pub mod sessions;
 pub mod snapshots;
 pub mod telemetry;
 pub mod uploads;
@@ -45,7 +48,8 @@ pub mod uploads;
 pub use database::{Config, Db, DbConn, Tx};
 pub use error::{Error, Result};
 pub use kind::{
-    AttemptOutcome, AuditOutcome, ChangeKind, DeadResolution, JobState, ReleaseOrigin, Role, TargetKind, UploadState,
+    AttemptOutcome, AuditOutcome, ChangeKind, DeadResolution, JobState, MailKind, ReleaseOrigin, Role, SessionKind,
+    TargetKind, UploadState,
 };
 pub use scope::{Reach, Scope};
 pub use wakeups::{Wake, Wakeups};

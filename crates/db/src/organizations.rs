@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use domain::Timestamp;
 use domain::id::OrganizationId;
 use domain::job::Tier;
+use domain::name::OrganizationSlug;
 use domain::plan::{Plan, PlanName};
 
 row! {
@@ -32,9 +33,11 @@ row! {
     }
 }
 
-/// Adds an organization; `AlreadyExists` when the slug is taken.
+/// Adds an organization; `AlreadyExists` when the slug is taken, or looks like one that is.
 pub fn insert(tx: &mut Tx<'_>, row: &Organization) -> Result<()> {
-    db!(tx, |c| diesel::insert_into(organization::table).values(OrganizationRow::from(row)).execute(c))
+    let skeleton = row.slug.parse::<OrganizationSlug>()?.skeleton();
+    let values = || (OrganizationRow::from(row), organization::slug_skeleton.eq(&skeleton));
+    db!(tx, |c| diesel::insert_into(organization::table).values(values()).execute(c))
         .map_err(|error| Error::from(error).exists_as("organization"))?;
     Ok(())
 }

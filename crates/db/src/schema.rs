@@ -4,6 +4,7 @@ mod accounts;
 mod apps;
 mod bundles;
 mod edges;
+mod people;
 mod queue;
 mod records;
 mod releases;
@@ -13,11 +14,14 @@ pub use accounts::*;
 pub use apps::*;
 pub use bundles::*;
 pub use edges::*;
+pub use people::*;
 pub use queue::*;
 pub use records::*;
 pub use releases::*;
 pub use telemetry::*;
 
+diesel::joinable!(member -> account (account));
+diesel::joinable!(member -> organization (organization));
 diesel::joinable!(upload -> app (app));
 diesel::joinable!(bundle_file -> bundle (bundle));
 diesel::joinable!(channel -> app (app));
@@ -54,4 +58,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     job_flow,
     job_attempt,
     job_dead,
+    session,
+    mail,
+    invitation,
 );

@@ -111,6 +111,12 @@ typed_ids! {
     EdgeId => "edg",
     /// One incarnation of a worker process.
     WorkerId => "wrk",
+    /// A person's session.
+    SessionId => "ses",
+    /// An invitation to an organization.
+    InvitationId => "inv",
+    /// A mail that is to be sent, or was.
+    MailId => "mal",
     /// An entry of the audit log.
     AuditId => "aud",
     /// One telemetry event.

@@ -1,7 +1,8 @@
 //! This file's job is to name the kinds of background work, the tiers they queue in and how they are retried.
 
-use crate::id::{BundleId, UploadId};
+use crate::id::{BundleId, MailId, OrganizationId, UploadId};
 use crate::text_enum::text_enum;
+use crate::time::Timestamp;
 use std::time::Duration;
 
 text_enum! {
@@ -44,6 +45,8 @@ text_enum! {
         ProcessUpload => "process-upload",
         /// Make the delta from one bundle to another.
         MakeDelta => "make-delta",
+        /// Send a mail.
+        SendMail => "send-mail",
     }
 }
 
@@ -62,6 +65,17 @@ pub enum Job {
         /// The bundle that they get.
         to: BundleId,
     },
+    /// Send a mail with a fresh token.
+    SendMail {
+        /// The mail.
+        mail: MailId,
+    },
+}
+
+/// Returns the tenant of work that concerns no organization, such as mail to somebody who has an account only.
+#[must_use]
+pub fn system_tenant() -> OrganizationId {
+    OrganizationId::from_parts(Timestamp::from_us(0), [0; 10])
 }
 
 impl Job {
@@ -71,6 +85,7 @@ impl Job {
         match self {
             Self::ProcessUpload { .. } => JobKind::ProcessUpload,
             Self::MakeDelta { .. } => JobKind::MakeDelta,
+            Self::SendMail { .. } => JobKind::SendMail,
         }
     }
 
@@ -80,6 +95,7 @@ impl Job {
         match self {
             Self::ProcessUpload { upload } => format!("{}:{upload}", JobKind::ProcessUpload),
             Self::MakeDelta { from, to } => format!("{}:{from}:{to}", JobKind::MakeDelta),
+            Self::SendMail { mail } => format!("{}:{mail}", JobKind::SendMail),
         }
     }
 }

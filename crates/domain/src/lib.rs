@@ -9,6 +9,7 @@ pub mod bucket;
 pub mod bundle;
 pub mod decide;
 pub mod device;
+pub mod email;
 pub mod environment;
 pub mod error;
 pub mod hash;
@@ -24,6 +25,7 @@ pub mod target;
 pub mod telemetry;
 pub mod time;
 
+pub use email::EmailAddress;
 pub use environment::Environment;
 pub use error::ErrorKind;
 pub use hash::Sha256;

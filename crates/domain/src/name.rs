@@ -70,9 +70,30 @@ slugs! {
     OrganizationSlug,
 }
 
+/// Groups of letters that are easily taken for others, and what stands for them; in this order.
+const ALIKE: [(&str, &str); 8] =
+    [("-", ""), ("_", ""), (".", ""), ("0", "o"), ("1", "l"), ("i", "l"), ("rn", "m"), ("vv", "w")];
+
+impl OrganizationSlug {
+    /// Returns the form that all names have in common which people take for this one. Two organizations never share it.
+    #[must_use]
+    pub fn skeleton(&self) -> String {
+        ALIKE.iter().fold(self.0.to_string(), |text, (seen, meant)| text.replace(seen, meant))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_look_alike_have_one_skeleton() {
+        let skeleton = |text: &str| text.parse::<OrganizationSlug>().unwrap().skeleton();
+        for alike in ["micro-soft", "micr0s0ft", "rnicrosoft", "mlcro.soft", "m1crosoft"] {
+            assert_eq!(skeleton(alike), skeleton("microsoft"), "{alike}");
+        }
+        assert_ne!(skeleton("acme"), skeleton("acne"));
+    }
 
     #[test]
     fn slugs_refuse_what_a_url_or_a_shell_would_change() {

@@ -6,6 +6,7 @@ pub mod disk;
 pub mod door;
 pub mod postgres;
 pub mod s3;
+pub mod smtp;
 mod wait;
 
 pub use wait::{wait_until, wait_until_async};

@@ -5,6 +5,8 @@ import { createContext, useContext } from 'react';
 import { AccountService } from '../gen/aloft/v1/accounts_pb.js';
 import { AppService } from '../gen/aloft/v1/apps_pb.js';
 import { ChannelService } from '../gen/aloft/v1/channels_pb.js';
+import { OrganizationService } from '../gen/aloft/v1/organizations_pb.js';
+import { PersonService, SignInService } from '../gen/aloft/v1/people_pb.js';
 import { ReleaseService } from '../gen/aloft/v1/releases_pb.js';
 import { UploadService } from '../gen/aloft/v1/uploads_pb.js';
 import type { Session } from '../session.js';
@@ -14,15 +16,24 @@ const CALL_TIMEOUT_MS = 35_000;
 
 export interface Clients {
   account: Client<typeof AccountService>;
+  signIn: Client<typeof SignInService>;
+  person: Client<typeof PersonService>;
+  organizations: Client<typeof OrganizationService>;
   apps: Client<typeof AppService>;
   channels: Client<typeof ChannelService>;
   releases: Client<typeof ReleaseService>;
   uploads: Client<typeof UploadService>;
 }
 
-function authorize(apiKey: string): Interceptor {
+/** A person's cookie goes by itself, to the server that the page came from. */
+function authorize({ apiKey, organization }: Session): Interceptor {
   return (next) => (request) => {
-    request.header.set('authorization', `Bearer ${apiKey}`);
+    if (apiKey !== undefined) {
+      request.header.set('authorization', `Bearer ${apiKey}`);
+    }
+    if (organization !== undefined) {
+      request.header.set('aloft-organization', organization);
+    }
     return next(request);
   };
 }
@@ -32,7 +43,7 @@ function transportOf(session: Session): Transport {
     baseUrl: session.origin,
     useBinaryFormat: true,
     defaultTimeoutMs: CALL_TIMEOUT_MS,
-    interceptors: [authorize(session.apiKey)],
+    interceptors: [authorize(session)],
   });
 }
 
@@ -40,6 +51,9 @@ export function createClients(session: Session): Clients {
   const transport = transportOf(session);
   return {
     account: createClient(AccountService, transport),
+    signIn: createClient(SignInService, transport),
+    person: createClient(PersonService, transport),
+    organizations: createClient(OrganizationService, transport),
     apps: createClient(AppService, transport),
     channels: createClient(ChannelService, transport),
     releases: createClient(ReleaseService, transport),

@@ -22,6 +22,28 @@ const PAGE_SIZE_MAX = 1_000;
 export const callerQuery = (clients: Clients) =>
   queryOptions({ queryKey: ['caller'], queryFn: ({ signal }) => clients.account.getCaller({}, { signal }), staleTime: 60_000 });
 
+export const personQuery = (clients: Clients) =>
+  queryOptions({ queryKey: ['person'], queryFn: async ({ signal }) => (await clients.person.getPerson({}, { signal })).person });
+
+export const sessionsQuery = (clients: Clients) =>
+  queryOptions({ queryKey: ['sessions'], queryFn: async ({ signal }) => (await clients.person.listSessions({}, { signal })).sessions });
+
+export const membersQuery = (clients: Clients) =>
+  queryOptions({
+    queryKey: ['members'],
+    queryFn: ({ signal }) =>
+      everyPage(async (pageToken) => {
+        const page = await clients.organizations.listMembers({ pageSize: PAGE_SIZE_MAX, pageToken }, { signal });
+        return [page.members, page.nextPageToken];
+      }),
+  });
+
+export const invitationsQuery = (clients: Clients) =>
+  queryOptions({
+    queryKey: ['invitations'],
+    queryFn: async ({ signal }) => (await clients.organizations.listInvitations({}, { signal })).invitations,
+  });
+
 export const appsQuery = (clients: Clients) =>
   queryOptions({
     queryKey: ['apps'],

@@ -1,10 +1,10 @@
 // This file's job is to frame every screen of somebody who is signed in: where they are, who they are.
-import { useQuery } from '@tanstack/react-query';
+import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link, useParams } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { useClients } from '../api/clients.js';
 import { callerQuery } from '../api/queries.js';
-import { useSessionStore } from '../session.js';
+import { useSession, useSessionStore } from '../session.js';
 import { useTheme } from '../theme.js';
 import { ChevronIcon, Mark, ThemeIcon } from './icons.js';
 
@@ -58,19 +58,31 @@ function Crumbs() {
 
 function Who() {
   const sessions = useSessionStore();
-  const { data } = useQuery(callerQuery(useClients()));
+  const clients = useClients();
+  const session = useSession();
+  const { data } = useQuery(callerQuery(clients));
+  const isPerson = session?.apiKey === undefined;
+  const signOut = useMutation({ mutationFn: () => clients.person.signOut({}), retry: false, onSettled: () => sessions.end() });
   const [theme, turnTheme] = useTheme();
   return (
     <div className="who">
       {data && (
-        <p className="who-name" title={`Key ${data.credential}… · server ${data.serverVersion}`}>
+        <p className="who-name" title={`${data.credential} · server ${data.serverVersion}`}>
           <span>{data.organizationName}</span> <span className="muted">{data.role}</span>
         </p>
+      )}
+      <Link to="/members" className="crumb">
+        Members
+      </Link>
+      {isPerson && (
+        <Link to="/account" className="crumb">
+          Account
+        </Link>
       )}
       <button type="button" className="button-icon" onClick={turnTheme} aria-label={`Colours: ${theme}. Change`} title={`Colours: ${theme}`}>
         <ThemeIcon />
       </button>
-      <button type="button" className="button button-quiet" onClick={() => sessions.end()}>
+      <button type="button" className="button button-quiet" onClick={() => (isPerson ? signOut.mutate() : sessions.end())}>
         Sign out
       </button>
     </div>

@@ -1,4 +1,4 @@
-// This file's job is to sign somebody in with an API key.
+// This file's job is to sign somebody in: with an e-mail address and a password, or with an API key.
 import { Code, ConnectError } from '@connectrpc/connect';
 import { useMutation } from '@tanstack/react-query';
 import { Navigate, getRouteApi, useRouter } from '@tanstack/react-router';
@@ -7,9 +7,11 @@ import { createClients } from '../api/clients.js';
 import { TextField } from '../parts/Field.js';
 import { Notice } from '../parts/Notice.js';
 import { Mark } from '../parts/icons.js';
-import { type Session, isExposed, parseOrigin, useSession, useSessionStore } from '../session.js';
+import { type Session, isExposed, parseOrigin, personSession, useSession, useSessionStore } from '../session.js';
 
 const route = getRouteApi('/sign-in');
+
+type Way = 'password' | 'forgotten' | 'key';
 
 async function checkKey(session: Session): Promise<Session> {
   await createClients(session).account.getCaller({});
@@ -19,6 +21,10 @@ async function checkKey(session: Session): Promise<Session> {
 export function SignInScreen() {
   const session = useSession();
   const { next } = route.useSearch();
+  const [way, setWay] = useState<Way>('password');
+  useEffect(() => {
+    document.title = 'Sign in · Aloft';
+  }, []);
   if (session) {
     return <Leave to={next} />;
   }
@@ -27,13 +33,25 @@ export function SignInScreen() {
       <div className="sign-in-card">
         <Mark />
         <h1>Sign in to Aloft</h1>
-        <SignInForm />
+        <WhyEnded />
+        {way === 'password' && <PasswordForm />}
+        {way === 'forgotten' && <ForgottenForm />}
+        {way === 'key' && <KeyForm />}
         <p className="hint">
-          For now the dashboard signs in with an API key. Accounts with passwords come later. The key stays in this browser tab and is
-          forgotten when you close it or sign out.
+          {way !== 'password' && <WayButton onClick={() => setWay('password')}>Use a password</WayButton>}
+          {way !== 'forgotten' && <WayButton onClick={() => setWay('forgotten')}>Forgot the password?</WayButton>}
+          {way !== 'key' && <WayButton onClick={() => setWay('key')}>Use an API key</WayButton>}
         </p>
       </div>
     </main>
+  );
+}
+
+function WayButton({ onClick, children }: { onClick: () => void; children: string }) {
+  return (
+    <button type="button" className="button button-quiet" onClick={onClick}>
+      {children}
+    </button>
   );
 }
 
@@ -47,21 +65,75 @@ function Leave({ to }: { to: string | undefined }) {
   return to === undefined ? <Navigate to="/" replace /> : null;
 }
 
-function SignInForm() {
+function WhyEnded() {
+  const why = useSessionStore().endedBecause();
+  return why === undefined ? null : <Notice error={new ConnectError(why, Code.Unauthenticated)} />;
+}
+
+function PasswordForm() {
+  const sessions = useSessionStore();
+  const [email, setEmail] = useState('');
+  const [password, setPassword] = useState('');
+  const signIn = useMutation({
+    mutationFn: async () => (await createClients(personSession()).signIn.signIn({ email, password })).person,
+    retry: false,
+    onSuccess: (person) => sessions.begin(personSession(person?.memberships[0]?.organizationSlug)),
+  });
+  return (
+    <form
+      className="stack"
+      onSubmit={(event) => {
+        event.preventDefault();
+        signIn.mutate();
+      }}
+    >
+      <TextField label="E-mail" type="email" autoComplete="username" required autoFocus value={email} onChange={(event) => setEmail(event.target.value)} />
+      <TextField label="Password" type="password" autoComplete="current-password" required value={password} onChange={(event) => setPassword(event.target.value)} />
+      {signIn.error && <Notice error={signIn.error} />}
+      <button type="submit" className="button button-primary button-wide" disabled={signIn.isPending}>
+        {signIn.isPending ? 'Checking…' : 'Sign in'}
+      </button>
+    </form>
+  );
+}
+
+function ForgottenForm() {
+  const [email, setEmail] = useState('');
+  const ask = useMutation({
+    mutationFn: () => createClients(personSession()).signIn.requestPasswordReset({ email }),
+    retry: false,
+  });
+  if (ask.isSuccess) {
+    return <p role="status">If there is an account for {email}, a mail with a link that sets a new password is on its way.</p>;
+  }
+  return (
+    <form
+      className="stack"
+      onSubmit={(event) => {
+        event.preventDefault();
+        ask.mutate();
+      }}
+    >
+      <TextField label="E-mail" type="email" autoComplete="username" required autoFocus value={email} onChange={(event) => setEmail(event.target.value)} />
+      {ask.error && <Notice error={ask.error} />}
+      <button type="submit" className="button button-primary button-wide" disabled={ask.isPending}>
+        Send the link
+      </button>
+    </form>
+  );
+}
+
+function KeyForm() {
   const sessions = useSessionStore();
   const [server, setServer] = useState(window.location.origin);
   const [apiKey, setApiKey] = useState('');
   const parsed = parseOrigin(server);
   const check = useMutation({ mutationFn: checkKey, retry: false, onSuccess: (session) => sessions.begin(session) });
-  const why = sessions.endedBecause();
   const submit = (): void => {
     if (parsed.origin !== undefined) {
       check.mutate({ origin: parsed.origin, apiKey: apiKey.trim() });
     }
   };
-  useEffect(() => {
-    document.title = 'Sign in · Aloft';
-  }, []);
   return (
     <form
       className="stack"
@@ -70,7 +142,6 @@ function SignInForm() {
         submit();
       }}
     >
-      {why !== undefined && !check.error && <Notice error={new ConnectError(why, Code.Unauthenticated)} />}
       <TextField
         label="Server"
         inputMode="url"
@@ -88,7 +159,7 @@ function SignInForm() {
         placeholder="cp_live_…"
         value={apiKey}
         onChange={(event) => setApiKey(event.target.value)}
-        hint="Printed once when the server first started."
+        hint="Kept in this browser tab only, and forgotten when you close it or sign out."
       />
       {check.error && <Notice error={check.error} />}
       <button type="submit" className="button button-primary button-wide" disabled={check.isPending}>

@@ -130,10 +130,17 @@ impl Rig {
         Self { folder, db, database_url, store, store_config, scope, app, clock, s3, _database: database }
     }
 
+    /// Where mails are written.
+    pub fn mail_folder(&self) -> PathBuf {
+        self.folder.path().join("mail")
+    }
+
     /// The defaults, with a spool folder of the test's own and the given changes.
     pub fn config(&self, changes: &[(&str, &str)]) -> Config {
         let spool = self.folder.path().join("spool").display().to_string();
-        let all = [&[("ALOFT_WORKER__SPOOL_FOLDER", spool.as_str())], changes].concat();
+        let mail = self.mail_folder().display().to_string();
+        let own = [("ALOFT_WORKER__SPOOL_FOLDER", spool.as_str()), ("ALOFT_WORKER__MAIL_FOLDER", mail.as_str())];
+        let all = [&own, changes].concat();
         let variables = all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let loaded =
             runtime::config::load::<Whole>(&[Config::DEFAULTS], None, variables.collect::<Vec<_>>().into_iter());

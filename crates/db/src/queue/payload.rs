@@ -9,6 +9,7 @@ pub(crate) fn encode(work: &Job) -> String {
     match work {
         Job::ProcessUpload { upload } => json!({ "upload": upload.as_str() }),
         Job::MakeDelta { from, to } => json!({ "from": from.as_str(), "to": to.as_str() }),
+        Job::SendMail { mail } => json!({ "mail": mail.as_str() }),
     }
     .to_string()
 }
@@ -18,6 +19,7 @@ pub(crate) fn subject(work: &Job) -> String {
     match work {
         Job::ProcessUpload { upload } => upload.to_string(),
         Job::MakeDelta { to, .. } => to.to_string(),
+        Job::SendMail { mail } => mail.to_string(),
     }
 }
 
@@ -28,6 +30,7 @@ pub(crate) fn decode(kind: JobKind, payload: &str) -> Result<Job> {
     Ok(match kind {
         JobKind::ProcessUpload => Job::ProcessUpload { upload: text("upload").parse()? },
         JobKind::MakeDelta => Job::MakeDelta { from: text("from").parse()?, to: text("to").parse()? },
+        JobKind::SendMail => Job::SendMail { mail: text("mail").parse()? },
     })
 }
 
@@ -35,7 +38,7 @@ pub(crate) fn decode(kind: JobKind, payload: &str) -> Result<Job> {
 mod tests {
     use super::*;
     use domain::Timestamp;
-    use domain::id::{BundleId, UploadId};
+    use domain::id::{BundleId, MailId, UploadId};
 
     #[test]
     fn every_kind_of_job_survives_storage() {
@@ -43,6 +46,7 @@ mod tests {
         let works = [
             Job::ProcessUpload { upload: UploadId::from_parts(now, [1; 10]) },
             Job::MakeDelta { from: BundleId::from_parts(now, [2; 10]), to: BundleId::from_parts(now, [3; 10]) },
+            Job::SendMail { mail: MailId::from_parts(now, [4; 10]) },
         ];
         for work in works {
             assert_eq!(decode(work.kind(), &encode(&work)).unwrap(), work);

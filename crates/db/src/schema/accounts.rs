@@ -9,6 +9,7 @@ diesel::table! {
         suspended -> Bool,
         plan -> Text,
         devices_blocked -> Bool,
+        slug_skeleton -> Text,
         #[sql_name = "created_at_us"]
         created_at -> BigInt,
     }
@@ -19,6 +20,9 @@ diesel::table! {
         id -> Text,
         email -> Text,
         name -> Text,
+        password_hash -> Nullable<Text>,
+        #[sql_name = "email_verified_at_us"]
+        email_verified_at -> Nullable<BigInt>,
         #[sql_name = "created_at_us"]
         created_at -> BigInt,
     }

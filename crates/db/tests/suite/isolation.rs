@@ -49,6 +49,8 @@ fn naming_writes() -> Vec<(&'static str, Probe)> {
     probes![
         "api_keys::expire" => |tx, s, t| db::api_keys::expire(tx, s, &t.api_key.id, START, START),
         "api_keys::revoke" => |tx, s, t| db::api_keys::revoke(tx, s, &t.api_key.id, START),
+        "members::set_role" => |tx, s, t| db::members::set_role(tx, s, &t.member.account, db::Role::Viewer),
+        "members::delete" => |tx, s, t| db::members::delete(tx, s, &t.member.account),
         "apps::insert" => |tx, s, t| db::apps::insert(tx, s, &t.app),
         "apps::apply" => |tx, s, t| db::apps::apply(tx, s, &t.app.id, 1, &Default::default(), START),
         "apps::delete" => |tx, s, t| db::apps::delete(tx, s, &t.app.id, None, START),
@@ -95,7 +97,7 @@ fn searching(tx: &mut Tx<'_>, s: &Scope, t: &Tenant) -> Result<Vec<(&'static str
         ("apps::find_by_slug", db::apps::find_by_slug(tx, s, &t.app.slug)?.is_some()),
         ("apps::list", !db::apps::list(tx, s, None, 10)?.is_empty()),
         ("api_keys::list", !db::api_keys::list(tx, s, None, 10)?.is_empty()),
-        ("members::list", !db::members::list(tx, s)?.is_empty()),
+        ("members::list", !db::members::list(tx, s, None, 10)?.is_empty()),
         ("channels::find_by_name", db::channels::find_by_name(tx, s, &t.app.id, &t.channel.name)?.is_some()),
         (
             "binaries::find_by_version",
@@ -114,6 +116,8 @@ fn searching(tx: &mut Tx<'_>, s: &Scope, t: &Tenant) -> Result<Vec<(&'static str
         ("blobs::get", db::blobs::get(tx, s, &new).is_ok()),
         ("releases::find_by_seq", db::releases::find_by_seq(tx, s, &t.channel.id, 1)?.is_some()),
         ("releases::find_latest", db::releases::find_latest(tx, s, &t.channel.id, Platform::Ios)?.is_some()),
+        ("members::find", db::members::find(tx, s, &t.member.account)?.is_some()),
+        ("members::count_owners", db::members::count_owners(tx, s)? > 0),
         ("audit::list", !db::audit::list(tx, s, None, 10)?.is_empty()),
         ("queue::find", queue::find(tx, s, &work)?.is_some()),
     ])

@@ -133,8 +133,10 @@ impl Tenant {
                 db::organizations::insert(tx, &t.organization)?;
                 let account = Account {
                     id: t.member.account.clone(),
-                    email: format!("{}@example.org", t.organization.slug),
+                    email: format!("{}@example.org", t.organization.slug).parse().unwrap(),
                     name: "A Person".into(),
+                    password_hash: None,
+                    email_verified_at: None,
                     created_at: START,
                 };
                 db::accounts::insert(tx, &account)?;

@@ -1,0 +1,114 @@
+//! This file's job is to name what people can do before and after they sign in, and what they share.
+
+mod mails;
+mod password;
+mod sessions;
+mod sign_in;
+mod sign_up;
+
+pub use mails::queue as queue_mail;
+pub use password::{change_password, invite_first_owner, request_reset, reset};
+pub use sessions::{list, revoke, sign_out};
+pub use sign_in::{NewSession, sign_in};
+pub use sign_up::{SignUpForm, complete, sign_up};
+
+use crate::auth::throttle::{self, Allowance, Throttle};
+use crate::config::SignUp;
+use crate::error::{Error, Result};
+use db::MailKind;
+use domain::{EmailAddress, ErrorKind, Timestamp};
+use proto::v1::Reason;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Fits any list and any dialogue.
+const NAME_MAX_BYTES: usize = 128;
+/// One person who has forgotten which password it was, from one place.
+const TRIES_OF_ONE: Allowance = Allowance { tries: 10, window: Duration::from_secs(15 * 60) };
+/// All places together for one address: nobody can lock a person out with less than a botnet.
+const TRIES_AT_ADDRESS: Allowance = Allowance { tries: 100, window: Duration::from_secs(15 * 60) };
+/// An office behind one address.
+const TRIES_FROM_NETWORK: Allowance = Allowance { tries: 100, window: Duration::from_secs(15 * 60) };
+/// Mails of one kind that one network can cause; each address gets few of them anyway.
+const MAILS_FROM_NETWORK: Allowance = Allowance { tries: 100, window: Duration::from_secs(60 * 60) };
+
+/// Who may come in how often, and whether new people may.
+pub struct Door {
+    sign_up: SignUp,
+    of_one: Throttle,
+    at_address: Throttle,
+    from_network: Throttle,
+    mails: Throttle,
+}
+
+impl Door {
+    /// Makes a door that nobody has tried yet.
+    #[must_use]
+    pub fn new(sign_up: SignUp) -> Self {
+        Self {
+            sign_up,
+            of_one: Throttle::new(TRIES_OF_ONE),
+            at_address: Throttle::new(TRIES_AT_ADDRESS),
+            from_network: Throttle::new(TRIES_FROM_NETWORK),
+            mails: Throttle::new(MAILS_FROM_NETWORK),
+        }
+    }
+
+    /// Counts a try to prove who somebody is. The answer does not depend on whether there is such an account.
+    ///
+    /// # Errors
+    /// Resource exhausted when there were too many.
+    pub fn try_secret(&self, email: &EmailAddress, peer: Option<IpAddr>, now: Timestamp) -> Result<()> {
+        let network = network(peer);
+        self.from_network.take(&network, now)?;
+        self.at_address.take(email.as_str(), now)?;
+        self.of_one.take(&format!("{email} {network}"), now)
+    }
+
+    /// Forgets the tries of somebody who got in. The network's are kept: its owner may own one account and try others.
+    pub fn entered(&self, email: &EmailAddress, peer: Option<IpAddr>) {
+        self.of_one.forget(&format!("{email} {}", network(peer)));
+    }
+
+    /// Counts a request for a mail.
+    ///
+    /// # Errors
+    /// Resource exhausted when there were too many.
+    pub fn try_mail(&self, kind: MailKind, peer: Option<IpAddr>, now: Timestamp) -> Result<()> {
+        self.mails.take(&format!("{kind} {}", network(peer)), now)
+    }
+}
+
+/// Calls inside the process share one count.
+fn network(peer: Option<IpAddr>) -> String {
+    peer.map_or_else(|| "inside".to_owned(), throttle::block)
+}
+
+/// Reads an e-mail address.
+///
+/// # Errors
+/// Invalid argument that names `field`.
+pub fn email(field: &'static str, text: &str) -> Result<EmailAddress> {
+    text.parse().map_err(Error::in_field(field))
+}
+
+/// Reads a name for people.
+///
+/// # Errors
+/// Invalid argument that names `field`.
+pub fn display_name(field: &'static str, text: &str) -> Result<String> {
+    let text = text.trim();
+    let fits = !text.is_empty() && text.len() <= NAME_MAX_BYTES && !text.chars().any(char::is_control);
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err(Error::field(field, "must be 1 to 128 bytes without control characters"))
+    }
+}
+
+/// The token of a mail's link does not work, for whatever cause.
+#[must_use]
+pub fn link_invalid() -> Error {
+    let message = "the link is wrong, was used already, or has expired: ask for a new mail";
+    Error::refused(ErrorKind::FailedPrecondition, Reason::LinkInvalid, message)
+}

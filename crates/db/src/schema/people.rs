@@ -1,0 +1,53 @@
+//! This file's job is to describe the tables of signed-in people and of mails to Diesel.
+
+diesel::table! {
+    session (id) {
+        id -> Text,
+        account -> Text,
+        token_hash -> Binary,
+        kind -> Text,
+        organization -> Nullable<Text>,
+        client -> Text,
+        address -> Text,
+        #[sql_name = "created_at_us"]
+        created_at -> BigInt,
+        #[sql_name = "refreshed_at_us"]
+        refreshed_at -> BigInt,
+        #[sql_name = "expires_at_us"]
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    mail (id) {
+        id -> Text,
+        kind -> Text,
+        address -> Text,
+        account -> Nullable<Text>,
+        token_hash -> Nullable<Binary>,
+        detail -> Text,
+        #[sql_name = "created_at_us"]
+        created_at -> BigInt,
+        #[sql_name = "expires_at_us"]
+        expires_at -> BigInt,
+        #[sql_name = "sent_at_us"]
+        sent_at -> Nullable<BigInt>,
+        #[sql_name = "used_at_us"]
+        used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    invitation (id) {
+        id -> Text,
+        organization -> Text,
+        email -> Text,
+        role -> Text,
+        invited_by -> Text,
+        mail -> Text,
+        #[sql_name = "created_at_us"]
+        created_at -> BigInt,
+        #[sql_name = "expires_at_us"]
+        expires_at -> BigInt,
+    }
+}
