@@ -80,7 +80,7 @@ async fn a_limited_key_reaches_its_apps_and_actions_only(rig: Rig) {
         ..create("ci", "admin")
     };
     let (key, secret) = make(&rig, &rig.key, request).await;
-    assert_eq!(key.apps, [shop.app_id.clone()]);
+    assert_eq!(key.apps, [shop.app_id.as_str()]);
     let listed = rig.apps().list_apps(with(&secret, v1::ListAppsRequest::default())).await.unwrap().into_inner();
     assert_eq!(listed.apps.iter().map(|app| app.slug.as_str()).collect::<Vec<_>>(), ["shop"]);
     let foreign = rig.apps().get_app(with(&secret, v1::GetAppRequest { name: other.name.clone() })).await.unwrap_err();
