@@ -13,6 +13,8 @@ use url::Url;
 
 /// Shorter secrets can be guessed.
 const SECRET_MIN_CHARACTERS: usize = 32;
+/// What bcrypt takes at the least, and what makes a key cost five seconds.
+const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=16;
 /// A change must reach every replica within a second.
 const POLL_MAX_MS: u64 = 1_000;
 
@@ -34,6 +36,8 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Protects stored API keys and page tokens.
     pub pepper: Secret,
+    /// bcrypt's cost for new API keys: 2 to this power rounds.
+    pub bcrypt_cost: u32,
     /// The secret with which edges enrol.
     pub edge_token: Secret,
     /// The secret with which whoever runs the installation calls; empty for none.
@@ -79,6 +83,7 @@ impl Validate for Config {
     fn validate(&self, problems: &mut Problems) {
         let long_enough = |secret: &Secret| secret.expose_secret().chars().count() >= SECRET_MIN_CHARACTERS;
         problems.require(long_enough(&self.pepper), "control_plane.pepper", "must have at least 32 characters");
+        problems.require(BCRYPT_COSTS.contains(&self.bcrypt_cost), "control_plane.bcrypt_cost", "must be 4 to 16");
         problems.require(long_enough(&self.edge_token), "control_plane.edge_token", "must have at least 32 characters");
         let operator_fits = self.operator_token.expose_secret().is_empty() || long_enough(&self.operator_token);
         problems.require(operator_fits, "control_plane.operator_token", "must be empty or have at least 32 characters");

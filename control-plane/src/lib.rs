@@ -109,7 +109,7 @@ impl ControlPlane {
         let policies = Policies::read(proto::FILE_DESCRIPTOR_SET)
             .map_err(|cause| Error::Broken { what: "the contract's policies cannot be read", cause: cause.into() })?;
         let sessions = Sessions::new(db.clone(), clock.clone(), context.site.clone());
-        let hasher = Hasher::new(&config.pepper);
+        let hasher = Hasher::new(&config.pepper, config.bcrypt_cost);
         let verifier = Arc::new(Verifier::new(db.clone(), clock, hasher.clone()));
         let tokens = Tokens { edge: SharedToken::new(&config.edge_token), operator: config.operator_token() };
         let limiter = Limiter::new(db.clone());

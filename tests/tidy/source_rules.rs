@@ -39,7 +39,8 @@ pub fn vague_name(path: &str) -> Vec<Finding> {
 pub fn prints(file: &RustFile<'_>) -> Vec<Finding> {
     // The entrances of programs: some tools' own, and the one that all roles share.
     let entrances = ["src/main.rs", "build.rs", "crates/runtime/src/process.rs"];
-    let is_entrance = entrances.iter().any(|entrance| file.path.ends_with(entrance));
+    let is_entrance =
+        entrances.iter().any(|entrance| file.path.ends_with(entrance)) || file.path.contains("/examples/");
     if is_entrance || PRINTING.iter().any(|prefix| file.path.starts_with(prefix)) {
         return Vec::new();
     }
@@ -101,6 +102,7 @@ mod tests {
             assert_eq!(count(prints, "cli/src/main.rs", line), 0, "{line}");
             assert_eq!(count(prints, "worker/src/main.rs", line), 0, "{line}");
             assert_eq!(count(prints, "worker/tests/jobs.rs", line), 0, "{line}");
+            assert_eq!(count(prints, "worker/examples/cost.rs", line), 0, "{line}");
         }
         assert_eq!(count(prints, "worker/src/lib.rs", "// println!(\"x\")\nmy_println!(\"x\");"), 0);
     }

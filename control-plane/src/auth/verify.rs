@@ -22,8 +22,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-/// bcrypt's cost; about 0.3 s on one core.
-pub const BCRYPT_COST: u32 = 12;
 /// The net below the change feed: nothing is believed longer than this without asking again.
 pub const VERIFIED_FOR: Duration = Duration::from_secs(60);
 /// Keys in memory; 400 bytes each.
@@ -71,17 +69,19 @@ pub struct Verifier {
 #[derive(Clone)]
 pub struct Hasher {
     pepper: hmac::Key,
+    cost: u32,
     waiting: Arc<Semaphore>,
     slots: Arc<Semaphore>,
 }
 
 impl Hasher {
-    /// Makes a hasher; keys hashed under one pepper are verified under the same one only.
+    /// Makes a hasher; keys hashed under one pepper are verified under the same one only. The cost is that of new keys.
     #[must_use]
-    pub fn new(pepper: &Secret) -> Self {
+    pub fn new(pepper: &Secret, cost: u32) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             pepper: pepper_key(pepper),
+            cost,
             waiting: Arc::new(Semaphore::new(WAITING_MAX)),
             // One core stays free for everybody whose key is known already.
             slots: Arc::new(Semaphore::new(cores.saturating_sub(1).max(1))),
@@ -93,8 +93,8 @@ impl Hasher {
     /// # Errors
     /// Unavailable when too many keys wait.
     pub async fn hash(&self, key: &ApiKey) -> Result<String> {
-        let digest = peppered(&self.pepper, key);
-        let hashed = self.run(move || bcrypt::hash(digest, BCRYPT_COST)).await?;
+        let (digest, cost) = (peppered(&self.pepper, key), self.cost);
+        let hashed = self.run(move || bcrypt::hash(digest, cost)).await?;
         hashed.map_err(|cause| Error::Broken { what: "a key could not be hashed", cause: cause.into() })
     }
 

@@ -28,6 +28,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub const EDGE_TOKEN: &str = "edge-token-edge-token-edge-token-";
 /// The operator's token.
 pub const OPERATOR_TOKEN: &str = "operator-token-operator-token-oper";
+/// The least: the tests are about who may do what.
+const BCRYPT_COST: u32 = 4;
 const PEPPER: &str = "pepper-pepper-pepper-pepper-pepper";
 
 /// Which database a test runs on.
@@ -85,6 +87,7 @@ pub fn config() -> Config {
     Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         pepper: Secret::from(PEPPER),
+        bcrypt_cost: BCRYPT_COST,
         edge_token: Secret::from(EDGE_TOKEN),
         operator_token: Secret::from(OPERATOR_TOKEN),
         upload_max_bytes: 16 << 20,
@@ -201,7 +204,7 @@ impl Rig {
         change: &dyn Fn(&mut db::api_keys::ApiKey),
     ) -> (String, ApiKeyId) {
         let key = ApiKey::generate(environment);
-        let stored = Hasher::new(&Secret::from(PEPPER)).hash(&key).await;
+        let stored = Hasher::new(&Secret::from(PEPPER), BCRYPT_COST).hash(&key).await;
         let mut row = db::api_keys::ApiKey {
             id: ApiKeyId::from_parts(now(), random::bytes()),
             organization: scope.organization().clone(),
