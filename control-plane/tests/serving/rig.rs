@@ -191,6 +191,11 @@ impl Rig {
         scope
     }
 
+    /// Counts the jobs that wait for a worker.
+    pub async fn ready_jobs(&self) -> u64 {
+        self.db.read(db::queue::stats).await.unwrap().iter().map(|tier| tier.ready).sum()
+    }
+
     /// Makes a live key of an organization.
     pub async fn key(&self, scope: &Scope, role: Role) -> (String, ApiKeyId) {
         self.issue(scope, Environment::Live, &|row| row.role = role).await
