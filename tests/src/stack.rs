@@ -106,6 +106,7 @@ impl Stack {
         let cli = Cli::new(server(control_plane_port), first_key(&control_plane));
         let mut worker = Process::new("aloft-worker", folder.path(), &settings(&behind.common()));
         worker.set("ALOFT_WORKER__SPOOL_FOLDER", &folder.path().join("spool").display().to_string());
+        worker.set("ALOFT_WORKER__MAIL_FOLDER", &folder.path().join("mail").display().to_string());
         worker.start();
         let mut edge = edge(&behind, folder.path(), control_plane_port, edge_port);
         edge.start();
