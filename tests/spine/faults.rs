@@ -16,6 +16,9 @@ const FAILPOINTS: &str = "ALOFT_FAILPOINTS";
 const PROCESSING_DEADLINE: Duration = Duration::from_secs(120);
 /// A change to the channel that the database must take, once a round.
 const CUTS: u64 = 5;
+/// The server's own work may meet the cut before a command does, and then the command finds a good connection: without the guard, the
+/// cuts go on until one is noticed.
+const CONTROL_CUTS_MAX: u64 = 200;
 
 fn version(dice: &mut Dice) -> &'static str {
     ["v1", "v2", "v3", "v4"][dice.below(4) as usize]
@@ -178,16 +181,20 @@ async fn cut_connections_to_the_database_are_not_noticed() {
             world.stack.restart_control_plane();
         }
         let mut harm = Harm::default();
-        for cut in 0..CUTS {
+        let cuts = if guard == Guard::Broken { CONTROL_CUTS_MAX } else { CUTS };
+        for cut in 0..cuts {
+            if guard == Guard::Broken && harm != Harm::default() {
+                break;
+            }
             world.stack.kill_database_connections();
             let notes = format!("after cut {cut}");
             let update =
                 ["releases", "update", "v1", "--app", "trailhead", "--channel", "production", "--notes", &notes];
             let ended = world.cli().run(&update);
             harm.lost += u64::from(ended.code != 0 || !ended.json.to_string().contains(&notes));
+            let refused = world.stack.control_plane.as_ref().unwrap().log().matches("could not be served").count();
+            harm.wrong = refused as u64;
         }
-        let refused = world.stack.control_plane.as_ref().unwrap().log().matches("could not be served").count();
-        harm.wrong += refused as u64;
         if guard == Guard::Stands {
             let device = world.device().await;
             check_until(&device, |checked| checked.page.update.is_some()).await;
