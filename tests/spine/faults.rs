@@ -14,7 +14,7 @@ use tests::stack::Stack;
 const FAILPOINTS: &str = "ALOFT_FAILPOINTS";
 /// Longer than a lease of the worker and a retry of its job, on a loaded machine.
 const PROCESSING_DEADLINE: Duration = Duration::from_secs(120);
-/// A change to the channel that the database must take, once a round.
+/// Cuts in a round; after each, the database must take a change to the channel.
 const CUTS: u64 = 5;
 /// The server's own work may meet the cut before a command does, and then the command finds a good connection: without the guard, the
 /// cuts go on until one is noticed.

@@ -31,8 +31,8 @@ export class Downloads {
   async get(wanted: Wanted, to: string): Promise<void> {
     const part = `${PARTS}/${wanted.sha256}`;
     const pieceBytes = wanted.chunks?.sizeBytes ?? PIECE_BYTES;
-    const hasher = this.makeHasher();
-    let offset = await this.#resume(wanted, part, pieceBytes, hasher);
+    const { offset: there, hasher } = await this.#resume(wanted, part, pieceBytes);
+    let offset = there;
     if (wanted.sizeBytes === 0) {
       await this.storage.write(part, new Uint8Array(0));
     }
@@ -53,29 +53,23 @@ export class Downloads {
     await this.storage.move(part, to);
   }
 
-  /** Hashes what is there of an earlier attempt; begins anew when it is of no use. Answers how much that is. */
-  async #resume(wanted: Wanted, part: string, pieceBytes: number, hasher: Hasher): Promise<number> {
+  /** Hashes what is there of an earlier attempt; begins anew when it is of no use. */
+  async #resume(wanted: Wanted, part: string, pieceBytes: number): Promise<{ offset: number; hasher: Hasher }> {
     const there = (await this.storage.size(part)) ?? 0;
     // A write that was cut off leaves a broken piece at the end.
     const isWhole = there % pieceBytes === 0 || there === wanted.sizeBytes;
-    if (there > wanted.sizeBytes || !isWhole || !(await this.#areRight(wanted, part, there, pieceBytes))) {
-      await this.storage.remove(part);
-      return 0;
-    }
-    for (let offset = 0; offset < there; offset += pieceBytes) {
-      hasher.update(await this.storage.read(part, offset, Math.min(pieceBytes, there - offset)));
-    }
-    return there;
-  }
-
-  async #areRight(wanted: Wanted, part: string, there: number, pieceBytes: number): Promise<boolean> {
-    for (let offset = 0; wanted.chunks !== undefined && offset < there; offset += pieceBytes) {
+    let isRight = there <= wanted.sizeBytes && isWhole;
+    const hasher = this.makeHasher();
+    for (let offset = 0; isRight && offset < there; offset += pieceBytes) {
       const piece = await this.storage.read(part, offset, Math.min(pieceBytes, there - offset));
-      if (!this.#isRight(wanted, offset / pieceBytes, piece)) {
-        return false;
-      }
+      isRight = this.#isRight(wanted, offset / pieceBytes, piece);
+      hasher.update(piece);
     }
-    return true;
+    if (isRight) {
+      return { offset: there, hasher };
+    }
+    await this.storage.remove(part);
+    return { offset: 0, hasher: this.makeHasher() };
   }
 
   #isRight(wanted: Wanted, index: number, piece: Uint8Array): boolean {

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn never_one_more_than_the_limit_in_any_minute() {
+    fn at_most_one_more_than_the_limit_in_any_minute() {
         let mut counts = Counts::default();
         let admitted: Vec<Duration> =
             (0..6_000).map(|tenth| at(f64::from(tenth) / 10.0)).filter(|now| counts.take(*now, 50).admitted).collect();

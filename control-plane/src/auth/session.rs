@@ -1,7 +1,8 @@
 //! This file's job is to recognise people by the tokens of their sessions.
 //!
 //! A token is 256 random bits; the database has its SHA-256. A browser has it in a cookie, and its calls must come from a page of this
-//! site. `aloft login` has it in a file and sends it like a key; nothing but a person's program can do that, so no origin is asked for.
+//! site. A program of the person sends it like a key; no browser does that by itself, so no origin is asked for. Nothing issues sessions of
+//! that kind yet.
 
 use crate::auth::caller::{Actor, ActorKind};
 use crate::auth::site::Site;
