@@ -4,6 +4,7 @@ use crate::body::Body;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
+use runtime::random;
 use std::borrow::Cow;
 
 /// An answer that is not what was asked for: a status, a reason for programs and a text for people.
@@ -88,7 +89,7 @@ impl Refusal {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after_s {
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+            headers.insert(RETRY_AFTER, HeaderValue::from(spread(seconds)));
         }
         if let Some(allow) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
@@ -97,5 +98,29 @@ impl Refusal {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
+    }
+}
+
+/// A time between once and twice as long, so that those who were refused together do not come back together.
+fn spread(seconds: u32) -> u64 {
+    u64::from(seconds) + random::below(u64::from(seconds) + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_who_are_refused_together_come_back_at_different_times() {
+        const RETRY_AFTER_S: u32 = 1_000;
+        let times: Vec<u64> = (0..50)
+            .map(|_| {
+                let response = Refusal::unavailable("spool-broken", "", RETRY_AFTER_S).into_response();
+                response.headers()[RETRY_AFTER].to_str().unwrap().parse().unwrap()
+            })
+            .collect();
+        assert!(times.iter().all(|time| (1_000..=2_000).contains(time)), "{times:?}");
+        // 50 equal draws of 1,001 do not happen.
+        assert!(times.iter().any(|time| *time != times[0]), "{times:?}");
     }
 }
