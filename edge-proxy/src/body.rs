@@ -1,5 +1,6 @@
 //! This file's job is to be the body of every answer: bytes that are at hand, or pieces that are still being read.
 
+use crate::pace::Busy;
 use bytes::Bytes;
 use futures::stream::Stream;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
@@ -14,7 +15,7 @@ pub(crate) enum Body {
     /// Bytes at hand; empty at the end.
     Whole(Bytes),
     /// Pieces of together `left_bytes`. A stream that ends early or fails closes the connection, so a client sees it.
-    Pieces { pieces: Pieces, left_bytes: u64 },
+    Pieces { pieces: Pieces, left_bytes: u64, busy: Option<Busy> },
     /// No bytes, for an answer to HEAD that speaks of `size_bytes`.
     Described { size_bytes: u64 },
 }
@@ -25,7 +26,15 @@ impl Body {
     }
 
     pub(crate) fn pieces(size_bytes: u64, pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
-        Self::Pieces { pieces: Box::pin(pieces), left_bytes: size_bytes }
+        Self::Pieces { pieces: Box::pin(pieces), left_bytes: size_bytes, busy: None }
+    }
+
+    /// Keeps the connection busy for as long as pieces are still being read.
+    pub(crate) fn keep(&mut self, guard: Busy) {
+        match self {
+            Self::Pieces { busy, .. } => *busy = Some(guard),
+            Self::Whole(_) | Self::Described { .. } => drop(guard),
+        }
     }
 }
 
@@ -39,7 +48,7 @@ impl HttpBody for Body {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::Pieces { left_bytes: 0, .. } => Poll::Ready(None),
-            Self::Pieces { pieces, left_bytes } => match pieces.as_mut().poll_next(cx) {
+            Self::Pieces { pieces, left_bytes, .. } => match pieces.as_mut().poll_next(cx) {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(None) => Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into()))),
                 Poll::Ready(Some(piece)) => Poll::Ready(Some(piece.map(|bytes| {

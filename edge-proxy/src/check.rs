@@ -20,23 +20,47 @@ use std::sync::Arc;
 /// Devices are spread over this many answers that differ in when to ask again; the number multiplies the cache of answers.
 pub(crate) const CHECK_CLASSES: u32 = 8;
 
-/// Decides what the device gets. Everything is in memory, unless nobody asked for the channel before.
-pub(crate) async fn handle<B>(state: &State, request: &Request<B>) -> Result<Response<Body>, Refusal> {
+/// Decides what the device gets, from memory alone. `None` when nobody asked for the channel before: see [`handle_unknown`].
+pub(crate) fn handle<B>(state: &State, request: &Request<B>) -> Option<Result<Response<Body>, Refusal>> {
     let mut decoded = query::Decoded::default();
-    let query = Query::parse(request.uri().query().unwrap_or_default(), &mut decoded)?;
-    let claim = bearer(request.headers()).and_then(Claim::parse).ok_or_else(Refusal::unauthenticated)?;
-    if claim.app != query.app {
-        return Err(Refusal::unauthenticated());
-    }
-    let channel = match state.channels.find(query.app, query.channel) {
-        Some(channel) => channel,
-        None => state.channel(&query.key()?).await?,
+    let (query, claim) = match read(request, &mut decoded) {
+        Ok(read) => read,
+        Err(refusal) => return Some(Err(refusal)),
     };
-    if !channel.keys.verify(&claim) {
+    let channel = state.channels.find(query.app, query.channel)?;
+    Some(answer_from(state, &channel, &query, &claim, request.headers()))
+}
+
+/// Decides what the device gets from a channel that must be asked for first.
+pub(crate) async fn handle_unknown<B>(state: &State, request: &Request<B>) -> Result<Response<Body>, Refusal> {
+    let mut decoded = query::Decoded::default();
+    let (query, claim) = read(request, &mut decoded)?;
+    let channel = state.channel(&query.key()?).await?;
+    answer_from(state, &channel, &query, &claim, request.headers())
+}
+
+/// Reads what the device says, and the token, which must be for the same app. The token is not verified yet.
+fn read<'a, B>(
+    request: &'a Request<B>,
+    decoded: &'a mut query::Decoded<'a>,
+) -> Result<(Query<'a>, Claim<'a>), Refusal> {
+    let query = Query::parse(request.uri().query().unwrap_or_default(), decoded)?;
+    let claim = bearer(request.headers()).and_then(Claim::parse).ok_or_else(Refusal::unauthenticated)?;
+    if claim.app == query.app { Ok((query, claim)) } else { Err(Refusal::unauthenticated()) }
+}
+
+fn answer_from(
+    state: &State,
+    channel: &Channel,
+    query: &Query<'_>,
+    claim: &Claim<'_>,
+    headers: &HeaderMap,
+) -> Result<Response<Body>, Refusal> {
+    if !channel.keys.verify(claim) {
         return Err(Refusal::unauthenticated());
     }
-    let answer = decide_answer(state, &channel, &query, claim.device)?;
-    Ok(respond(&answer, request.headers()))
+    let answer = decide_answer(state, channel, query, claim.device)?;
+    Ok(respond(&answer, headers))
 }
 
 /// Returns the token of an `Authorization: Bearer …` header.
@@ -49,7 +73,7 @@ fn decide_answer(state: &State, channel: &Channel, query: &Query<'_>, device: &s
     let check = UpdateCheck {
         device: device.parse().map_err(|_| Refusal::unauthenticated())?,
         platform: query.platform,
-        binary_version: query.binary.map(|text| state.binary_version(text)).transpose()?,
+        binary_version: query.binary_version()?,
         runtime_version: query.runtime()?,
         current: query.current,
     };

@@ -22,6 +22,8 @@ pub struct Config {
     pub token: Secret,
     /// Connections of devices at once.
     pub connections_max: usize,
+    /// Connections at once from one IPv4 address or one IPv6 /64 network.
+    pub connections_per_address_max: usize,
     /// Channels that the edge follows at most.
     pub channels_max: usize,
     /// The shortest time after which devices ask again, in seconds.
@@ -57,6 +59,11 @@ impl Validate for Config {
         problems.require(
             (1..=1_000_000).contains(&self.connections_max),
             "edge.connections_max",
+            "must be 1 to 1000000",
+        );
+        problems.require(
+            (1..=1_000_000).contains(&self.connections_per_address_max),
+            "edge.connections_per_address_max",
             "must be 1 to 1000000",
         );
         problems.require((1..=100_000).contains(&self.channels_max), "edge.channels_max", "must be 1 to 100000");

@@ -4,6 +4,7 @@
 //! ([`check`]), serves bytes from its own disk ([`blobs`]) and hands in what devices report ([`telemetry`]). It keeps
 //! answering with everything behind it dead, also across its own restart.
 
+mod addresses;
 mod admin;
 mod blobs;
 mod body;
@@ -17,6 +18,7 @@ mod error;
 #[doc(hidden)]
 pub mod foreign;
 mod meters;
+mod pace;
 mod proxy;
 mod refusal;
 mod routes;

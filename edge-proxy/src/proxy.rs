@@ -3,6 +3,7 @@
 //! Pingora brings listeners, their life cycle, and a place for TLS and upgrades; its own HTTP/1 session costs a third more CPU for each
 //! request and has no deadline for headers.
 
+use crate::addresses::Addresses;
 use crate::serve;
 use crate::state::State;
 use async_trait::async_trait;
@@ -14,7 +15,7 @@ use pingora_core::server::{Fds, ShutdownWatch};
 use pingora_core::services::Service as _;
 use pingora_core::services::listening::Service;
 use runtime::shutdown::Stop;
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 use std::os::fd::IntoRawFd as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,25 +35,29 @@ struct App {
     state: Arc<State>,
     /// One permit for each connection.
     connections: Arc<Semaphore>,
+    addresses: Addresses,
 }
 
 #[async_trait]
 impl ServerApp for App {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let Ok(_permit) = self.connections.try_acquire() else {
+        let permit = self.connections.try_acquire();
+        let seat = address_of(&stream).map(|address| self.addresses.enter(address));
+        let (Ok(_permit), None | Some(Some(_))) = (permit, &seat) else {
             self.state.meters.connections_refused.inc();
             return None;
         };
         self.state.meters.connections.inc();
-        let mut shutdown = shutdown.clone();
-        let stop = async move {
-            // An error means that the service is gone, which means stop as well.
-            let _ = shutdown.wait_for(|stopped| *stopped).await;
-        };
-        serve::connection(self.state.clone(), stream, stop).await;
+        serve::connection(&self.state, stream, shutdown.clone()).await;
+        drop(seat);
         self.state.meters.connections.dec();
         None
     }
+}
+
+/// Returns where the client is. `None` when it is gone already.
+fn address_of(stream: &Stream) -> Option<IpAddr> {
+    Some(stream.get_socket_digest()?.peer_addr()?.as_inet()?.ip())
 }
 
 impl DevicePort {
@@ -61,7 +66,8 @@ impl DevicePort {
         let connections_max = self.state.config.connections_max;
         let connections = Arc::new(Semaphore::new(connections_max));
         let Ok(address) = self.listener.local_addr() else { return };
-        let app = App { state: self.state, connections: connections.clone() };
+        let addresses = Addresses::new(self.state.config.connections_per_address_max);
+        let app = App { state: self.state, connections: connections.clone(), addresses };
         let mut service = Service::new("devices".to_owned(), app);
         let address = address.to_string();
         // Hyper has its own buffers: Pingora's would cost 64 KiB for each connection and copy everything twice.

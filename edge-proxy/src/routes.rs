@@ -5,6 +5,7 @@ use crate::body::Body;
 use crate::check;
 use crate::devices::register;
 use crate::meters::Route;
+use crate::pace::Pace;
 use crate::refusal::Refusal;
 use crate::state::State;
 use crate::telemetry::intake;
@@ -12,6 +13,10 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 const UPDATES: &str = "/v1/updates";
 const REGISTER: &str = "/v1/devices/register";
@@ -21,16 +26,46 @@ const HEALTH: &str = "/healthz";
 const READ: &str = "GET, HEAD";
 const WRITE: &str = "POST";
 
+/// An answer, at once or later. Small, because hyper moves it for every request.
+pub(crate) enum Answering<'a> {
+    /// Most answers come from memory.
+    Now(Option<Response<Body>>),
+    /// The answer needs a body, a disk or the control plane.
+    Later(Pin<Box<dyn Future<Output = Response<Body>> + Send + 'a>>),
+}
+
+impl Future for Answering<'_> {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Self::Now(response) => response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response))),
+            Self::Later(response) => response.as_mut().poll(cx).map(Ok),
+        }
+    }
+}
+
 /// Answers a request. Paths match exactly.
-pub(crate) async fn answer(state: &State, request: Request<Incoming>) -> Response<Body> {
+pub(crate) fn answer<'a>(state: &'a State, pace: &Arc<Pace>, request: Request<Incoming>) -> Answering<'a> {
     let route = route_of(request.uri().path());
-    let result = match allowed(route, request.method()) {
-        Err(refusal) => Err(refusal),
-        Ok(()) => dispatch(state, route, request).await,
+    let finish = move |result: Result<Response<Body>, Refusal>| {
+        let response = result.unwrap_or_else(Refusal::into_response);
+        state.meters.count(route, response.status());
+        response
     };
-    let response = result.unwrap_or_else(Refusal::into_response);
-    state.meters.count(route, response.status());
-    response
+    let known = match allowed(route, request.method()) {
+        Err(refusal) => Some(Err(refusal)),
+        Ok(()) => at_once(state, route, &request),
+    };
+    if let Some(result) = known {
+        return Answering::Now(Some(finish(result)));
+    }
+    let busy = pace.busy();
+    Answering::Later(Box::pin(async move {
+        let mut response = finish(later(state, route, request).await);
+        response.body_mut().keep(busy);
+        response
+    }))
 }
 
 fn route_of(path: &str) -> Route {
@@ -55,17 +90,31 @@ fn allowed(route: Route, method: &Method) -> Result<(), Refusal> {
     if is_allowed { Ok(()) } else { Err(Refusal::method(allow)) }
 }
 
-async fn dispatch(state: &State, route: Route, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
+/// Answers what needs nothing but memory.
+fn at_once(state: &State, route: Route, request: &Request<Incoming>) -> Option<Result<Response<Body>, Refusal>> {
     match route {
-        Route::Updates => check::handle(state, &request).await,
-        Route::Blob => blobs::handle(state, &request.uri().path()[BLOBS.len()..], &request).await,
-        Route::Register => register::handle(state, request).await,
-        Route::Events => intake::handle(state, request).await,
+        Route::Updates => check::handle(state, request),
         Route::Health => {
             let mut response = Response::new(Body::Whole(Bytes::from_static(b"ok\n")));
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-            Ok(response)
+            Some(Ok(response))
         }
-        Route::Other => Err(Refusal::not_found("path-unknown", "there is nothing at this path")),
+        Route::Other => Some(Err(nothing_here())),
+        Route::Register | Route::Events | Route::Blob => None,
     }
+}
+
+async fn later(state: &State, route: Route, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
+    match route {
+        Route::Updates => check::handle_unknown(state, &request).await,
+        Route::Blob => blobs::handle(state, &request.uri().path()[BLOBS.len()..], &request).await,
+        Route::Register => register::handle(state, request).await,
+        Route::Events => intake::handle(state, request).await,
+        // These are always answered at once.
+        Route::Health | Route::Other => Err(nothing_here()),
+    }
+}
+
+const fn nothing_here() -> Refusal {
+    Refusal::not_found("path-unknown", "there is nothing at this path")
 }

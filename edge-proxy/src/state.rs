@@ -2,7 +2,6 @@
 
 use crate::blobs::Blobs;
 use crate::check::answer::{Answer, AnswerKey};
-use crate::check::query::invalid;
 use crate::config::Config;
 use crate::meters::Meters;
 use crate::refusal::Refusal;
@@ -11,25 +10,18 @@ use crate::snapshot::channels::Channels;
 use crate::sync::interest::{Found, Interests};
 use crate::telemetry::spool::Spool;
 use domain::snapshot::ChannelKey;
-use domain::target::{BINARY_RANGE_MAX_BYTES, BinaryVersion};
 use runtime::clock::Clock;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a device waits for a channel that nobody asked for before.
 const CHANNEL_WAIT: Duration = Duration::from_secs(1);
-/// Apps have a handful of binary versions in the field; parsing one costs more than finding it here.
-const BINARY_VERSIONS_MAX: u64 = 4_096;
-/// Longer ones are rare and not worth a place in the cache.
-const BINARY_CACHED_MAX_BYTES: usize = 32;
-
 /// Everything that requests share.
 pub(crate) struct State {
     pub(crate) config: Config,
     pub(crate) channels: Arc<Channels>,
     pub(crate) interests: Arc<Interests>,
     pub(crate) answers: moka::sync::Cache<AnswerKey, Arc<Answer>>,
-    binaries: moka::sync::Cache<Box<str>, BinaryVersion>,
     pub(crate) blobs: Arc<Blobs>,
     pub(crate) spool: Arc<Spool>,
     pub(crate) meters: Arc<Meters>,
@@ -55,8 +47,7 @@ impl State {
             .max_capacity(config.memory_max_bytes / 2)
             .weigher(|_: &AnswerKey, answer: &Arc<Answer>| answer.weight_bytes())
             .build();
-        let binaries = moka::sync::Cache::new(BINARY_VERSIONS_MAX);
-        Self { config, channels, interests, answers, binaries, blobs, spool, meters, clock }
+        Self { config, channels, interests, answers, blobs, spool, meters, clock }
     }
 
     /// Returns the channel; asks the control plane for it when it is not here.
@@ -69,22 +60,6 @@ impl State {
             Found::Absent => Err(Refusal::not_found("channel-unknown", "there is no such channel")),
             Found::Unknown => Err(unknown()),
         }
-    }
-
-    /// Returns the parsed version of a binary.
-    pub(crate) fn binary_version(&self, text: &str) -> Result<BinaryVersion, Refusal> {
-        if let Some(version) = self.binaries.get(text) {
-            return Ok(version);
-        }
-        if text.len() > BINARY_RANGE_MAX_BYTES {
-            return Err(invalid("binary must be at most 256 bytes".to_owned()));
-        }
-        let version: BinaryVersion =
-            text.parse().map_err(|error: domain::error::Invalid| invalid(format!("binary {}", error.rule)))?;
-        if text.len() <= BINARY_CACHED_MAX_BYTES {
-            self.binaries.insert(text.into(), version.clone());
-        }
-        Ok(version)
     }
 }
 

@@ -21,15 +21,15 @@ impl std::str::FromStr for BinaryVersion {
         if text.is_empty() || text.len() > BINARY_RANGE_MAX_BYTES || !text.as_bytes()[0].is_ascii_digit() {
             return Err(RULE);
         }
-        let core_end = text.find(['-', '+']).unwrap_or(text.len());
-        let (core, rest) = text.split_at(core_end);
-        let padding = match core.bytes().filter(|&byte| byte == b'.').count() {
-            0 => ".0.0",
-            1 => ".0",
-            2 => "",
+        let core = text.find(['-', '+']).map_or(text, |end| &text[..end]);
+        let parsed = match core.bytes().filter(|&byte| byte == b'.').count() {
+            // As it is: update checks come here, so it must cost no allocation.
+            2 => Version::parse(text),
+            0 => Version::parse(format!("{core}.0.0{}", &text[core.len()..])),
+            1 => Version::parse(format!("{core}.0{}", &text[core.len()..])),
             _ => return Err(RULE),
         };
-        Version::parse(format!("{core}{padding}{rest}")).map(Self).map_err(|_| RULE)
+        parsed.map(Self).map_err(|_| RULE)
     }
 }
 

@@ -1,7 +1,7 @@
 //! This file's job is to read the query of an update check, strictly and without allocations where nothing is escaped.
 
 use crate::refusal::Refusal;
-use domain::target::RuntimeVersion;
+use domain::target::{BINARY_RANGE_MAX_BYTES, BinaryVersion, RuntimeVersion};
 use domain::{Platform, Sha256};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
@@ -29,7 +29,7 @@ pub(crate) struct Query<'a> {
     pub(crate) app: &'a str,
     pub(crate) channel: &'a str,
     pub(crate) platform: Platform,
-    pub(crate) binary: Option<&'a str>,
+    binary: Option<&'a str>,
     runtime: Option<&'a str>,
     pub(crate) current: Option<Sha256>,
     pub(crate) embedded: Option<Sha256>,
@@ -62,6 +62,15 @@ impl<'a> Query<'a> {
             return Err(invalid("binary or runtime must be given".to_owned()));
         }
         Ok(query)
+    }
+
+    /// Returns the version of the binary.
+    pub(crate) fn binary_version(&self) -> Result<Option<BinaryVersion>, Refusal> {
+        if self.binary.is_some_and(|text| text.len() > BINARY_RANGE_MAX_BYTES) {
+            return Err(invalid(format!("binary must be at most {BINARY_RANGE_MAX_BYTES} bytes")));
+        }
+        let parsed = self.binary.map(str::parse::<BinaryVersion>).transpose();
+        parsed.map_err(|error| invalid(format!("binary {}", error.rule)))
     }
 
     /// Returns the runtime version.

@@ -76,6 +76,7 @@ impl World {
             control_plane: control_plane.to_owned(),
             token: TOKEN.to_owned().into(),
             connections_max: 1_000,
+            connections_per_address_max: 1_000,
             channels_max: 100,
             next_check_s: 900,
             blobs_max_bytes: 1 << 30,

@@ -123,6 +123,27 @@ async fn connections_beyond_the_limit_are_closed_and_others_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_address_gets_no_more_than_its_share() {
+    let world = World::new().await;
+    let mut config = world.config(NOBODY);
+    config.connections_per_address_max = 2;
+    let edge = world.start(config).await;
+    let held = [
+        TcpStream::connect(edge.client.address).await.unwrap(),
+        TcpStream::connect(edge.client.address).await.unwrap(),
+    ];
+    until("two are held", || edge.metric("aloft_edge_connections") == 2).await;
+    let mut third = TcpStream::connect(edge.client.address).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = third.read_to_end(&mut answer).await;
+    assert_eq!((answer.len(), edge.metric("aloft_edge_connections_refused_total")), (0, 1));
+    drop(held);
+    until("there is room again", || edge.metric("aloft_edge_connections") == 0).await;
+    assert_eq!(edge.client.get("/healthz", &[]).await.status, 200);
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stopping_takes_less_than_five_seconds_with_idle_connections_open() {
     let (_world, edge) = lone_edge().await;
     let mut idle = TcpStream::connect(edge.client.address).await.unwrap();

@@ -191,6 +191,7 @@ async fn a_channel_that_is_gone_is_forgotten_also_on_disk() {
     let snapshot = samples::channel(1, 1, b"one", b"logo");
     let (world, _server, edge) = World::serving(&snapshot).await;
     let token = edge.token(&snapshot).await;
+    until("the channel is counted", || edge.metric("aloft_edge_snapshots") == 1).await;
     world.control_plane.0.lock().channels.clear();
     let key = envelope(&snapshot).key;
     world.control_plane.say(Reply::Absent(v1::SyncAbsent { key })).await;
