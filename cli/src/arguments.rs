@@ -6,8 +6,8 @@ use crate::progress::Progress;
 use crate::report::AnyReport;
 use crate::settings::{self, Settings};
 use crate::{
-    app, audit, binary, channel, completions, exit, explain, key, login, operator, pin, promote, release, releases,
-    rollback, rollout, status, upload, usage, whoami,
+    app, audit, binary, channel, completions, delta, exit, explain, key, login, operator, pin, promote, release,
+    releases, rollback, rollout, status, upload, usage, whoami,
 };
 
 /// Ships over-the-air updates to React Native apps.
@@ -77,6 +77,8 @@ pub enum Command {
     Pins(pin::PinsArguments),
     Explain(explain::Arguments),
     Status(status::Arguments),
+    #[command(subcommand)]
+    Delta(delta::Command),
     Completions(completions::Arguments),
 }
 
@@ -88,6 +90,7 @@ pub async fn run(arguments: Arguments, environment: impl Fn(&str) -> Option<Stri
     let progress = Progress::new(global.json);
     match command {
         Command::Completions(arguments) => Ok(completions::run(&arguments)),
+        Command::Delta(command) => delta::run(&command),
         Command::Login(_) => {
             let path = settings::path(environment)?;
             login::run(server.as_deref(), api_key.as_deref(), Settings::read(&path)?, &path, progress).await
@@ -125,6 +128,7 @@ async fn connected(command: Command, connection: &Connection) -> Result<AnyRepor
         Command::Pins(arguments) => pin::pins(arguments, connection).await,
         Command::Explain(arguments) => explain::run(arguments, connection).await,
         Command::Status(arguments) => status::run(arguments, connection).await,
+        Command::Delta(command) => delta::run(&command),
         Command::Completions(arguments) => Ok(completions::run(&arguments)),
     }
 }

@@ -27,6 +27,7 @@ pub mod audit;
 pub mod binary;
 pub mod channel;
 pub mod completions;
+pub mod delta;
 pub mod explain;
 pub mod key;
 pub mod login;

@@ -8,9 +8,10 @@ use crate::finding::Finding;
 use crate::tree::root;
 
 /// What a package may use of ours. A package that is not listed is not allowed to exist.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("domain", &[]),
     ("delta", &[]),
+    ("delta-c", &["delta"]),
     ("runtime", &["domain"]),
     ("proto", &["domain"]),
     ("bundle", &["domain"]),

@@ -8,7 +8,7 @@ use crate::finding::Finding;
 use crate::tree::root;
 
 /// Permissive licences, and file-level copyleft for crates used unchanged.
-const ACCEPTED: [&str; 16] = [
+const ACCEPTED: [&str; 17] = [
     "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
@@ -25,6 +25,7 @@ const ACCEPTED: [&str; 16] = [
     "Unicode-3.0",
     "Unlicense",
     "Zlib",
+    "bzip2-1.0.6",
 ];
 
 /// A dependency with the SPDX expression it declares.

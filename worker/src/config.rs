@@ -9,8 +9,6 @@ use std::time::Duration;
 
 /// More jobs at once than this need more machines, not more slots.
 const SLOTS_MAX: u32 = 64;
-/// The levels of Zstandard.
-const DELTA_LEVELS: std::ops::RangeInclusive<i32> = 1..=22;
 
 /// The configuration; `config.default.toml` says what each key means.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,8 +30,12 @@ pub struct Config {
     pub unpacked_max_bytes: u64,
     /// Size of one file of an archive.
     pub file_max_bytes: u64,
-    /// Compression level of deltas.
-    pub delta_level: i32,
+    /// How long deltas of one pair of bundles may take to make, at first.
+    pub delta_quick_ms: u64,
+    /// How long making them smaller may take.
+    pub delta_best_ms: u64,
+    /// What making one delta may allocate.
+    pub delta_memory_max_bytes: u64,
     /// Where browsers see the control plane; links in mails begin with it.
     pub public_url: String,
     /// How mails are handed on.
@@ -147,7 +149,11 @@ impl Validate for Config {
         problems.require(self.file_max_bytes > 0, "worker.file_max_bytes", "must not be 0");
         let holds_one = self.unpacked_max_bytes >= self.file_max_bytes;
         problems.require(holds_one, "worker.unpacked_max_bytes", "must be at least file_max_bytes");
-        problems.require(DELTA_LEVELS.contains(&self.delta_level), "worker.delta_level", "must be 1 to 22");
+        for (key, time_ms) in [("delta_quick_ms", self.delta_quick_ms), ("delta_best_ms", self.delta_best_ms)] {
+            let ends = (1..self.deadline_ms).contains(&time_ms);
+            problems.require(ends, &format!("worker.{key}"), "must be at least 1 and less than deadline_ms");
+        }
+        problems.require(self.delta_memory_max_bytes > 0, "worker.delta_memory_max_bytes", "must not be 0");
         self.validate_mail(problems);
         for &tier in Tier::ALL {
             let TierConfig { slots, batch } = self.tiers.of(tier);

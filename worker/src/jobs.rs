@@ -14,7 +14,7 @@ use domain::job::Job;
 pub(crate) async fn run(context: &Context, lease: &Lease) -> Result<(), Error> {
     match &lease.work {
         Job::ProcessUpload { upload } => process_upload::run(context, lease, upload).await,
-        Job::MakeDelta { from, to } => make_delta::run(context, lease, from, to).await,
+        Job::MakeDelta { from, to, effort } => make_delta::run(context, lease, (from, to), *effort).await,
         Job::SendMail { mail } => send_mail::run(context, lease, mail).await,
     }
 }

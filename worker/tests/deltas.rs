@@ -4,7 +4,7 @@
 mod rig;
 
 use domain::id::BundleId;
-use domain::job::{Job, Tier};
+use domain::job::{DeltaEffort, Job, Tier};
 use rig::{PATIENCE, Rig, Shape, pack};
 use std::collections::HashSet;
 use testkit::wait_until_async;
@@ -19,37 +19,51 @@ async fn deltas(rig: &Rig, to: &BundleId) -> Vec<db::deltas::Delta> {
     rig.db.read(move |conn| db::deltas::list_for(conn, std::slice::from_ref(&to))).await.unwrap()
 }
 
-async fn a_delta_makes_the_new_launch_file_from_the_old(shape: Shape) {
-    let rig = Rig::new(shape).await;
-    let running = rig.start(rig.config(&[("ALOFT_WORKER__DELTA_LEVEL", "3")]));
-    let (from, to) = (process(&rig, "v1/android/hermes").await, process(&rig, "v2/android/hermes").await);
-    let work = Job::MakeDelta { from: from.clone(), to: to.clone() };
-    // The second run finds the first one's delta.
-    for _ in 0..2 {
-        rig.enqueue(&rig.scope, work.clone(), Tier::P0).await;
+fn make(from: &BundleId, to: &BundleId, effort: DeltaEffort) -> Job {
+    Job::MakeDelta { from: from.clone(), to: to.clone(), effort }
+}
+
+/// Waits until neither the quick deltas nor the smallest are still to be made.
+async fn all_made(rig: &Rig, from: &BundleId, to: &BundleId) {
+    for effort in [DeltaEffort::Quick, DeltaEffort::Best] {
+        let work = make(from, to, effort);
         wait_until_async(PATIENCE, || async { !rig.is_queued(&work).await }).await;
     }
+}
+
+async fn deltas_make_the_new_launch_file_from_the_old(shape: Shape) {
+    let rig = Rig::new(shape).await;
+    let running = rig.start(rig.config(&[]));
+    let (from, to) = (process(&rig, "v1/android/js").await, process(&rig, "v2/android/js").await);
+    // The second run finds what the first one made.
+    for _ in 0..2 {
+        rig.enqueue(&rig.scope, make(&from, &to, DeltaEffort::Quick), Tier::P0).await;
+        all_made(&rig, &from, &to).await;
+    }
     let made = deltas(&rig, &to).await;
-    assert_eq!(made.len(), 1);
-    assert_eq!((&made[0].from_bundle, made[0].format.as_str()), (&from, "dcz"));
-    let patch = rig.store.read(&made[0].blob_sha256, u64::MAX).await.unwrap();
+    let formats: Vec<&str> = made.iter().map(|delta| delta.format.as_str()).collect();
+    assert_eq!(formats, ["bsdiff40", "dcb", "dcz"]);
     let read = |path: &str| std::fs::read(rig::corpus(path).join("index.android.bundle")).unwrap();
-    let (old, new) = (read("v1/android/hermes"), read("v2/android/hermes"));
-    assert_eq!(made[0].base_sha256, domain::Sha256::of(&old));
-    assert!(delta::decode(&old, &patch, new.len()).unwrap() == new);
-    println!("{} bytes instead of {}", patch.len(), new.len());
+    let (old, new) = (read("v1/android/js"), read("v2/android/js"));
+    for delta in made {
+        assert_eq!((&delta.from_bundle, delta.base_sha256), (&from, domain::Sha256::of(&old)));
+        let patch = rig.store.read(&delta.blob_sha256, u64::MAX).await.unwrap();
+        let format: delta::Format = delta.format.parse().unwrap();
+        assert!(format.decode(&old, &patch, &delta::Limits::output(new.len())).unwrap() == new, "{format}");
+        println!("{format}: {} bytes instead of {}", patch.len(), new.len());
+    }
     assert_eq!(rig.dead_count().await, 0);
     running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_delta_works_in_the_embedded_shape() {
-    a_delta_makes_the_new_launch_file_from_the_old(Shape::Embedded).await;
+async fn deltas_work_in_the_embedded_shape() {
+    deltas_make_the_new_launch_file_from_the_old(Shape::Embedded).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_delta_works_in_the_scaled_shape() {
-    a_delta_makes_the_new_launch_file_from_the_old(Shape::Scaled).await;
+async fn deltas_work_in_the_scaled_shape() {
+    deltas_make_the_new_launch_file_from_the_old(Shape::Scaled).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -59,11 +73,24 @@ async fn a_delta_that_is_useless_or_whose_bundle_is_gone_ends_quietly() {
     let (hermes, script) = (process(&rig, "v1/android/hermes").await, process(&rig, "v1/android/js").await);
     let gone = BundleId::from_parts(rig.clock.now(), [9; 10]);
     for (from, to) in [(&script, &hermes), (&hermes, &hermes), (&gone, &hermes), (&hermes, &gone)] {
-        let work = Job::MakeDelta { from: from.clone(), to: to.clone() };
-        rig.enqueue(&rig.scope, work.clone(), Tier::P0).await;
-        wait_until_async(PATIENCE, || async { !rig.is_queued(&work).await }).await;
+        rig.enqueue(&rig.scope, make(from, to, DeltaEffort::Quick), Tier::P0).await;
+        all_made(&rig, from, to).await;
         assert!(deltas(&rig, to).await.is_empty(), "{from} {to}");
     }
     assert_eq!(rig.dead_count().await, 0);
     running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_takes_too_much_memory_or_time_is_not_made_and_is_no_failure() {
+    let rig = Rig::new(Shape::Embedded).await;
+    for (key, value) in [("ALOFT_WORKER__DELTA_MEMORY_MAX_BYTES", "100000"), ("ALOFT_WORKER__DELTA_QUICK_MS", "1")] {
+        let running = rig.start(rig.config(&[(key, value), ("ALOFT_WORKER__DELTA_BEST_MS", "1")]));
+        let (from, to) = (process(&rig, "v1/android/js").await, process(&rig, "v2/android/js").await);
+        rig.enqueue(&rig.scope, make(&from, &to, DeltaEffort::Quick), Tier::P0).await;
+        all_made(&rig, &from, &to).await;
+        assert!(deltas(&rig, &to).await.is_empty(), "{key}");
+        running.stop().await;
+    }
+    assert_eq!(rig.dead_count().await, 0);
 }

@@ -21,7 +21,7 @@ use crate::names;
 use db::releases::Release;
 use db::{DbConn, Scope, Tx};
 use domain::id::BundleId;
-use domain::job::Job;
+use domain::job::{DeltaEffort, Job};
 use domain::release::{NOTES_MAX_BYTES, Retreat};
 use domain::target::Target;
 use domain::{Ppm, Sha256};
@@ -107,7 +107,7 @@ fn insert(tx: &mut Tx<'_>, change: &Change, action: &str, row: &Release) -> Resu
     let release = db::releases::insert(tx, scope, row)?;
     if let Some(bundle) = release.bundle.clone() {
         for from in delta_bases(tx, scope, &release, &bundle)? {
-            let work = Job::MakeDelta { from, to: bundle.clone() };
+            let work = Job::MakeDelta { from, to: bundle.clone(), effort: DeltaEffort::Quick };
             jobs::enqueue(tx, change, &release.app, work, 0)?;
         }
     }

@@ -26,25 +26,35 @@ row! {
     }
 }
 
-/// Adds a delta, whose blob the organization must have, and touches the channels that offer its target. Says whether it was new.
-pub fn insert(tx: &mut Tx<'_>, scope: &Scope, row: &Delta) -> Result<bool> {
+/// Adds a delta, whose blob the organization must have, or replaces the one of the same bundles and format, and touches the channels
+/// that offer its target. Says whether that changed anything.
+pub fn apply(tx: &mut Tx<'_>, scope: &Scope, row: &Delta) -> Result<bool> {
     let from = bundles::get(tx, scope, &row.from_bundle)?;
     let to = bundles::get(tx, scope, &row.to_bundle)?;
     if from.app != to.app || from.platform != to.platform {
         return Err(Error::FailedPrecondition { rule: "a delta joins two bundles of one app and platform" });
     }
     blobs::get(tx, scope, &row.blob_sha256)?;
-    let added = db!(tx, |c| {
+    let known = list_for(tx, std::slice::from_ref(&row.to_bundle))?;
+    let is_same = |other: &Delta| other.from_bundle == row.from_bundle && other.format == row.format;
+    if known.iter().any(|other| is_same(other) && other.blob_sha256 == row.blob_sha256) {
+        return Ok(false);
+    }
+    let stored = DeltaRow::from(row);
+    db!(tx, |c| {
         diesel::insert_into(delta::table)
-            .values(DeltaRow::from(row))
+            .values(&stored)
             .on_conflict((delta::to_bundle, delta::from_bundle, delta::format))
-            .do_nothing()
+            .do_update()
+            .set((
+                delta::base_sha256.eq(&stored.base_sha256),
+                delta::blob_sha256.eq(&stored.blob_sha256),
+                delta::created_at.eq(stored.created_at),
+            ))
             .execute(c)
     })?;
-    if added == 1 {
-        channels::touch_offering(tx, &row.to_bundle, row.created_at)?;
-    }
-    Ok(added == 1)
+    channels::touch_offering(tx, &row.to_bundle, row.created_at)?;
+    Ok(true)
 }
 
 /// Lists the deltas that lead to one of these bundles. Not scoped: for snapshots, and callers that have the bundles already.

@@ -1,21 +1,31 @@
 //! This file's job is to name the parts of the crate: patches that make a new file from an old one.
 //!
-//! Pure: no I/O, no clock, nothing of this project. The feature `encode` (on by default) makes patches; without it the crate only
-//! applies them.
+//! Pure: no I/O, no clock, nothing of this project. One module for each format. The feature `encode` (on by default) makes patches;
+//! without it the crate only applies them.
 #![forbid(unsafe_code)]
 
-mod decode;
+pub mod bsdiff40;
+pub mod dcb;
+pub mod dcz;
+
+mod apply;
+#[cfg(feature = "encode")]
+mod budget;
+#[cfg(feature = "encode")]
+mod bzip2;
+mod dictionary;
 mod error;
-mod header;
+mod format;
+mod limits;
 
+pub use apply::{Expected, apply};
 #[cfg(feature = "encode")]
-mod encode;
-
-pub use decode::decode;
+pub use budget::{Budget, Effort};
 #[cfg(feature = "encode")]
-pub use encode::{LEVEL_DEFAULT, encode};
-pub use error::DeltaError;
-pub use header::{FORMAT, base_sha256};
+pub use dcz::size_alone;
+pub use error::{DeltaError, DeltaErrorKind};
+pub use format::Format;
+pub use limits::Limits;
 
-/// Larger files are sent whole: the encoder would need some hundred megabytes for them.
+/// Larger files are sent whole: the encoders would need gigabytes for them.
 pub const INPUT_MAX_BYTES: usize = 64 << 20;

@@ -50,6 +50,16 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// How hard deltas are made smaller.
+    pub enum DeltaEffort {
+        /// Seconds: what is offered first.
+        Quick => "quick",
+        /// Up to minutes: what replaces it.
+        Best => "best",
+    }
+}
+
 /// One piece of background work. The payload is small: ids only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Job {
@@ -58,12 +68,14 @@ pub enum Job {
         /// The upload.
         upload: UploadId,
     },
-    /// Make a delta for the launch file of `to`, given the one of `from`.
+    /// Make the deltas for the launch file of `to`, given the one of `from`.
     MakeDelta {
         /// The bundle that devices have.
         from: BundleId,
         /// The bundle that they get.
         to: BundleId,
+        /// How small they shall become.
+        effort: DeltaEffort,
     },
     /// Send a mail with a fresh token.
     SendMail {
@@ -94,7 +106,7 @@ impl Job {
     pub fn unique_key(&self) -> String {
         match self {
             Self::ProcessUpload { upload } => format!("{}:{upload}", JobKind::ProcessUpload),
-            Self::MakeDelta { from, to } => format!("{}:{from}:{to}", JobKind::MakeDelta),
+            Self::MakeDelta { from, to, effort } => format!("{}:{from}:{to}:{effort}", JobKind::MakeDelta),
             Self::SendMail { mail } => format!("{}:{mail}", JobKind::SendMail),
         }
     }

@@ -183,17 +183,19 @@ impl Device {
     /// Makes the launch file from the one before. Any failure just means that the whole file is got instead.
     async fn apply(&mut self, delta: &Delta, bundle: &Bundle, cost: &mut Downloaded) {
         let Some(base) = self.files.get(&delta.base_sha256).cloned() else { return };
-        if delta.format != FORMATS || self.files.contains_key(&bundle.launch.sha256) {
+        let (Ok(format), Ok(size_bytes)) = (delta.format.parse(), usize::try_from(bundle.launch.size_bytes)) else {
+            return;
+        };
+        if self.files.contains_key(&bundle.launch.sha256) {
             return;
         }
-        let expected = Expected { sha256: delta.sha256, size_bytes: delta.size_bytes, chunks: &delta.chunks };
-        let Ok(Fetched { bytes, received_bytes }) = fetch(&self.http, &delta.url, expected).await else { return };
+        let fetching = Expected { sha256: delta.sha256, size_bytes: delta.size_bytes, chunks: &delta.chunks };
+        let Ok(Fetched { bytes, received_bytes }) = fetch(&self.http, &delta.url, fetching).await else { return };
         cost.received_bytes += received_bytes;
-        let Ok(size_bytes) = usize::try_from(bundle.launch.size_bytes) else { return };
-        let made = tokio::task::spawn_blocking(move || delta::decode(&base, &bytes, size_bytes)).await;
-        if let Ok(Ok(made)) = made
-            && Sha256::of(&made) == bundle.launch.sha256
-        {
+        let (base_sha256, sha256) = (*delta.base_sha256.as_bytes(), *bundle.launch.sha256.as_bytes());
+        let expected = delta::Expected { base_sha256, sha256, size_bytes };
+        let work = move || delta::apply(format, &base, &bytes, &expected, delta::Limits::MEMORY_DEFAULT_BYTES);
+        if let Ok(Ok(made)) = tokio::task::spawn_blocking(work).await {
             self.files.insert(bundle.launch.sha256, made.into());
             cost.by_delta = true;
             cost.files_fetched += 1;

@@ -1,6 +1,7 @@
 //! This file's job is to list the benchmark suites.
 
 mod auth;
+mod delta;
 mod edge;
 mod field;
 mod interleave;
@@ -41,7 +42,7 @@ pub trait Suite {
 
 /// Every suite there is.
 fn suites() -> Vec<Box<dyn Suite>> {
-    vec![Box::new(auth::Auth), Box::new(edge::Edge), Box::new(publish::Publish)]
+    vec![Box::new(auth::Auth), Box::new(delta::Delta), Box::new(edge::Edge), Box::new(publish::Publish)]
 }
 
 /// What `./x bench` takes.

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 pub(crate) fn encode(work: &Job) -> String {
     match work {
         Job::ProcessUpload { upload } => json!({ "upload": upload.as_str() }),
-        Job::MakeDelta { from, to } => json!({ "from": from.as_str(), "to": to.as_str() }),
+        Job::MakeDelta { from, to, effort } => {
+            json!({ "from": from.as_str(), "to": to.as_str(), "effort": effort.as_str() })
+        }
         Job::SendMail { mail } => json!({ "mail": mail.as_str() }),
     }
     .to_string()
@@ -29,7 +31,9 @@ pub(crate) fn decode(kind: JobKind, payload: &str) -> Result<Job> {
     let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
     Ok(match kind {
         JobKind::ProcessUpload => Job::ProcessUpload { upload: text("upload").parse()? },
-        JobKind::MakeDelta => Job::MakeDelta { from: text("from").parse()?, to: text("to").parse()? },
+        JobKind::MakeDelta => {
+            Job::MakeDelta { from: text("from").parse()?, to: text("to").parse()?, effort: text("effort").parse()? }
+        }
         JobKind::SendMail => Job::SendMail { mail: text("mail").parse()? },
     })
 }
@@ -39,13 +43,18 @@ mod tests {
     use super::*;
     use domain::Timestamp;
     use domain::id::{BundleId, MailId, UploadId};
+    use domain::job::DeltaEffort;
 
     #[test]
     fn every_kind_of_job_survives_storage() {
         let now = Timestamp::from_us(1);
         let works = [
             Job::ProcessUpload { upload: UploadId::from_parts(now, [1; 10]) },
-            Job::MakeDelta { from: BundleId::from_parts(now, [2; 10]), to: BundleId::from_parts(now, [3; 10]) },
+            Job::MakeDelta {
+                from: BundleId::from_parts(now, [2; 10]),
+                to: BundleId::from_parts(now, [3; 10]),
+                effort: DeltaEffort::Best,
+            },
             Job::SendMail { mail: MailId::from_parts(now, [4; 10]) },
         ];
         for work in works {

@@ -79,7 +79,7 @@ fn naming_writes() -> Vec<(&'static str, Probe)> {
         },
         "bundles::insert_with_files" => |tx, s, t| db::bundles::insert_with_files(tx, s, &t.bundle, &t.files),
         "bundles::delete" => |tx, s, t| db::bundles::delete(tx, s, &t.old_bundle.id),
-        "deltas::insert" => |tx, s, t| db::deltas::insert(tx, s, &t.delta),
+        "deltas::apply" => |tx, s, t| db::deltas::apply(tx, s, &t.delta),
         "releases::insert" => |tx, s, t| db::releases::insert(tx, s, &t.release),
         "releases::apply" => |tx, s, t| db::releases::apply(tx, s, &t.release.id, 1, &Default::default(), START),
         "device_pins::set" => |tx, s, t| db::device_pins::set(tx, s, &t.pin),

@@ -154,7 +154,7 @@ impl Tenant {
                 }
                 db::blobs::insert_missing(tx, &t.scope, &[Blob::of(b"patch")], START)?;
                 let release = db::releases::insert(tx, &t.scope, &t.release)?;
-                db::deltas::insert(tx, &t.scope, &t.delta)?;
+                db::deltas::apply(tx, &t.scope, &t.delta)?;
                 db::device_pins::set(tx, &t.scope, &t.pin)?;
                 db::audit::insert(tx, &t.audit)?;
                 Ok(release)

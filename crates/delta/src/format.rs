@@ -1,0 +1,82 @@
+//! This file's job is to name the formats, as the protocols and the database do.
+
+use crate::error::DeltaError;
+use crate::limits::Limits;
+#[cfg(feature = "encode")]
+use crate::{Budget, Effort};
+use crate::{bsdiff40, dcb, dcz};
+use std::fmt;
+use std::str::FromStr;
+
+/// A format of patches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Format {
+    /// Control, difference and extra bytes, each compressed with bzip2; what `bspatch` applies.
+    Bsdiff40,
+    /// Brotli with the old file as dictionary (RFC 9842).
+    Dcb,
+    /// Zstandard with the old file as dictionary (RFC 9842).
+    Dcz,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 3] = [Self::Bsdiff40, Self::Dcb, Self::Dcz];
+
+    /// Returns the name, as in the `Content-Encoding` of RFC 9842 where it has one.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bsdiff40 => "bsdiff40",
+            Self::Dcb => "dcb",
+            Self::Dcz => "dcz",
+        }
+    }
+
+    /// Makes a patch that turns `base` into `target`. The caller compares it with the other formats and with the file compressed alone.
+    ///
+    /// `None` when the format or the budget does not allow files this large, or the budget is spent.
+    ///
+    /// # Errors
+    /// When the encoder fails.
+    #[cfg(feature = "encode")]
+    pub fn encode(
+        self,
+        base: &[u8],
+        target: &[u8],
+        effort: Effort,
+        budget: &Budget<'_>,
+    ) -> Result<Option<Vec<u8>>, DeltaError> {
+        match self {
+            Self::Bsdiff40 => bsdiff40::encode(base, target, effort, budget),
+            Self::Dcb => dcb::encode(base, target, effort, budget),
+            Self::Dcz => dcz::encode(base, target, effort, budget),
+        }
+    }
+
+    /// Makes the new file from the old one and a patch of this format, without looking at its hash: see [`crate::apply`].
+    ///
+    /// # Errors
+    /// When the bytes are no such patch, or a broken one, or one that needs more than the limits.
+    pub fn decode(self, base: &[u8], patch: &[u8], limits: &Limits) -> Result<Vec<u8>, DeltaError> {
+        match self {
+            Self::Bsdiff40 => bsdiff40::decode(base, patch, limits),
+            Self::Dcb => dcb::decode(base, patch, limits),
+            Self::Dcz => dcz::decode(base, patch, limits),
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Format {
+    type Err = DeltaError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|format| format.as_str() == name).ok_or(DeltaError::UnknownFormat)
+    }
+}
