@@ -3,6 +3,7 @@
 //! The algorithm is that of C. Percival, "Naive differences of executable code", 2003: wherever the longest match beats the alignment
 //! before by more than 8 bytes, both alignments are extended towards each other as long as half of the bytes agree.
 
+use crate::bsdiff40::number;
 use crate::bsdiff40::segments::{Segment, Source};
 use crate::bsdiff40::suffixes::Suffixes;
 use crate::budget::Budget;
@@ -28,12 +29,21 @@ struct Scanner<'a> {
     suffixes: &'a Suffixes<'a>,
     /// Where the alignment in use begins, in the new file and in the old one.
     last: (usize, usize),
-    segments: Vec<Segment>,
+    made: Division,
+}
+
+/// The division that `bsdiff` makes.
+#[derive(Default)]
+pub(super) struct Division {
+    pub(super) segments: Vec<Segment>,
+    /// The control block as `bsdiff` writes it: with steps that do nothing, and a last seek that leads nowhere. All the same, it is
+    /// smaller now and then once it is compressed.
+    pub(super) control: Vec<u8>,
 }
 
 /// Divides the new file. `None` when the budget is spent.
-pub(super) fn divide(base: &[u8], target: &[u8], suffixes: &Suffixes<'_>, budget: &Budget<'_>) -> Option<Vec<Segment>> {
-    let mut scanner = Scanner { base, target, suffixes, last: (0, 0), segments: Vec::new() };
+pub(super) fn divide(base: &[u8], target: &[u8], suffixes: &Suffixes<'_>, budget: &Budget<'_>) -> Option<Division> {
+    let mut scanner = Scanner { base, target, suffixes, last: (0, 0), made: Division::default() };
     let mut found = Found::default();
     while found.scan < target.len() {
         let score = scanner.find_next(&mut found, budget)?;
@@ -41,7 +51,7 @@ pub(super) fn divide(base: &[u8], target: &[u8], suffixes: &Suffixes<'_>, budget
             scanner.close(found);
         }
     }
-    Some(scanner.segments)
+    Some(scanner.made)
 }
 
 impl Scanner<'_> {
@@ -92,6 +102,10 @@ impl Scanner<'_> {
         let fresh_to = found.scan - backward;
         self.push(last_scan, fresh_from, Source::Old((last_position as i64 - last_scan as i64) as i32));
         self.push(fresh_from, fresh_to, Source::Fresh);
+        let seek = (found.position as i64 - backward as i64) - (last_position as i64 + forward as i64);
+        for number in [forward as i64, (fresh_to - fresh_from) as i64, seek] {
+            self.made.control.extend_from_slice(&number::write(number));
+        }
         self.last = (fresh_to, found.position.saturating_sub(backward));
     }
 
@@ -122,7 +136,7 @@ impl Scanner<'_> {
 
     fn push(&mut self, from: usize, to: usize, source: Source) {
         if to > from {
-            self.segments.push(Segment { start: from as u32, length: (to - from) as u32, source });
+            self.made.segments.push(Segment { start: from as u32, length: (to - from) as u32, source });
         }
     }
 }

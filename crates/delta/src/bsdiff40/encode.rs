@@ -24,9 +24,9 @@ const SCALES: [Scale; 6] = [
     Scale { step: 1.0, fresh: 1.0, difference: 1.15 },
 ];
 /// Blocks, records of the parse and the compressor's work, for each byte of the new file.
-const WORK_FACTOR: usize = 12;
+const WORK_FACTOR: usize = 14;
 
-/// Makes the BSDIFF40 patch that turns `base` into `target`. No larger than that of `bsdiff` 4.3.
+/// Makes the BSDIFF40 patch that turns `base` into `target`. With the best effort, it is no larger than that of `bsdiff` 4.3.
 ///
 /// `None` when a file is larger than [`INPUT_MAX_BYTES`], when the budget is too small, or spent before there was a patch.
 ///
@@ -38,9 +38,11 @@ pub fn encode(base: &[u8], target: &[u8], effort: Effort, budget: &Budget<'_>) -
         return Ok(None);
     }
     let suffixes = Suffixes::new(base);
-    let Some(segments) = classic::divide(base, target, &suffixes, budget) else { return Ok(None) };
+    let Some(divided) = classic::divide(base, target, &suffixes, budget) else { return Ok(None) };
     let mut finder = Finder::new(base, target, &suffixes);
-    let mut search = Search { base, target, budget, best: Trial::make(base, target, segments, budget)? };
+    let classic = Trial::make(base, target, divided.segments, budget)?;
+    let as_bsdiff = Blocks { control: divided.control, ..classic.blocks.clone() };
+    let mut search = Search { base, target, budget, best: classic };
     let lessons = match effort {
         Effort::Quick => QUICK_LESSONS,
         Effort::Best => BEST_LESSONS,
@@ -49,7 +51,12 @@ pub fn encode(base: &[u8], target: &[u8], effort: Effort, budget: &Budget<'_>) -
     if effort == Effort::Best {
         search.scale(&mut finder)?;
     }
-    search.best.finish(target.len(), effort, budget).map(Some)
+    let patch = search.best.blocks.finish(target.len(), effort, budget)?;
+    if effort == Effort::Quick {
+        return Ok(Some(patch));
+    }
+    let stock = as_bsdiff.finish(target.len(), effort, budget)?;
+    Ok(Some(if stock.len() < patch.len() { stock } else { patch }))
 }
 
 /// A division with what it costs.
@@ -127,12 +134,15 @@ impl Trial {
     const fn size_bytes(&self) -> usize {
         self.paid.control_bytes + self.paid.difference_bytes + self.paid.extra_bytes
     }
+}
 
+impl Blocks {
+    /// Compresses the blocks and puts the patch together.
     fn finish(&self, output_bytes: usize, effort: Effort, budget: &Budget<'_>) -> Result<Vec<u8>, DeltaError> {
-        let control = smallest(&self.blocks.control, effort, budget)?;
-        let difference = smallest(&self.blocks.difference, effort, budget)?;
-        let extra = smallest(&self.blocks.extra, effort, budget)?;
-        let mut patch = Vec::with_capacity(HEADER_SIZE_BYTES + self.size_bytes());
+        let control = smallest(&self.control, effort, budget)?;
+        let difference = smallest(&self.difference, effort, budget)?;
+        let extra = smallest(&self.extra, effort, budget)?;
+        let mut patch = Vec::with_capacity(HEADER_SIZE_BYTES + control.len() + difference.len() + extra.len());
         patch.extend_from_slice(MAGIC);
         for size in [control.len(), difference.len(), output_bytes] {
             patch.extend_from_slice(&number::write(size as i64));
