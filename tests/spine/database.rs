@@ -11,7 +11,7 @@ use tests::stack::Stack;
 const DEADLINE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
-async fn one_process_works_on_postgresql_and_s3_too() {
+async fn one_process_works_on_postgresql_and_s3_over_tls_too() {
     let world = World::new(Stack::in_one_process_on_servers());
     let mut device = world.device().await;
     world.release("v1", &[]);

@@ -62,6 +62,9 @@ impl Stack {
             "--edge-port",
             &edge_port.to_string(),
         ]);
+        if let Some(certificate) = behind.store.as_ref().and_then(TestS3::certificate) {
+            standalone.set("SSL_CERT_FILE", &certificate.display().to_string());
+        }
         if let (Some(database), Some(store)) = (&behind.database, &behind.store) {
             standalone = standalone.with_arguments(&["--database-url", database.url(), "--store-url", &store.url()]);
         }
@@ -81,13 +84,13 @@ impl Stack {
         }
     }
 
-    /// Starts one process on PostgreSQL and S3, configured by flags and the environment.
+    /// Starts one process on PostgreSQL and S3 over TLS, configured by flags and the environment.
     ///
     /// # Panics
     /// When it does not start.
     #[must_use]
     pub fn in_one_process_on_servers() -> Self {
-        let behind = Behind { database: Some(TestDatabase::create()), store: Some(TestS3::start()) };
+        let behind = Behind { database: Some(TestDatabase::create()), store: Some(TestS3::start_with_tls()) };
         Self::one_process(behind)
     }
 

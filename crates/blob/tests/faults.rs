@@ -79,6 +79,15 @@ async fn a_dead_service_is_unavailable_within_seconds() {
 }
 
 #[tokio::test]
+async fn a_service_whose_certificate_nobody_knows_is_not_talked_to() {
+    let server = TestS3::start_with_tls();
+    let store = Store::open(&config(&server.url(), TestS3::ACCESS_KEY, TestS3::SECRET_KEY)).await.unwrap();
+    let error = store.check().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains("certificate"), "{error}");
+}
+
+#[tokio::test]
 async fn a_silent_service_is_unavailable_within_the_limit_of_one_request() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("s3://bucket?endpoint=http://{}", silent.local_addr().unwrap());

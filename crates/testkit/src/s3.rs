@@ -6,16 +6,22 @@ use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
 
 /// An S3 server with one empty bucket. Stops when it is dropped.
 pub struct TestS3 {
     folder: TempDir,
     address: SocketAddr,
+    certificate: Option<PathBuf>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -34,7 +40,31 @@ impl TestS3 {
     /// When the server cannot start: no test can go on without it.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_in(tempfile::tempdir().expect("a temporary folder"), None)
+    }
+
+    /// Starts a server that speaks TLS only, with a certificate that nobody knows.
+    ///
+    /// # Panics
+    /// When the server cannot start.
+    #[must_use]
+    pub fn start_with_tls() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+        let path = folder.path().join("certificate.pem");
+        std::fs::write(&path, made.cert.pem()).expect("a file for the certificate");
+        let key = made.signing_key.serialize_der().try_into().expect("a key in PKCS #8");
+        let config = ServerConfig::builder_with_provider(ring::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .expect("versions that ring can do")
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .expect("a key that fits the certificate");
+        Self::start_in(folder, Some((TlsAcceptor::from(Arc::new(config)), path)))
+    }
+
+    fn start_in(folder: TempDir, tls: Option<(TlsAcceptor, PathBuf)>) -> Self {
+        let (acceptor, certificate) = tls.unzip();
         std::fs::create_dir(folder.path().join(Self::BUCKET)).expect("the bucket's folder");
         let files = FileSystem::new(folder.path()).expect("the server's files");
         let mut builder = S3ServiceBuilder::new(files);
@@ -49,25 +79,32 @@ impl TestS3 {
         let thread = std::thread::spawn(move || {
             runtime.block_on(async move {
                 tokio::select! {
-                    () = serve(listener, service) => (),
+                    () = serve(listener, service, acceptor) => (),
                     _ = stopped => (),
                 }
             });
             runtime.shutdown_background();
         });
-        Self { folder, address, stop: Some(stop), thread: Some(thread) }
+        Self { folder, address, certificate, stop: Some(stop), thread: Some(thread) }
     }
 
     /// Returns the URL of the bucket, as the configuration wants it.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("s3://{}?endpoint=http://{}&region=us-east-1", Self::BUCKET, self.address)
+        format!("s3://{}?endpoint={}&region=us-east-1", Self::BUCKET, self.endpoint())
     }
 
     /// Returns the URL of the server itself, for instance `http://127.0.0.1:41234`.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// Returns the PEM file of the certificate that clients must trust; none without TLS.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&Path> {
+        self.certificate.as_deref()
     }
 
     /// Stops the server now and leaves its files; later requests are refused.
@@ -94,16 +131,28 @@ impl Drop for TestS3 {
     }
 }
 
-async fn serve(listener: std::net::TcpListener, service: S3Service) {
+async fn serve(listener: std::net::TcpListener, service: S3Service, tls: Option<TlsAcceptor>) {
     let listener = TcpListener::from_std(listener).expect("a listener for tokio");
     loop {
         let Ok((stream, _peer)) = listener.accept().await else { continue };
-        let service = service.clone();
+        let (service, tls) = (service.clone(), tls.clone());
         tokio::spawn(async move {
-            // A client that goes away is its own business.
-            let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+            match tls {
+                // A client that does not trust the certificate goes away.
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        answer(stream, service).await;
+                    }
+                }
+                None => answer(stream, service).await,
+            }
         });
     }
+}
+
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, service: S3Service) {
+    // A client that goes away is its own business.
+    let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
 }
 
 #[cfg(test)]
