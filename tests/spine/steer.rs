@@ -38,9 +38,9 @@ async fn pausing_disabling_and_pinning_do_what_they_say() {
         world.channel(&["rollout", "pause"]);
         check_until(&late, is_settled).await;
         assert!(is_settled(&early.check().await.unwrap()), "those that run it keep it");
-        world.channel(&["pin", &late.id, "v1"]);
+        world.channel(&["pin", &late.id(), "v1"]);
         check_until(&late, |checked| offers(checked, "v1")).await;
-        world.channel(&["unpin", &late.id]);
+        world.channel(&["unpin", &late.id()]);
         check_until(&late, is_settled).await;
 
         world.channel(&["rollout", "resume"]);

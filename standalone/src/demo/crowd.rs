@@ -67,7 +67,7 @@ impl Crowd {
     pub async fn check(&self, release_id: &str) -> Result<Round> {
         let begun = Instant::now();
         let checks: Vec<_> = futures::stream::iter(&self.devices)
-            .map(|device| async move { anyhow::Ok((device.id.clone(), device.check().await?)) })
+            .map(|device| async move { anyhow::Ok((device.id(), device.check().await?)) })
             .buffer_unordered(CONCURRENCY)
             .try_collect()
             .await?;

@@ -3,7 +3,7 @@
 //! It does what `docs/protocols/aloft-v1.md` asks of a client, so that the demo and the end-to-end tests see what a phone sees.
 
 use crate::demo::fetch::{Expected, FetchError, Fetched, fetch};
-use crate::demo::http::{Http, HttpError};
+use crate::demo::http::{Answer, Http, HttpError};
 use crate::demo::installation::{Installation, Installed, Started};
 use crate::demo::protocol::{Action, Bundle, Delta, FORMATS, Page, Registered, Taken, Update};
 use bytes::Bytes;
@@ -11,9 +11,11 @@ use domain::bundle::{BundleFile, FileRole, content_hash};
 use domain::id::EventId;
 use domain::telemetry::EventKind;
 use domain::{Platform, Sha256};
+use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use runtime::clock::Clock;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use thiserror::Error;
 
@@ -87,9 +89,9 @@ pub struct Downloaded {
 pub struct Device {
     http: Http,
     identity: Identity,
-    /// "dev_…".
-    pub id: String,
-    token: String,
+    /// Made once; the same one gets the same id again.
+    nonce: String,
+    registered: Mutex<Registered>,
     /// What is installed.
     pub installation: Installation,
     /// The verified bytes of every file on the device.
@@ -104,24 +106,40 @@ impl Device {
     /// When the edge is away or refuses.
     pub async fn register(http: &Http, identity: Identity) -> Result<Self, DeviceError> {
         let nonce = runtime::random::bytes::<32>().map(|byte| format!("{byte:02x}")).concat();
-        let document = serde_json::json!({
-            "app": identity.app,
-            "channel": identity.channel,
-            "platform": identity.platform.as_str(),
-            "binary": identity.binary,
-            "nonce": nonce,
-        });
-        let answer = http.post("/v1/devices/register", None, &document).await?;
-        let Registered { device_id, token } = parse(&answer.body)?;
+        let registered = Mutex::new(register(http, &identity, &nonce).await?);
         Ok(Self {
             http: http.clone(),
             identity,
-            id: device_id,
-            token,
+            nonce,
+            registered,
             installation: Installation::default(),
             files: HashMap::new(),
             clock: Clock::system(),
         })
+    }
+
+    /// Returns its id, "dev_…".
+    #[must_use]
+    pub fn id(&self) -> String {
+        self.registered().device_id.clone()
+    }
+
+    fn registered(&self) -> MutexGuard<'_, Registered> {
+        self.registered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends a request with the token. When the edge does not take that any more, the device registers again, once.
+    async fn with_token(&self, send: impl AsyncFn(String) -> Result<Answer, HttpError>) -> Result<Answer, DeviceError> {
+        let token = self.registered().token.clone();
+        match send(token).await {
+            Err(HttpError::Status { status: StatusCode::UNAUTHORIZED, .. }) => {
+                let registered = register(&self.http, &self.identity, &self.nonce).await?;
+                let token = registered.token.clone();
+                *self.registered() = registered;
+                Ok(send(token).await?)
+            }
+            answered => Ok(answered?),
+        }
     }
 
     /// Asks what to run.
@@ -130,7 +148,8 @@ impl Device {
     /// When the edge is away, refuses, or answers nonsense.
     pub async fn check(&self) -> Result<Checked, DeviceError> {
         let current = self.installation.running().map(|bundle| bundle.content_sha256);
-        let answer = self.http.get(&self.query(current), &self.token).await?;
+        let query = self.query(current);
+        let answer = self.with_token(async |token| self.http.get(&query, &token).await).await?;
         let (took, size_bytes) = (answer.took, answer.body.len() as u64);
         Ok(Checked { page: parse(&answer.body)?, took, size_bytes })
     }
@@ -282,7 +301,7 @@ impl Device {
             "binary": self.identity.binary,
             "events": [event],
         });
-        let answer = self.http.post("/v1/events", Some(&self.token), &document).await?;
+        let answer = self.with_token(async |token| self.http.post("/v1/events", Some(&token), &document).await).await?;
         let taken: Taken = parse(&answer.body)?;
         if taken.accepted == 1 {
             Ok(())
@@ -299,6 +318,65 @@ impl Device {
     }
 }
 
+async fn register(http: &Http, identity: &Identity, nonce: &str) -> Result<Registered, DeviceError> {
+    let document = serde_json::json!({
+        "app": identity.app,
+        "channel": identity.channel,
+        "platform": identity.platform.as_str(),
+        "binary": identity.binary,
+        "nonce": nonce,
+    });
+    parse(&http.post("/v1/devices/register", None, &document).await?.body)
+}
+
 fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, DeviceError> {
     serde_json::from_slice(body).map_err(|error| DeviceError::Answer(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    /// Answers each request with the next of these; returns the requests.
+    async fn serve(listener: TcpListener, answers: Vec<(&'static str, String)>) -> Vec<String> {
+        let mut requests = Vec::new();
+        for (status, body) in answers {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            let length = socket.read(&mut request).await.unwrap();
+            requests.push(String::from_utf8_lossy(&request[..length]).into_owned());
+            let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            socket.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+        }
+        requests
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_not_taken_any_more_is_replaced_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let http = Http::new(&format!("http://{}", listener.local_addr().unwrap()));
+        let registered = |token: &str| ("201 Created", format!(r#"{{"device_id": "dev_1", "token": "{token}"}}"#));
+        let page = r#"{"action": "none", "next_check_s": 60, "snapshot": {"epoch": 1, "version": 1}}"#.to_owned();
+        let refused = ("401 Unauthorized", String::new());
+        let answers = vec![registered("old"), refused.clone(), registered("new"), ("200 OK", page), refused.clone()];
+        let served = tokio::spawn(serve(listener, [answers, vec![registered("newer"), refused]].concat()));
+        let identity = Identity {
+            app: "app_1".to_owned(),
+            channel: "production".to_owned(),
+            platform: Platform::Ios,
+            binary: "1.0.0".to_owned(),
+            runtime: None,
+            embedded: None,
+        };
+        let device = Device::register(&http, identity).await.unwrap();
+        assert_eq!(device.check().await.unwrap().page.action, Action::None);
+        let error = device.check().await.unwrap_err();
+        assert!(error.to_string().contains("401"), "{error}");
+        let requests = served.await.unwrap();
+        let nonces: Vec<_> = requests.iter().filter_map(|request| request.split("nonce").nth(1)).collect();
+        assert_eq!((nonces.len(), nonces[0], nonces[0]), (3, nonces[1], nonces[2]), "the nonce stays");
+        assert!(requests[3].contains("Bearer new"), "{}", requests[3]);
+    }
 }

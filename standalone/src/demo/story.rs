@@ -114,7 +114,7 @@ impl Story<'_> {
         self.narration.step("A device registers, checks, downloads, verifies and installs");
         let begun = Instant::now();
         let mut phone = Device::register(&self.http, identity.clone()).await.context("registering the device")?;
-        self.narration.fact(&format!("registered as {}", phone.id), &time(begun.elapsed()));
+        self.narration.fact(&format!("registered as {}", phone.id()), &time(begun.elapsed()));
         let checked = wait_for(&phone, |page| offers(page, release)).await?;
         self.narration.fact(
             &format!("offered {}; the answer has {}", release.label, size(checked.size_bytes)),
@@ -218,8 +218,8 @@ impl Story<'_> {
     async fn explain(&mut self, phone: &Device, page: &Page) -> Result<()> {
         // The device still runs the bundle before.
         let current = running(phone)?.content_sha256.to_hex();
-        let command = ["explain", &phone.id, "--platform", "android", "--binary", BINARY, "--current", &current];
-        self.narration.command(&format!("explain {} …", phone.id));
+        let command = ["explain", &phone.id(), "--platform", "android", "--binary", BINARY, "--current", &current];
+        self.narration.command(&format!("explain {} …", phone.id()));
         let ran = self.setting.aloft.run(&command).await?;
         let step = &ran.json["steps"][0];
         let offered = page.update.as_ref().map(|update| update.label.as_str());
