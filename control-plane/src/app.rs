@@ -5,6 +5,7 @@ pub mod apps;
 pub mod binaries;
 pub mod bundles;
 pub mod channels;
+pub mod deltas;
 pub mod etag;
 pub mod explain;
 pub mod jobs;

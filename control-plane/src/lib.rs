@@ -117,7 +117,7 @@ impl ControlPlane {
         let fleet = Arc::new(Fleet::new(&metrics));
         let hub = Arc::new(Hub::default());
         let token_hash = Sha256::of(config.edge_token.expose_secret().as_bytes());
-        let parts = Parts { hub: Arc::clone(&hub), fleet: Arc::clone(&fleet), token_hash };
+        let parts = Parts { hub: Arc::clone(&hub), fleet: Arc::clone(&fleet), wishes: Arc::default(), token_hash };
         let poll = Duration::from_millis(config.poll_ms);
         let feed_health = health.component("control-plane");
         let assembly = server::Assembly { context: context.clone(), hasher: hasher.clone(), parts, guard, health };

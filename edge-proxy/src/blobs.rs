@@ -1,5 +1,6 @@
 //! This file's job is to get verified chunks of blobs from wherever they are: this disk, a running fill, or the store.
 
+pub(crate) mod coding;
 pub(crate) mod fill;
 pub(crate) mod handler;
 pub(crate) mod pieces;
@@ -11,6 +12,7 @@ use crate::meters::Meters;
 use crate::refusal::Refusal;
 use crate::snapshot::channels::Channels;
 use bytes::Bytes;
+use coding::Coded;
 use domain::bundle::{Blob, CHUNK_SIZE_BYTES};
 use domain::{ErrorKind, Sha256};
 use fill::{Delivered, Fill};
@@ -117,6 +119,11 @@ impl Blobs {
     /// Returns the blob's description when a snapshot names it.
     pub(crate) fn describe(&self, sha256: &Sha256) -> Option<Arc<Blob>> {
         self.channels.blob(sha256)
+    }
+
+    /// Returns the patches that lead to a launch file and can be sent in its place; none when the blob is no launch file.
+    pub(crate) fn coded(&self, sha256: &Sha256) -> Option<Vec<Arc<Coded>>> {
+        self.channels.coded(sha256)
     }
 
     /// Returns one chunk, verified.

@@ -81,7 +81,7 @@ fn decide_answer(state: &State, channel: &Channel, query: &Query<'_>, device: &s
     let key = AnswerKey {
         snapshot: channel.digest,
         decision,
-        delta: find_delta(channel, decision, query),
+        delta: find_delta(state, channel, decision, query),
         check_class: check_class(device),
     };
     if let Some(answer) = state.answers.get(&key) {
@@ -97,15 +97,20 @@ fn decide_answer(state: &State, channel: &Channel, query: &Query<'_>, device: &s
     Ok(answer)
 }
 
-/// Returns the index of the smallest patch for what the device has: the bundle that it runs, else the one that came with its binary.
-fn find_delta(channel: &Channel, decision: Decision, query: &Query<'_>) -> Option<usize> {
+/// Returns the index of the smallest patch for what the device has: the bundle that it runs, else the one that came with its binary. Where
+/// there is none for the bundle that it runs, the control plane is asked for one.
+fn find_delta(state: &State, channel: &Channel, decision: Decision, query: &Query<'_>) -> Option<usize> {
     let Decision::Update { release, .. } = decision else { return None };
     let Content::Bundle(to) = channel.snapshot.releases[release].content else { return None };
     if query.formats.is_empty() {
         return None;
     }
     let from = |base: Option<_>| channel.find_delta(base?, to, &query.formats).map(|(index, _)| index);
-    from(query.current).or_else(|| from(query.embedded))
+    let found = from(query.current);
+    if let (None, Some(current)) = (found, query.current) {
+        state.wishes.note(channel.digest, &channel.snapshot.key, current, to);
+    }
+    found.or_else(|| from(query.embedded))
 }
 
 /// The last digit of a device id is random and stays, so each device always falls into the same class.

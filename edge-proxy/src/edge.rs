@@ -15,6 +15,7 @@ use crate::state::{Parts, State};
 use crate::sync::Sync;
 use crate::sync::apply::Applier;
 use crate::sync::interest::Interests;
+use crate::sync::wishes::Wishes;
 use crate::telemetry::forward::{Forwarder, sync_spool};
 use crate::telemetry::spool::Spool;
 use domain::id::EdgeId;
@@ -95,6 +96,7 @@ impl Edge {
             meters.clone(),
             component("edge blobs"),
         ));
+        let wishes = Arc::new(Wishes::new());
         let (prefetch, prefetching) = prefetcher(&config, &blobs, &channels, &deps.stop);
         let sync = Sync {
             control_plane: deps.control_plane.clone(),
@@ -102,6 +104,7 @@ impl Edge {
             edge: edge.clone(),
             channels: channels.clone(),
             interests: interests.clone(),
+            wishes: wishes.clone(),
             applier,
             prefetch,
             meters: meters.clone(),
@@ -122,7 +125,8 @@ impl Edge {
         let (admin_listener, admin_address) = listen(config.admin_listen)?;
         let unbound = |source| Error::Listen { address: admin_address, source };
         let admin_listener = tokio::net::TcpListener::from_std(admin_listener).map_err(unbound)?;
-        let parts = Parts { config, channels, interests, blobs, spool: spool.clone(), meters, clock: deps.clock };
+        let parts =
+            Parts { config, channels, interests, wishes, blobs, spool: spool.clone(), meters, clock: deps.clock };
         let state = Arc::new(State::new(parts));
         let admin = Arc::new(Admin { state: state.clone(), metrics: deps.metrics, health: deps.health });
         let device = DevicePort { listener, state, stop: deps.stop.clone() };

@@ -3,9 +3,10 @@
 pub(crate) mod channels;
 pub(crate) mod disk;
 
+use crate::blobs::coding::{Coded, Coding};
 use crate::devices::token::TokenKeys;
 use domain::Sha256;
-use domain::bundle::Blob;
+use domain::bundle::{Blob, FileRole};
 use domain::snapshot::{ChannelSnapshot, Delta, offerable};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub(crate) struct Channel {
     pub(crate) keys: TokenKeys,
     /// Every blob that a device may ask for, and whether the edge must keep it at hand.
     pub(crate) blobs: Vec<(Arc<Blob>, bool)>,
+    /// Launch files, and the patches that can be sent in their place.
+    pub(crate) launches: Vec<(Sha256, Vec<Arc<Coded>>)>,
     deltas: HashMap<(Sha256, Sha256), Vec<usize>>,
 }
 
@@ -41,7 +44,8 @@ impl Channel {
         for (index, delta) in snapshot.deltas.iter().enumerate() {
             deltas.entry((delta.from, delta.to)).or_default().push(index);
         }
-        Ok(Self { keys: TokenKeys::new(&snapshot.token_keys), blobs: list_blobs(&snapshot), digest, deltas, snapshot })
+        let (keys, blobs) = (TokenKeys::new(&snapshot.token_keys), list_blobs(&snapshot));
+        Ok(Self { keys, blobs, launches: list_launches(&snapshot), digest, deltas, snapshot })
     }
 
     /// Returns the smallest patch between the two bundles in one of the formats: its index and itself.
@@ -94,4 +98,19 @@ fn list_blobs(snapshot: &ChannelSnapshot) -> Vec<(Arc<Blob>, bool)> {
         listed.entry(delta.blob.sha256).or_insert_with(|| (Arc::new(delta.blob.clone()), false));
     }
     listed.into_values().collect()
+}
+
+fn list_launches(snapshot: &ChannelSnapshot) -> Vec<(Sha256, Vec<Arc<Coded>>)> {
+    let coded = |delta: &Delta| {
+        let coding = Coding::of_format(&delta.format)?;
+        Some(Arc::new(Coded { coding, base: delta.base, blob: Arc::new(delta.blob.clone()) }))
+    };
+    let mut launches = Vec::new();
+    for (content, bundle) in &snapshot.bundles {
+        let leading = snapshot.deltas.iter().filter(|delta| delta.to == *content);
+        let coded: Vec<_> = leading.filter_map(coded).collect();
+        let launch = bundle.files.iter().find(|file| file.role == FileRole::Launch);
+        launches.extend(launch.map(|file| (file.sha256, coded)));
+    }
+    launches
 }

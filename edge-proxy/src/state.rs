@@ -8,6 +8,7 @@ use crate::refusal::Refusal;
 use crate::snapshot::Channel;
 use crate::snapshot::channels::Channels;
 use crate::sync::interest::{Found, Interests};
+use crate::sync::wishes::Wishes;
 use crate::telemetry::spool::Spool;
 use domain::snapshot::ChannelKey;
 use runtime::clock::Clock;
@@ -16,11 +17,13 @@ use std::time::Duration;
 
 /// How long a device waits for a channel that nobody asked for before.
 const CHANNEL_WAIT: Duration = Duration::from_secs(1);
+
 /// Everything that requests share.
 pub(crate) struct State {
     pub(crate) config: Config,
     pub(crate) channels: Arc<Channels>,
     pub(crate) interests: Arc<Interests>,
+    pub(crate) wishes: Arc<Wishes>,
     pub(crate) answers: moka::sync::Cache<AnswerKey, Arc<Answer>>,
     pub(crate) blobs: Arc<Blobs>,
     pub(crate) spool: Arc<Spool>,
@@ -33,6 +36,7 @@ pub(crate) struct Parts {
     pub(crate) config: Config,
     pub(crate) channels: Arc<Channels>,
     pub(crate) interests: Arc<Interests>,
+    pub(crate) wishes: Arc<Wishes>,
     pub(crate) blobs: Arc<Blobs>,
     pub(crate) spool: Arc<Spool>,
     pub(crate) meters: Arc<Meters>,
@@ -41,13 +45,13 @@ pub(crate) struct Parts {
 
 impl State {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { config, channels, interests, blobs, spool, meters, clock } = parts;
+        let Parts { config, channels, interests, wishes, blobs, spool, meters, clock } = parts;
         // Half of the memory is for answers, half for small blobs.
         let answers = moka::sync::Cache::builder()
             .max_capacity(config.memory_max_bytes / 2)
             .weigher(|_: &AnswerKey, answer: &Arc<Answer>| answer.weight_bytes())
             .build();
-        Self { config, channels, interests, answers, blobs, spool, meters, clock }
+        Self { config, channels, interests, wishes, answers, blobs, spool, meters, clock }
     }
 
     /// Returns the channel; asks the control plane for it when it is not here.

@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod interest;
+pub(crate) mod wishes;
 
 use crate::blobs::prefetch::Prefetch;
 use crate::meters::Meters;
@@ -27,6 +28,7 @@ use tonic::transport::Channel;
 use v1::edge_service_client::EdgeServiceClient;
 use v1::sync_request::Message as Said;
 use v1::sync_response::Message as Heard;
+use wishes::{Wish, Wishes};
 
 /// Agreed with the control plane.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -52,6 +54,7 @@ pub(crate) struct Sync {
     pub(crate) edge: EdgeId,
     pub(crate) channels: Arc<Channels>,
     pub(crate) interests: Arc<Interests>,
+    pub(crate) wishes: Arc<Wishes>,
     pub(crate) applier: Arc<Applier>,
     pub(crate) prefetch: Option<Prefetch>,
     pub(crate) meters: Arc<Meters>,
@@ -138,10 +141,12 @@ impl Sync {
         }
     }
 
-    /// Sends heartbeats, and asks for channels that devices want.
+    /// Sends heartbeats, and asks for what devices want.
     async fn speak(&self, say: &mpsc::Sender<v1::SyncRequest>) -> Result<(), Ended> {
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut wishes = tokio::time::interval(wishes::SEND_EVERY);
+        wishes.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let messages = tokio::select! {
                 _ = heartbeat.tick() => vec![Said::Heartbeat(v1::SyncHeartbeat { now_us: self.clock.now().as_us() })],
@@ -149,6 +154,7 @@ impl Sync {
                     let interest = |key| v1::SyncInterest { key: Some(convert::channel_key_to_wire(key)) };
                     keys.iter().map(interest).map(Said::Interest).collect()
                 }
+                _ = wishes.tick() => self.wishes.take().iter().map(say_wish).collect(),
             };
             for message in messages {
                 put(say, message)?;
@@ -199,6 +205,14 @@ impl Sync {
         let applier = self.applier.clone();
         tokio::task::spawn_blocking(move || applier.remove(&key)).await.map_err(|_| Ended::Closed)
     }
+}
+
+fn say_wish(wish: &Wish) -> Said {
+    Said::DeltaWish(v1::SyncDeltaWish {
+        key: Some(convert::channel_key_to_wire(&wish.key)),
+        from_bundle_sha256: convert::sha256_to_wire(&wish.from),
+        to_bundle_sha256: convert::sha256_to_wire(&wish.to),
+    })
 }
 
 /// Queues a message, without waiting.

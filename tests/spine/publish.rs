@@ -1,8 +1,12 @@
 //! This file's job is to show that what developers have becomes what devices run, byte for byte.
 
 use crate::world::{World, check_until, files_of, in_both_shapes, is_settled, offers, running, update_to};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use domain::Sha256;
 use domain::telemetry::EventKind;
 use standalone::demo::device::Device;
+use standalone::demo::protocol::Page;
 use tests::stack::Stack;
 
 #[tokio::test]
@@ -42,6 +46,30 @@ async fn a_second_version_comes_as_a_small_patch_and_sends_only_what_changed() {
         assert_eq!(on_device, files_of(&tests::corpus("v2", "android/hermes")));
     })
     .await;
+}
+
+#[tokio::test]
+async fn any_http_client_that_has_the_base_gets_the_patch_as_a_content_coding() {
+    let world = World::new(Stack::in_one_process());
+    let mut device = world.device().await;
+    world.release("v1", &[]);
+    update_to(&mut device, "v1").await;
+    world.release("v2", &[]);
+    let has_delta = |page: &Page| page.update.as_ref().is_some_and(|update| update.delta.is_some());
+    let checked = check_until(&device, |checked| has_delta(&checked.page)).await;
+    let launch = checked.page.update.unwrap().bundle.launch;
+    let launch_file = |version| std::fs::read(tests::corpus(version, "android/hermes").join(&launch.path)).unwrap();
+    let (old, new) = (launch_file("v1"), launch_file("v2"));
+
+    let (base, url) = (Sha256::of(&old), format!("{}/v1/blobs/{}", world.stack.edge_url(), launch.sha256));
+    let dictionary = format!(":{}:", STANDARD.encode(base.as_bytes()));
+    let request = reqwest::Client::new().get(url).header("accept-encoding", "dcz, gzip");
+    let answer = request.header("available-dictionary", dictionary).send().await.unwrap();
+    assert_eq!(answer.headers()["content-encoding"], "dcz");
+    let patch = answer.bytes().await.unwrap();
+    assert!(patch.len() * 4 < new.len(), "{} of {} bytes", patch.len(), new.len());
+    let limits = delta::Limits::output(new.len());
+    assert!(delta::Format::Dcz.decode(&old, &patch, &limits).unwrap() == new);
 }
 
 #[tokio::test]
@@ -96,7 +124,7 @@ async fn what_the_edge_answers_is_what_explain_says() {
     for _ in 0..40 {
         let device = world.device().await;
         let checked = device.check().await.unwrap();
-        let explained = world.channel(&["explain", &device.id, "--platform", "android", "--binary", "1.4.0"]);
+        let explained = world.channel(&["explain", &device.id(), "--platform", "android", "--binary", "1.4.0"]);
         let label = checked.page.update.as_ref().map(|update| update.label.clone());
         assert_eq!(explained["label"].as_str().map(str::to_owned), label, "{explained}");
         on_new += u32::from(offers(&checked, "v2"));

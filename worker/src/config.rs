@@ -10,6 +10,9 @@ use std::time::Duration;
 /// More jobs at once than this need more machines, not more slots.
 const SLOTS_MAX: u32 = 64;
 
+/// Snapshots name every delta, so there must not be too many.
+const BASES_MAX: u32 = 100;
+
 /// The configuration; `config.default.toml` says what each key means.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,6 +33,8 @@ pub struct Config {
     pub unpacked_max_bytes: u64,
     /// Size of one file of an archive.
     pub file_max_bytes: u64,
+    /// How many bundles a release gets deltas from, besides those of binaries.
+    pub delta_bases: u32,
     /// How long deltas of one pair of bundles may take to make, at first.
     pub delta_quick_ms: u64,
     /// How long making them smaller may take.
@@ -153,6 +158,7 @@ impl Validate for Config {
             let ends = (1..self.deadline_ms).contains(&time_ms);
             problems.require(ends, &format!("worker.{key}"), "must be at least 1 and less than deadline_ms");
         }
+        problems.require(self.delta_bases <= BASES_MAX, "worker.delta_bases", "must be at most 100");
         problems.require(self.delta_memory_max_bytes > 0, "worker.delta_memory_max_bytes", "must not be 0");
         self.validate_mail(problems);
         for &tier in Tier::ALL {

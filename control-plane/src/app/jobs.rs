@@ -5,7 +5,7 @@ use crate::error::Result;
 use db::Tx;
 use db::queue::NewJob;
 use domain::Timestamp;
-use domain::id::{AppId, JobId};
+use domain::id::{AppId, JobId, OrganizationId};
 use domain::job::{self, Job, Tier};
 
 /// One unit of a tenant's share of the workers.
@@ -34,17 +34,32 @@ pub fn enqueue_system(tx: &mut Tx<'_>, work: Job, now: Timestamp) -> Result<()> 
 /// # Errors
 /// Those of the database.
 pub fn enqueue(tx: &mut Tx<'_>, change: &Change, app: &AppId, work: Job, size_bytes: u64) -> Result<()> {
-    let organization = db::organizations::get(tx, &change.caller.scope)?;
+    Ok(enqueue_for(tx, change.caller.scope.organization(), app, work, size_bytes, change.now)?)
+}
+
+/// Queues work that no caller asked for in the tier of the organization's plan.
+///
+/// # Errors
+/// Those of the database.
+pub fn enqueue_for(
+    tx: &mut Tx<'_>,
+    organization: &OrganizationId,
+    app: &AppId,
+    work: Job,
+    size_bytes: u64,
+    now: Timestamp,
+) -> db::Result<()> {
+    let organization = db::organizations::get_any(tx, organization)?;
     let job = NewJob {
-        id: JobId::from_parts(change.now, runtime::random::bytes()),
+        id: JobId::from_parts(now, runtime::random::bytes()),
         tier: organization.tier,
         organization: organization.id,
         app: Some(app.clone()),
         work,
         cost: u32::try_from(1 + size_bytes / COST_UNIT_BYTES).unwrap_or(u32::MAX),
-        run_at: change.now,
+        run_at: now,
     };
     // A live job that does the same work is as good.
-    let _enqueued = db::queue::enqueue(tx, &job, change.now)?;
+    let _enqueued = db::queue::enqueue(tx, &job, now)?;
     Ok(())
 }

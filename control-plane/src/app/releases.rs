@@ -21,17 +21,12 @@ use crate::names;
 use db::releases::Release;
 use db::{DbConn, Scope, Tx};
 use domain::id::BundleId;
-use domain::job::{DeltaEffort, Job};
+use domain::job::Job;
 use domain::release::{NOTES_MAX_BYTES, Retreat};
 use domain::target::Target;
 use domain::{Ppm, Sha256};
 use proto::v1;
 use std::collections::BTreeMap;
-
-/// Devices are rarely more than two releases behind; each delta costs a job.
-const DELTA_BASES: usize = 2;
-/// How far back bases are looked for.
-const DELTA_LOOKBACK: u32 = 50;
 
 /// A release with the hash of its content.
 #[derive(Debug, Clone)]
@@ -105,29 +100,12 @@ fn target(wire: Option<v1::Target>) -> Result<Target> {
 fn insert(tx: &mut Tx<'_>, change: &Change, action: &str, row: &Release) -> Result<View> {
     let scope = &change.caller.scope;
     let release = db::releases::insert(tx, scope, row)?;
-    if let Some(bundle) = release.bundle.clone() {
-        for from in delta_bases(tx, scope, &release, &bundle)? {
-            let work = Job::MakeDelta { from, to: bundle.clone(), effort: DeltaEffort::Quick };
-            jobs::enqueue(tx, change, &release.app, work, 0)?;
-        }
+    if release.bundle.is_some() {
+        jobs::enqueue(tx, change, &release.app, Job::PlanDeltas { release: release.id.clone() }, 0)?;
     }
     let resource = names::of_release(&release.app, &release.channel, &release.id);
     let (label, share) = (format!("v{}", release.seq), release.rollout_ppm.get().to_string());
     let facts = [("label", label.as_str()), ("platform", release.platform.as_str()), ("share_ppm", &share)];
     record::done(tx, change, action, resource, &facts)?;
     view(tx, scope, release)
-}
-
-/// Returns the bundles that devices of the channel most likely run.
-fn delta_bases(conn: &mut DbConn, scope: &Scope, new: &Release, bundle: &BundleId) -> Result<Vec<BundleId>> {
-    let before = db::releases::list(conn, scope, &new.channel, Some(new.seq), DELTA_LOOKBACK)?;
-    let mut bases = Vec::new();
-    for release in before.into_iter().filter(|release| release.enabled && release.platform == new.platform) {
-        match release.bundle {
-            Some(base) if base != *bundle && !bases.contains(&base) => bases.push(base),
-            Some(_) | None => {}
-        }
-    }
-    bases.truncate(DELTA_BASES);
-    Ok(bases)
 }

@@ -2,6 +2,7 @@
 
 use super::fleet::Fleet;
 use super::hub::{Encoded, Follower, Hub, State};
+use crate::app::deltas::Wishes;
 use crate::context::Context;
 use crate::error::{Error, Result, chain};
 use domain::id::EdgeId;
@@ -44,6 +45,8 @@ pub struct Parts {
     pub hub: Arc<Hub>,
     /// The connected edges.
     pub fleet: Arc<Fleet>,
+    /// The deltas that edges asked for.
+    pub wishes: Arc<Wishes>,
     /// Digest of the enrolment token that edges show.
     pub token_hash: Sha256,
 }
@@ -114,19 +117,19 @@ async fn speak(
     }
 }
 
-/// Waits for the next message; none when the edge has closed its side.
+/// Waits for the next message; none when the edge has closed its side. Kinds of messages that only newer edges send are passed over.
 async fn receive(incoming: &mut Streaming<v1::SyncRequest>) -> Result<Option<FromEdge>> {
-    match tokio::time::timeout(SILENCE_MAX, incoming.message()).await {
-        Err(_) => Err(Error::unavailable("the edge was silent for too long")),
-        Ok(Err(status)) => {
-            tracing::debug!(%status, "an edge's stream broke");
-            Ok(None)
+    loop {
+        match tokio::time::timeout(SILENCE_MAX, incoming.message()).await {
+            Err(_) => return Err(Error::unavailable("the edge was silent for too long")),
+            Ok(Err(status)) => {
+                tracing::debug!(%status, "an edge's stream broke");
+                return Ok(None);
+            }
+            Ok(Ok(None)) => return Ok(None),
+            Ok(Ok(Some(v1::SyncRequest { message: Some(message) }))) => return Ok(Some(message)),
+            Ok(Ok(Some(v1::SyncRequest { message: None }))) => {}
         }
-        Ok(Ok(None)) => Ok(None),
-        Ok(Ok(Some(request))) => match request.message {
-            Some(message) => Ok(Some(message)),
-            None => Err(Error::field("message", "must be set")),
-        },
     }
 }
 
@@ -169,8 +172,19 @@ impl Session<'_> {
                     tracing::warn!(edge = %self.edge, ?key, ?version, reason, "an edge refused a snapshot");
                     fleet.refused(&self.edge, key, version, reason);
                 }
+                FromEdge::DeltaWish(wish) => self.hear_wish(wish).await?,
                 FromEdge::Heartbeat(_) => {}
             }
+        }
+        Ok(())
+    }
+
+    async fn hear_wish(&self, wish: v1::SyncDeltaWish) -> Result<()> {
+        let key = channel_key_from_wire(wish.key)?;
+        let from = sha256_from_wire(&wish.from_bundle_sha256, "from_bundle_sha256")?;
+        let to = sha256_from_wire(&wish.to_bundle_sha256, "to_bundle_sha256")?;
+        if let Err(error) = self.parts.wishes.hear(self.context, &key, from, to).await {
+            tracing::debug!(cause = chain(&error), "a wish for a delta is not met");
         }
         Ok(())
     }

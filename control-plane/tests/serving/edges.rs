@@ -8,7 +8,7 @@ use proto::v1::sync_request::Message as FromEdge;
 use proto::v1::sync_response::Message as ToEdge;
 use proto::v1::{self, Platform};
 use runtime::random;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use testkit::wait_until_async;
 use tokio::sync::mpsc::Sender;
 use tokio_stream::wrappers::ReceiverStream;
@@ -21,6 +21,7 @@ on_both_databases!(
     a_slow_edge_gets_the_newest_state_only,
     a_stop_ends_open_streams_in_time,
     telemetry_is_stored_once,
+    a_delta_that_devices_miss_is_made_once,
 );
 
 struct Edge {
@@ -84,9 +85,7 @@ async fn a_published_release_reaches_the_edge(rig: Rig) {
     assert!(edge.snapshot().await.1.releases.is_empty());
     let bundle = rig.bundle(&app, "one").await;
     let release = rig.publish(&channel, &bundle).await;
-    let published = Instant::now();
     let (wire, snapshot) = edge.snapshot().await;
-    assert!(published.elapsed() < Duration::from_secs(2));
     assert_eq!(snapshot.releases[0].id.as_str(), release.release_id);
     assert_eq!(snapshot.bundles.len(), 1);
     assert_eq!(snapshot.token_keys.len(), 1);
@@ -201,4 +200,33 @@ async fn telemetry_is_stored_once(rig: Rig) {
     let elsewhere = v1::PushTelemetryRequest { offset: 2_048, ..batch };
     let third = rig.edges().push_telemetry(push(&elsewhere)).await.unwrap().into_inner();
     assert_eq!(third.stored, 0, "an event counts once in any batch");
+}
+
+async fn a_delta_that_devices_miss_is_made_once(rig: Rig) {
+    let (app, channel) = rig.app("shop").await;
+    let (old, new) = (rig.bundle(&app, "old").await, rig.bundle(&app, "new").await);
+    rig.publish(&channel, &new).await;
+    let bundle = async |name: &str| {
+        let request = v1::GetBundleRequest { name: name.to_owned() };
+        rig.bundles().get_bundle(rig.ask(request)).await.unwrap().into_inner().bundle.unwrap()
+    };
+    let (old, new) = (bundle(&old).await, bundle(&new).await);
+    let mut edge = Edge::connect(&rig, Vec::new()).await;
+    let wish = async |key: v1::ChannelKey, from: &[u8]| {
+        let (from_bundle_sha256, to_bundle_sha256) = (from.to_vec().into(), new.content_sha256.clone());
+        let wish = v1::SyncDeltaWish { key: Some(key), from_bundle_sha256, to_bundle_sha256 };
+        edge.to.send(v1::SyncRequest { message: Some(FromEdge::DeltaWish(wish)) }).await.unwrap();
+    };
+    let before = rig.ready_jobs().await;
+    let unknown = domain::id::AppId::from_parts(now(), random::bytes()).to_string();
+    let stranger = v1::App { app_id: unknown, ..app.clone() };
+    wish(key(&stranger, "production"), &old.content_sha256).await;
+    wish(key(&app, "production"), Sha256::of(b"made up").as_bytes()).await;
+    for _ in 0..3 {
+        wish(key(&app, "production"), &old.content_sha256).await;
+    }
+    // Messages are heard one after another: what the edge is told about this one comes after all wishes.
+    edge.want(&key(&app, "absent")).await;
+    while !matches!(edge.next().await, ToEdge::Absent(_)) {}
+    assert_eq!(rig.ready_jobs().await, before + 1);
 }

@@ -87,6 +87,13 @@ pub fn get(conn: &mut DbConn, scope: &Scope, id: &AppId) -> Result<App> {
     found.ok_or(Error::not_found("app"))?.try_into()
 }
 
+/// Returns whose app it is. Not scoped: for edges, which name an app as devices do.
+pub fn find_organization(conn: &mut DbConn, id: &AppId) -> Result<Option<OrganizationId>> {
+    let found: Option<String> =
+        db!(conn, |c| app::table.find(id.as_str()).select(app::organization).first(c).optional())?;
+    found.map(OrganizationId::from_sql).transpose()
+}
+
 /// Returns the app with this slug.
 pub fn find_by_slug(conn: &mut DbConn, scope: &Scope, slug: &AppSlug) -> Result<Option<App>> {
     let found = db!(conn, |c| {

@@ -60,6 +60,9 @@ pub struct Batch {
     pub events: Vec<Event>,
 }
 
+/// So many launches show which bundles are frequent, and are read in some milliseconds.
+const LAUNCHES_SAMPLED: i64 = 10_000;
+
 /// What became of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stored {
@@ -190,6 +193,28 @@ pub fn count_by_kind(conn: &mut DbConn, app: &AppId, release: &ReleaseId) -> Res
             .load(c)
     })?;
     rows.into_iter().map(|(kind, count)| Ok((EventKind::from_sql(kind)?, u64::from_sql(count)?))).collect()
+}
+
+/// Returns the bundles that devices started for the first time most often of late, the most frequent first. Not scoped: the caller has the
+/// app from a scoped verb.
+pub fn most_launched_bundles(conn: &mut DbConn, app: &AppId, platform: Platform, limit: usize) -> Result<Vec<Sha256>> {
+    let sample: Vec<Option<Vec<u8>>> = db!(conn, |c| {
+        event::table
+            .filter(event::app.eq(app.as_str()))
+            .filter(event::platform.eq(platform.as_str()))
+            .filter(event::kind.eq(EventKind::Launched.as_str()))
+            .order(event::received_at.desc())
+            .limit(LAUNCHES_SAMPLED)
+            .select(event::bundle)
+            .load(c)
+    })?;
+    let mut counts: BTreeMap<Sha256, u64> = BTreeMap::new();
+    for bundle in sample.into_iter().flatten() {
+        *counts.entry(Sha256::from_sql(bundle)?).or_default() += 1;
+    }
+    let mut frequent: Vec<(Sha256, u64)> = counts.into_iter().collect();
+    frequent.sort_by_key(|&(bundle, count)| (std::cmp::Reverse(count), bundle));
+    Ok(frequent.into_iter().take(limit).map(|(bundle, _)| bundle).collect())
 }
 
 /// Forgets which batches were stored before the time. Edges send a batch again for hours, not for weeks.

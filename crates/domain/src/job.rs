@@ -1,6 +1,6 @@
 //! This file's job is to name the kinds of background work, the tiers they queue in and how they are retried.
 
-use crate::id::{BundleId, MailId, OrganizationId, UploadId};
+use crate::id::{BundleId, MailId, OrganizationId, ReleaseId, UploadId};
 use crate::text_enum::text_enum;
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -43,6 +43,8 @@ text_enum! {
     pub enum JobKind {
         /// Turn an upload into a bundle.
         ProcessUpload => "process-upload",
+        /// Choose what a release gets deltas from.
+        PlanDeltas => "plan-deltas",
         /// Make the delta from one bundle to another.
         MakeDelta => "make-delta",
         /// Send a mail.
@@ -67,6 +69,11 @@ pub enum Job {
     ProcessUpload {
         /// The upload.
         upload: UploadId,
+    },
+    /// Choose the bundles that devices update to this release from, and ask for the deltas.
+    PlanDeltas {
+        /// The release.
+        release: ReleaseId,
     },
     /// Make the deltas for the launch file of `to`, given the one of `from`.
     MakeDelta {
@@ -96,6 +103,7 @@ impl Job {
     pub const fn kind(&self) -> JobKind {
         match self {
             Self::ProcessUpload { .. } => JobKind::ProcessUpload,
+            Self::PlanDeltas { .. } => JobKind::PlanDeltas,
             Self::MakeDelta { .. } => JobKind::MakeDelta,
             Self::SendMail { .. } => JobKind::SendMail,
         }
@@ -106,6 +114,7 @@ impl Job {
     pub fn unique_key(&self) -> String {
         match self {
             Self::ProcessUpload { upload } => format!("{}:{upload}", JobKind::ProcessUpload),
+            Self::PlanDeltas { release } => format!("{}:{release}", JobKind::PlanDeltas),
             Self::MakeDelta { from, to, effort } => format!("{}:{from}:{to}:{effort}", JobKind::MakeDelta),
             Self::SendMail { mail } => format!("{}:{mail}", JobKind::SendMail),
         }

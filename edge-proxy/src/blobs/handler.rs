@@ -1,5 +1,6 @@
 //! This file's job is to answer `GET /v1/blobs/{sha256}`.
 
+use super::coding::{self, Coded};
 use super::range::{self, Asked};
 use super::{Blobs, Chunk, SMALL_MAX_BYTES, pieces};
 use crate::body::Body;
@@ -12,8 +13,8 @@ use bytes::Bytes;
 use domain::Sha256;
 use domain::bundle::{Blob, CHUNK_SIZE_BYTES};
 use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH,
-    IF_RANGE, RANGE,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName,
+    IF_NONE_MATCH, IF_RANGE, RANGE, VARY,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use std::io;
@@ -21,6 +22,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
+const USE_AS_DICTIONARY: HeaderName = HeaderName::from_static("use-as-dictionary");
 const NOSNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
 
 /// Serves a blob that a snapshot names. Every byte was compared with its hash before it is sent.
@@ -29,9 +31,14 @@ pub(crate) async fn handle<B>(state: &State, name: &str, request: &Request<B>) -
     let sha256: Sha256 = name.parse().map_err(malformed)?;
     // The store is never asked for other hashes.
     let unknown = || Refusal::not_found("blob-unknown", "no release has this blob");
-    let blob = state.blobs.describe(&sha256).ok_or_else(unknown)?;
-    let etag = HeaderValue::from_str(&format!("\"{sha256}\"")).map_err(|_| unknown())?;
+    let mut blob = state.blobs.describe(&sha256).ok_or_else(unknown)?;
     let headers = request.headers();
+    let launch = state.blobs.coded(&sha256);
+    let coded = launch.as_ref().and_then(|known| coding::choose(headers, known));
+    if let Some(coded) = &coded {
+        blob = coded.blob.clone();
+    }
+    let etag = HeaderValue::from_str(&format!("\"{}\"", blob.sha256)).map_err(|_| unknown())?;
     let unchanged = headers.get(IF_NONE_MATCH).is_some_and(|tags| matches_tag(tags, &etag));
     let (status, range) = if unchanged { (StatusCode::NOT_MODIFIED, 0..0) } else { select(headers, &etag, &blob) };
     let has_body = request.method() != Method::HEAD && !range.is_empty();
@@ -39,6 +46,9 @@ pub(crate) async fn handle<B>(state: &State, name: &str, request: &Request<B>) -
     let mut response = Response::new(body);
     *response.status_mut() = status;
     describe(response.headers_mut(), &blob, etag);
+    if launch.is_some() {
+        negotiated(response.headers_mut(), coded.as_deref());
+    }
     match status {
         StatusCode::NOT_MODIFIED => {}
         StatusCode::RANGE_NOT_SATISFIABLE => {
@@ -72,13 +82,22 @@ fn select(headers: &HeaderMap, etag: &HeaderValue, blob: &Blob) -> (StatusCode, 
 }
 
 fn describe(headers: &mut HeaderMap, blob: &Blob, etag: HeaderValue) {
-    headers.reserve(8);
+    headers.reserve(10);
     headers.insert(ETAG, etag);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(NOSNIFF, HeaderValue::from_static("nosniff"));
     insert_text(headers, REPR_DIGEST, &format!("sha-256=:{}:", STANDARD.encode(blob.sha256.as_bytes())));
+}
+
+/// Launch files are dictionaries, and come in codings that need one.
+fn negotiated(headers: &mut HeaderMap, coded: Option<&Coded>) {
+    headers.insert(VARY, HeaderValue::from_static("accept-encoding, available-dictionary"));
+    match coded {
+        Some(coded) => headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coded.coding.as_str())),
+        None => headers.insert(USE_AS_DICTIONARY, HeaderValue::from_static("match=\"/v1/blobs/*\"")),
+    };
 }
 
 fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {

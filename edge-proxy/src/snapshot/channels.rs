@@ -1,6 +1,7 @@
 //! This file's job is to hold the snapshots in use, so that looking one up takes no lock.
 
 use super::Channel;
+use crate::blobs::coding::Coded;
 use arc_swap::ArcSwap;
 use domain::Sha256;
 use domain::bundle::Blob;
@@ -20,6 +21,8 @@ pub(crate) struct Channels {
     map: ArcSwap<Map>,
     /// Blobs by hash. A read lock for each blob request; update checks do not come here.
     blobs: RwLock<HashMap<Sha256, Known>>,
+    /// Launch files by hash; for each snapshot that offers one, its digest and the patches that can be sent in the file's place.
+    launches: RwLock<HashMap<Sha256, Vec<(Sha256, Vec<Arc<Coded>>)>>>,
     /// One change at a time.
     change: Mutex<()>,
 }
@@ -66,11 +69,11 @@ impl Channels {
         let mut map = Map::clone(&self.map.load());
         let mut replaced = Vec::new();
         for channel in channels {
-            self.add_blobs(&channel);
+            self.add(&channel);
             replaced.extend(map.insert(path_of(&channel.snapshot.key), channel));
         }
         self.map.store(Arc::new(map));
-        replaced.iter().for_each(|channel| self.remove_blobs(channel));
+        replaced.iter().for_each(|channel| self.forget(channel));
     }
 
     /// Forgets a channel.
@@ -79,7 +82,7 @@ impl Channels {
         let mut map = Map::clone(&self.map.load());
         let removed = map.remove(&path_of(key));
         self.map.store(Arc::new(map));
-        removed.iter().for_each(|channel| self.remove_blobs(channel));
+        removed.iter().for_each(|channel| self.forget(channel));
     }
 
     /// Returns the blob's description when a snapshot names it.
@@ -90,6 +93,36 @@ impl Channels {
     /// Says whether the blob must be kept at hand.
     pub(crate) fn is_pinned(&self, sha256: &Sha256) -> bool {
         self.blobs.read().get(sha256).is_some_and(|known| known.pins > 0)
+    }
+
+    /// Returns the patches that can be sent in the place of a launch file; none when no snapshot offers it as such.
+    pub(crate) fn coded(&self, launch: &Sha256) -> Option<Vec<Arc<Coded>>> {
+        let launches = self.launches.read();
+        Some(launches.get(launch)?.iter().flat_map(|(_, coded)| coded.iter().cloned()).collect())
+    }
+
+    fn add(&self, channel: &Channel) {
+        self.add_blobs(channel);
+        let mut launches = self.launches.write();
+        for (launch, coded) in &channel.launches {
+            launches.entry(*launch).or_default().push((channel.digest, coded.clone()));
+        }
+    }
+
+    fn forget(&self, channel: &Channel) {
+        let mut launches = self.launches.write();
+        for (launch, _) in &channel.launches {
+            if let Some(offers) = launches.get_mut(launch) {
+                if let Some(index) = offers.iter().position(|(digest, _)| *digest == channel.digest) {
+                    offers.swap_remove(index);
+                }
+                if offers.is_empty() {
+                    launches.remove(launch);
+                }
+            }
+        }
+        drop(launches);
+        self.remove_blobs(channel);
     }
 
     fn add_blobs(&self, channel: &Channel) {

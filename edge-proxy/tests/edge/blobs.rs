@@ -2,6 +2,8 @@
 
 use crate::harness::{NOBODY, World, stored, until};
 use crate::samples;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use domain::Sha256;
 use http::Method;
@@ -268,5 +270,47 @@ async fn new_releases_are_fetched_before_anybody_asks() {
     let (world, snapshot, _, hash) = world_with(2 * MIB).await;
     let (_server, edge) = serve(&world, &snapshot, |config| config.prefetch = true).await;
     until("the blob is kept", || world.edge_path(&hash).exists()).await;
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_has_the_base_gets_the_patch_in_the_place_of_the_launch_file() {
+    let (world, mut snapshot, launch, hash) = world_with(300_000).await;
+    let (dcz, dcb) = (world.store(b"patch of Zstandard").await, world.store(b"Brotli's patch").await);
+    let had = Sha256::of(b"bundle");
+    snapshot.deltas = vec![
+        samples::delta(&snapshot, had, "dcz", b"patch of Zstandard"),
+        samples::delta(&snapshot, had, "dcb", b"Brotli's patch"),
+        samples::delta(&snapshot, had, "bsdiff40", b"small"),
+    ];
+    let (_server, edge) = serve(&world, &snapshot, |_| ()).await;
+    let base = format!(":{}:", STANDARD.encode(Sha256::of(b"base").as_bytes()));
+    let ask = async |accept: &str, dictionary: &str, more: &[(&str, &str)]| {
+        let headers = [&[("accept-encoding", accept), ("available-dictionary", dictionary)], more].concat();
+        edge.blob(&hash, &headers).await
+    };
+    for (accept, coding, blob) in [("gzip, dcz", "dcz", &dcz), ("dcb, dcz", "dcb", &dcb)] {
+        let answer = ask(accept, &base, &[]).await;
+        assert_eq!((answer.status.as_u16(), answer.header("content-encoding")), (200, coding));
+        assert_eq!(answer.header("etag"), format!("\"{}\"", blob.sha256));
+        assert_eq!(answer.header("vary"), "accept-encoding, available-dictionary");
+        assert_eq!(Sha256::of(answer.body.as_ref().unwrap()), blob.sha256);
+        let part = ask(accept, &base, &[("range", "bytes=2-4")]).await;
+        assert_eq!((part.status.as_u16(), part.header("content-encoding")), (206, coding));
+        assert_eq!(part.body.unwrap(), answer.body.unwrap().slice(2..5));
+    }
+    for (accept, dictionary) in [("gzip", base.as_str()), ("dcb, dcz", ":AAAA:"), ("dcb;q=0, br", &base)] {
+        let answer = ask(accept, dictionary, &[]).await;
+        assert_eq!((answer.status.as_u16(), answer.body.as_ref().unwrap()), (200, &launch), "{accept}");
+        assert_eq!(answer.header("vary"), "accept-encoding, available-dictionary");
+        assert_eq!(answer.header("use-as-dictionary"), "match=\"/v1/blobs/*\"");
+        assert_eq!(answer.header("content-encoding"), "");
+    }
+    let patch = edge.blob(&dcz.sha256, &[("accept-encoding", "dcz"), ("available-dictionary", &base)]).await;
+    assert_eq!(
+        (patch.header("vary"), patch.header("content-encoding")),
+        ("", ""),
+        "what is no launch file comes as it is"
+    );
     edge.stop().await;
 }

@@ -95,6 +95,37 @@ async fn a_patch_is_offered_only_for_what_the_device_has_and_understands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_patch_that_there_is_not_is_wished_for_once() {
+    let mut snapshot = samples::channel(1, 1, b"launch", b"logo");
+    let (old, had) = (Sha256::of(b"old"), Sha256::of(b"had"));
+    snapshot.deltas = vec![samples::delta(&snapshot, had, "dcz", b"patch")];
+    let (world, _server, edge) = World::serving(&snapshot).await;
+    let token = edge.token(&snapshot).await;
+    let offered = *snapshot.bundles.keys().next().unwrap();
+    for more in [
+        format!("&current={had}&formats=dcz"),
+        format!("&current={old}"),
+        format!("&current={offered}&formats=dcz"),
+        "&formats=dcz".to_owned(),
+        format!("&current={old}&embedded={had}&formats=dcz"),
+        format!("&current={old}&formats=dcz"),
+    ] {
+        assert_eq!(edge.check(&snapshot, &token, &more).await.status, 200, "{more}");
+    }
+    until("the wish is heard", || !world.control_plane.wishes().is_empty()).await;
+    // Nothing was sent before it, and a second one would leave a second later: the next heartbeat comes after that.
+    let beats = world.control_plane.beats();
+    until("another heartbeat", || world.control_plane.beats() > beats).await;
+    let wish = proto::v1::SyncDeltaWish {
+        key: Some(proto::convert::channel_key_to_wire(&snapshot.key)),
+        from_bundle_sha256: proto::convert::sha256_to_wire(&old),
+        to_bundle_sha256: proto::convert::sha256_to_wire(&offered),
+    };
+    assert_eq!(world.control_plane.wishes(), [wish]);
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_refused_when_forged_cut_or_of_another_app() {
     let (one, two) = (samples::channel(1, 1, b"one", b"logo"), samples::channel(2, 1, b"two", b"logo"));
     let (world, _server, edge) = World::serving(&one).await;

@@ -103,6 +103,16 @@ impl ControlPlane {
         hellos.filter_map(|said| if let Said::Hello(hello) = said { Some(hello.clone()) } else { None }).collect()
     }
 
+    pub fn wishes(&self) -> Vec<v1::SyncDeltaWish> {
+        let script = self.0.lock();
+        let wishes = script.heard.iter();
+        wishes.filter_map(|said| if let Said::DeltaWish(wish) = said { Some(wish.clone()) } else { None }).collect()
+    }
+
+    pub fn beats(&self) -> usize {
+        self.0.lock().heard.iter().filter(|said| matches!(said, Said::Heartbeat(_))).count()
+    }
+
     pub fn events(&self) -> Vec<v1::TelemetryEvent> {
         self.0.lock().pushed.iter().flat_map(|push| push.events.clone()).collect()
     }
@@ -152,7 +162,7 @@ impl ControlPlane {
                 Some(snapshot) => vec![Reply::Snapshot(snapshot.clone())],
                 None => vec![Reply::Absent(v1::SyncAbsent { key: interest.key.clone() })],
             },
-            Said::Ack(_) | Said::Nack(_) | Said::Heartbeat(_) => vec![],
+            Said::Ack(_) | Said::Nack(_) | Said::Heartbeat(_) | Said::DeltaWish(_) => vec![],
         };
         for reply in replies {
             let _ = line.send(Ok(v1::SyncResponse { message: Some(reply) })).await;

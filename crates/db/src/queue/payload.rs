@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 pub(crate) fn encode(work: &Job) -> String {
     match work {
         Job::ProcessUpload { upload } => json!({ "upload": upload.as_str() }),
+        Job::PlanDeltas { release } => json!({ "release": release.as_str() }),
         Job::MakeDelta { from, to, effort } => {
             json!({ "from": from.as_str(), "to": to.as_str(), "effort": effort.as_str() })
         }
@@ -20,6 +21,7 @@ pub(crate) fn encode(work: &Job) -> String {
 pub(crate) fn subject(work: &Job) -> String {
     match work {
         Job::ProcessUpload { upload } => upload.to_string(),
+        Job::PlanDeltas { release } => release.to_string(),
         Job::MakeDelta { to, .. } => to.to_string(),
         Job::SendMail { mail } => mail.to_string(),
     }
@@ -31,6 +33,7 @@ pub(crate) fn decode(kind: JobKind, payload: &str) -> Result<Job> {
     let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
     Ok(match kind {
         JobKind::ProcessUpload => Job::ProcessUpload { upload: text("upload").parse()? },
+        JobKind::PlanDeltas => Job::PlanDeltas { release: text("release").parse()? },
         JobKind::MakeDelta => {
             Job::MakeDelta { from: text("from").parse()?, to: text("to").parse()?, effort: text("effort").parse()? }
         }
@@ -42,7 +45,7 @@ pub(crate) fn decode(kind: JobKind, payload: &str) -> Result<Job> {
 mod tests {
     use super::*;
     use domain::Timestamp;
-    use domain::id::{BundleId, MailId, UploadId};
+    use domain::id::{BundleId, MailId, ReleaseId, UploadId};
     use domain::job::DeltaEffort;
 
     #[test]
@@ -50,6 +53,7 @@ mod tests {
         let now = Timestamp::from_us(1);
         let works = [
             Job::ProcessUpload { upload: UploadId::from_parts(now, [1; 10]) },
+            Job::PlanDeltas { release: ReleaseId::from_parts(now, [5; 10]) },
             Job::MakeDelta {
                 from: BundleId::from_parts(now, [2; 10]),
                 to: BundleId::from_parts(now, [3; 10]),

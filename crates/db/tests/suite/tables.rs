@@ -305,6 +305,24 @@ db_test! {
 }
 
 db_test! {
+    async fn the_most_launched_bundles_come_first(world) {
+        let t = Tenant::create(&world, "one").await;
+        let (often, once) = (Sha256::of(b"often"), Sha256::of(b"once"));
+        let launch = |bundle: Option<Sha256>| Event { bundle, ..event(&world, &t.app.id, EventKind::Launched) };
+        let mut events: Vec<_> = [Some(once), Some(often), None, Some(often)].into_iter().map(launch).collect();
+        events.extend([Some(once); 3].map(|bundle| Event { kind: EventKind::Crashed, ..launch(bundle) }));
+        events.extend([Some(once); 3].map(|bundle| Event { platform: Platform::Ios, ..launch(bundle) }));
+        let batch = Batch { edge: EdgeId::from_parts(START, [1; 10]), segment: "1".into(), offset: 0, events };
+        world.write(move |tx| telemetry::store_batch(tx, &batch, START)).await;
+        for (limit, expected) in [(9, vec![often, once]), (1, vec![often])] {
+            let app = t.app.id.clone();
+            let found = world.read(move |c| telemetry::most_launched_bundles(c, &app, Platform::Android, limit)).await;
+            assert_eq!(found, expected);
+        }
+    }
+}
+
+db_test! {
     async fn single_values_are_set_once_or_moved_on(world) {
         let (first, second) = (Sha256::of(b"first").to_hex(), Sha256::of(b"second").to_hex());
         let expected = first.clone();

@@ -1,0 +1,174 @@
+//! This file's job is to check that a release gets deltas from the bundles that devices most likely have.
+#![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
+
+mod rig;
+
+use db::binaries::Binary;
+use db::bundles::Bundle;
+use db::channels::Channel;
+use db::releases::Release;
+use db::telemetry::Batch;
+use db::{ReleaseOrigin, TargetKind};
+use domain::id::{BinaryId, BundleId, ChannelId, DeviceId, EdgeId, EventId, ReleaseId};
+use domain::job::{DeltaEffort, Job, Tier};
+use domain::release::{Retreat, RolloutState};
+use domain::telemetry::{Event, EventKind};
+use domain::{Environment, Platform, Ppm, Sha256};
+use rig::{PATIENCE, Rig, Shape, corpus, pack};
+use std::collections::{BTreeSet, HashSet};
+use std::fs;
+use testkit::wait_until_async;
+
+async fn process(rig: &Rig, folder: &str) -> Bundle {
+    let id = rig.upload(&pack(folder, &HashSet::new())).await;
+    let (scope, bundle) = (rig.scope.clone(), rig.processed(&id).await.bundle.unwrap());
+    rig.db.read(move |conn| db::bundles::get(conn, &scope, &bundle)).await.unwrap()
+}
+
+/// The second version with the same code and another picture.
+async fn process_other_picture(rig: &Rig) -> Bundle {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(corpus("v2/android/js/index.android.bundle"), folder.path().join("index.android.bundle")).unwrap();
+    fs::write(folder.path().join("picture.txt"), "another one").unwrap();
+    process(rig, folder.path().to_str().unwrap()).await
+}
+
+async fn add_channel(rig: &Rig) -> ChannelId {
+    let now = rig.clock.now();
+    let row = Channel {
+        id: ChannelId::from_parts(now, [3; 10]),
+        app: rig.app.clone(),
+        name: "production".parse().unwrap(),
+        revision: 1,
+        snapshot_version: 1,
+        next_seq: 1,
+        blocked: false,
+        environment: Environment::Live,
+        created_at: now,
+        updated_at: now,
+    };
+    let (scope, id) = (rig.scope.clone(), row.id.clone());
+    rig.db.write(move |tx| db::channels::insert(tx, &scope, &row)).await.unwrap();
+    id
+}
+
+async fn release(rig: &Rig, channel: &ChannelId, bundle: &Bundle) -> ReleaseId {
+    let now = rig.clock.now();
+    let row = Release {
+        id: ReleaseId::from_parts(now, runtime::random::bytes()),
+        app: rig.app.clone(),
+        channel: channel.clone(),
+        seq: 0,
+        platform: Platform::Android,
+        bundle: Some(bundle.id.clone()),
+        target_kind: TargetKind::BinaryRange,
+        target_value: "1.x".into(),
+        mandatory: false,
+        enabled: true,
+        notes: String::new(),
+        rollout_state: RolloutState::Active,
+        rollout_ppm: Ppm::ALL,
+        rollout_salt: "salt".into(),
+        rollout_retreat: Retreat::Stay,
+        origin: ReleaseOrigin::Publish,
+        origin_release: None,
+        revision: 1,
+        created_by: "test".into(),
+        created_at: now,
+        updated_at: now,
+    };
+    let scope = rig.scope.clone();
+    rig.db.write(move |tx| db::releases::insert(tx, &scope, &row)).await.unwrap().id
+}
+
+async fn add_binary(rig: &Rig, embedded: &Bundle) {
+    let now = rig.clock.now();
+    let row = Binary {
+        id: BinaryId::from_parts(now, [4; 10]),
+        app: rig.app.clone(),
+        platform: Platform::Android,
+        version: "1.0.0".into(),
+        build_number: "1".into(),
+        runtime_version: None,
+        embedded_bundle_hash: Some(embedded.content_hash),
+        revision: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    let scope = rig.scope.clone();
+    rig.db.write(move |tx| db::binaries::insert(tx, &scope, &row)).await.unwrap();
+}
+
+async fn launch(rig: &Rig, bundles: &[Sha256]) {
+    let now = rig.clock.now();
+    let event = |bundle: &Sha256| Event {
+        id: EventId::from_parts(now, runtime::random::bytes()),
+        app: rig.app.clone(),
+        channel: "production".parse().unwrap(),
+        device: DeviceId::from_parts(now, runtime::random::bytes()),
+        kind: EventKind::Launched,
+        platform: Platform::Android,
+        binary_version: None,
+        release: None,
+        bundle: Some(*bundle),
+        received_at: now,
+        detail: None,
+    };
+    let events = bundles.iter().map(event).collect();
+    let batch = Batch { edge: EdgeId::from_parts(now, [5; 10]), segment: "1".into(), offset: 0, events };
+    rig.db.write(move |tx| db::telemetry::store_batch(tx, &batch, now)).await.unwrap();
+}
+
+/// Plans the deltas of the release, waits for all of them, and returns what they are made from.
+async fn bases(rig: &Rig, release: &ReleaseId, to: &Bundle, candidates: &[&Bundle]) -> BTreeSet<BundleId> {
+    let plan = Job::PlanDeltas { release: release.clone() };
+    rig.enqueue(&rig.scope, plan.clone(), Tier::P0).await;
+    wait_until_async(PATIENCE, || async { !rig.is_queued(&plan).await }).await;
+    for from in candidates {
+        for effort in [DeltaEffort::Quick, DeltaEffort::Best] {
+            let work = Job::MakeDelta { from: from.id.clone(), to: to.id.clone(), effort };
+            wait_until_async(PATIENCE, || async { !rig.is_queued(&work).await }).await;
+        }
+    }
+    let to = to.id.clone();
+    let made = rig.db.read(move |conn| db::deltas::list_for(conn, std::slice::from_ref(&to))).await.unwrap();
+    made.into_iter().map(|delta| delta.from_bundle).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_gets_deltas_from_what_binaries_came_with_and_devices_run_most() {
+    let rig = Rig::new(Shape::Embedded).await;
+    let quick = ("ALOFT_WORKER__DELTA_BEST_MS", "1");
+    let running = rig.start(rig.config(&[("ALOFT_WORKER__DELTA_BASES", "1"), quick]));
+    let channel = add_channel(&rig).await;
+    let (embedded, used) = (process(&rig, "v1/android/js").await, process(&rig, "v2/android/js").await);
+    let (rare, bytecode) = (process_other_picture(&rig).await, process(&rig, "v1/android/hermes").await);
+    let newest = process(&rig, "v3/android/js").await;
+    add_binary(&rig, &embedded).await;
+    launch(&rig, &[rare.content_hash, used.content_hash, used.content_hash, newest.content_hash]).await;
+    for bundle in [&used, &rare, &bytecode] {
+        release(&rig, &channel, bundle).await;
+    }
+    let new = release(&rig, &channel, &newest).await;
+    let candidates = [&embedded, &used, &rare, &bytecode];
+    let ids = |bundles: &[&Bundle]| bundles.iter().map(|bundle| bundle.id.clone()).collect::<BTreeSet<_>>();
+    assert_eq!(bases(&rig, &new, &newest, &candidates).await, ids(&[&embedded, &used]));
+    running.stop().await;
+
+    let running = rig.start(rig.config(&[("ALOFT_WORKER__DELTA_BASES", "100"), quick]));
+    let all = bases(&rig, &new, &newest, &candidates).await;
+    assert_eq!(all, ids(&[&embedded, &used, &rare]), "bytecode is no base for JavaScript");
+    assert_eq!(rig.dead_count().await, 0);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_that_is_gone_needs_no_deltas() {
+    let rig = Rig::new(Shape::Embedded).await;
+    let running = rig.start(rig.config(&[]));
+    let plan = Job::PlanDeltas { release: ReleaseId::from_parts(rig.clock.now(), [9; 10]) };
+    rig.enqueue(&rig.scope, plan.clone(), Tier::P0).await;
+    wait_until_async(PATIENCE, || async { !rig.is_queued(&plan).await }).await;
+    assert_eq!(rig.dead_count().await, 0);
+    running.stop().await;
+}
