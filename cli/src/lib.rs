@@ -28,6 +28,7 @@ pub mod binary;
 pub mod channel;
 pub mod completions;
 pub mod delta;
+pub mod downloads;
 pub mod explain;
 pub mod key;
 pub mod login;

@@ -2,6 +2,7 @@
 
 use crate::channel_address::ChannelAddress;
 use crate::connection::Connection;
+use crate::downloads::ReleaseWithDownloads;
 use crate::error::Error;
 use crate::platform::{OnePlatform, wire};
 use crate::release::Target;
@@ -20,7 +21,7 @@ pub enum Command {
         #[expect(missing_docs, reason = "documented at the type")]
         address: ChannelAddress,
     },
-    /// Shows a release.
+    /// Shows a release, and what devices download for it.
     Get {
         /// The release: its label such as v4, or its id.
         release: String,
@@ -104,8 +105,9 @@ pub async fn run(command: Command, connection: &Connection) -> Result<AnyReport,
             Ok(Box::new(view::Releases::from(paging::releases(connection, &address.name()?).await?)))
         }
         Command::Get { release, address } => {
-            let release = get(connection, &address.name()?, &release).await?;
-            Ok(Box::new(view::Release::from(release)))
+            let request = v1::GetReleaseRequest { name: names::release(&address.name()?, &release)? };
+            let answer = connection.answer(connection.releases().get_release(request).await)?;
+            Ok(Box::new(ReleaseWithDownloads::from(answer)))
         }
         Command::Update(change) => update(change, connection).await,
         Command::Delete { release, address } => {

@@ -40,6 +40,10 @@ async fn a_second_version_comes_as_a_small_patch_and_sends_only_what_changed() {
 
         // The release does not wait for its patch, but the patch comes.
         check_until(&device, |checked| checked.page.update.as_ref().is_some_and(|update| update.delta.is_some())).await;
+        let shown = world.channel(&["releases", "get", "v2"]);
+        let delta = &shown["deltas"][0];
+        assert_eq!((&shown["label"], &delta["from_label"]), (&"v2".into(), &"v1".into()), "{shown}");
+        assert!(delta["size_bytes"].as_u64() < delta["launch_size_bytes"].as_u64(), "{shown}");
         let cost = update_to(&mut device, "v2").await;
         assert!(cost.by_delta && cost.received_bytes * 4 < cost.full_bytes, "{cost:?}");
         let on_device: Vec<_> = device.installation.running().unwrap().files.clone().into_iter().collect();

@@ -1,6 +1,7 @@
 //! This file's job is to name what can be done with releases, and to show one.
 
 mod delete;
+mod downloads;
 mod promote;
 mod publish;
 mod roll_back;
@@ -8,6 +9,7 @@ mod set_rollout;
 mod update;
 
 pub use delete::delete;
+pub use downloads::{Downloads, Patch, downloads};
 pub use promote::{Promotion, promote};
 pub use publish::{Publication, publish};
 pub use roll_back::{RollBack, roll_back};

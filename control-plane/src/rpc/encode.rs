@@ -2,7 +2,7 @@
 
 use crate::app::etag;
 use crate::app::explain::Explanation;
-use crate::app::releases::View;
+use crate::app::releases::{Downloads, Patch, View};
 use crate::auth::grant::KeyLimits;
 use crate::error::{Error, Result};
 use crate::names;
@@ -249,6 +249,22 @@ pub fn release(view: &View) -> Result<v1::Release> {
         etag: etag::of(row.revision),
         created_at_us: row.created_at.as_us(),
         updated_at_us: row.updated_at.as_us(),
+    })
+}
+
+/// Writes a release with what devices download for it.
+pub fn release_with_downloads(view: &View, downloads: &Downloads) -> Result<v1::GetReleaseResponse> {
+    let delta = |patch: &Patch| v1::ReleaseDelta {
+        from_bundle: names::of_bundle(&view.release.app, &patch.from),
+        from_label: patch.from_seq.map(|seq| format!("v{seq}")).unwrap_or_default(),
+        format: patch.format.clone(),
+        size_bytes: patch.size_bytes,
+        launch_size_bytes: downloads.launch_size_bytes,
+    };
+    Ok(v1::GetReleaseResponse {
+        release: Some(release(view)?),
+        full_size_bytes: downloads.full_size_bytes,
+        deltas: downloads.patches.iter().map(delta).collect(),
     })
 }
 

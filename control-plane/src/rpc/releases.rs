@@ -52,9 +52,10 @@ impl v1::release_service_server::ReleaseService for Releases {
         let path = names::release("name", &request.get_ref().name)?;
         let found = self.context.read(move |conn| {
             let (_channel, release) = lookup::release(conn, &caller.scope, &path)?;
-            encode::release(&releases::view(conn, &caller.scope, release)?)
+            let downloads = releases::downloads(conn, &caller.scope, &release)?;
+            encode::release_with_downloads(&releases::view(conn, &caller.scope, release)?, &downloads)
         });
-        Ok(Response::new(v1::GetReleaseResponse { release: Some(found.await?) }))
+        Ok(Response::new(found.await?))
     }
 
     async fn list_releases(

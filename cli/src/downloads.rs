@@ -1,0 +1,65 @@
+//! This file's job is to show what devices download for a release.
+
+use crate::{table, view};
+use proto::v1;
+use serde::Serialize;
+use std::fmt::{Display, Formatter, Result};
+
+/// A release with what devices download for it.
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields are those of aloft.v1.GetReleaseResponse")]
+pub struct ReleaseWithDownloads {
+    #[serde(flatten)]
+    pub release: view::Release,
+    pub full_size_bytes: u64,
+    pub deltas: Vec<ReleaseDelta>,
+}
+
+/// A patch that makes a release's launch file.
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields are those of aloft.v1.ReleaseDelta")]
+pub struct ReleaseDelta {
+    pub from_bundle: String,
+    /// Absent when none of the newest releases before brought that bundle.
+    pub from_label: Option<String>,
+    pub format: String,
+    pub size_bytes: u64,
+    pub launch_size_bytes: u64,
+}
+
+impl From<v1::ReleaseDelta> for ReleaseDelta {
+    fn from(delta: v1::ReleaseDelta) -> Self {
+        let v1::ReleaseDelta { from_bundle, from_label, format, size_bytes, launch_size_bytes } = delta;
+        let from_label = Some(from_label).filter(|label| !label.is_empty());
+        Self { from_bundle, from_label, format, size_bytes, launch_size_bytes }
+    }
+}
+
+impl From<v1::GetReleaseResponse> for ReleaseWithDownloads {
+    fn from(answer: v1::GetReleaseResponse) -> Self {
+        Self {
+            release: answer.release.unwrap_or_default().into(),
+            full_size_bytes: answer.full_size_bytes,
+            deltas: answer.deltas.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl Display for ReleaseWithDownloads {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        self.release.fmt(f)?;
+        if self.full_size_bytes > 0 {
+            writeln!(f, "\nAll files have {}.", table::size(self.full_size_bytes))?;
+        }
+        if self.deltas.is_empty() {
+            return Ok(());
+        }
+        let row = |delta: &ReleaseDelta| {
+            let from = delta.from_label.as_ref().unwrap_or(&delta.from_bundle).clone();
+            let share = (delta.size_bytes * 100).checked_div(delta.launch_size_bytes).unwrap_or(0);
+            vec![from, delta.format.clone(), table::size(delta.size_bytes), format!("{share} %")]
+        };
+        let rows: Vec<_> = self.deltas.iter().map(row).collect();
+        f.write_str(&table::text(&["from", "delta", "size", "of launch file"], &rows))
+    }
+}
