@@ -81,6 +81,7 @@ fn is_zero(weight: &str) -> bool {
 mod tests {
     use super::*;
     use http::HeaderValue;
+    use proptest::prelude::*;
 
     fn coded(coding: Coding, base: &[u8], size_bytes: u64) -> Arc<Coded> {
         let blob = Blob { size_bytes, ..Blob::of(b"patch") };
@@ -127,5 +128,19 @@ mod tests {
     fn a_format_that_is_no_content_coding_has_none() {
         assert_eq!(Coding::of_format("dcb"), Some(Coding::Dcb));
         assert_eq!(Coding::of_format("bsdiff40"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_headers_say_only_what_fits_the_named_base_is_chosen(
+            accept in "(dcb|dcz|gzip|\\*|[ -~]){0,6}", before in "[ -~]{0,3}", base in 0_u8..3, after in "[ -~]{0,3}",
+        ) {
+            let known = [coded(Coding::Dcz, &[0], 9), coded(Coding::Dcb, &[1], 7)];
+            let text = format!("{before}{}{after}", dictionary(&[base]));
+            if let Some(chosen) = choose(&headers(&accept, &text), &known) {
+                prop_assert_eq!(chosen.base, Sha256::of(&[base]));
+                prop_assert!(accept.to_ascii_lowercase().contains(chosen.coding.as_str()));
+            }
+        }
     }
 }

@@ -21,11 +21,14 @@ pub(crate) struct Channels {
     map: ArcSwap<Map>,
     /// Blobs by hash. A read lock for each blob request; update checks do not come here.
     blobs: RwLock<HashMap<Sha256, Known>>,
-    /// Launch files by hash; for each snapshot that offers one, its digest and the patches that can be sent in the file's place.
-    launches: RwLock<HashMap<Sha256, Vec<(Sha256, Vec<Arc<Coded>>)>>>,
+    /// Launch files by hash.
+    launches: RwLock<HashMap<Sha256, Vec<Offer>>>,
     /// One change at a time.
     change: Mutex<()>,
 }
+
+/// The digest of a snapshot that offers a launch file, and the patches that can be sent in the file's place.
+type Offer = (Sha256, Vec<Arc<Coded>>);
 
 struct Known {
     blob: Arc<Blob>,
