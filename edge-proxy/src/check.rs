@@ -65,8 +65,12 @@ fn answer_from(
 
 /// Returns the token of an `Authorization: Bearer …` header.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim_start_matches(' '))
+    const SCHEME: &[u8] = b"bearer ";
+    let (scheme, token) = headers.get(AUTHORIZATION)?.as_bytes().split_at_checked(SCHEME.len())?;
+    if !scheme.eq_ignore_ascii_case(SCHEME) {
+        return None;
+    }
+    Some(std::str::from_utf8(token).ok()?.trim_start_matches(' '))
 }
 
 fn decide_answer(state: &State, channel: &Channel, query: &Query<'_>, device: &str) -> Result<Arc<Answer>, Refusal> {

@@ -11,6 +11,7 @@ mod body;
 mod check;
 mod clients;
 mod config;
+mod cut;
 mod devices;
 mod durable;
 mod edge;

@@ -1,6 +1,7 @@
 //! This file's job is to run an edge as a process of its own.
 
 use edge_proxy::{Config, Deps, Edge};
+use mimalloc::MiMalloc;
 use runtime::clock::Clock;
 use runtime::config::{Log, Problems, SHARED_DEFAULTS, Store, Validate};
 use runtime::health::Health;
@@ -11,6 +12,10 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::error::Error;
 use std::process::ExitCode;
+
+/// A request makes and frees a handful of small pieces: with the system's allocator that is a tenth of its cost.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,5 +1,6 @@
 //! This file's job is to read the query of an update check, strictly and without allocations where nothing is escaped.
 
+use crate::cut::cut;
 use crate::refusal::Refusal;
 use domain::target::{BINARY_RANGE_MAX_BYTES, BinaryVersion, RuntimeVersion};
 use domain::{Platform, Sha256};
@@ -89,26 +90,32 @@ pub(crate) fn invalid(message: String) -> Refusal {
 }
 
 fn collect<'q>(text: &'q str, values: &mut [Option<Cow<'q, str>>; NAMES.len()]) -> Result<(), Refusal> {
-    for (count, pair) in text.split('&').filter(|pair| !pair.is_empty()).enumerate() {
-        if count >= PARAMETERS_MAX {
+    // Real clients escape nothing: hashes, ids, names and versions need no escapes.
+    let is_plain = !text.as_bytes().contains(&b'%');
+    let (mut rest, mut count) = (Some(text), 0);
+    while let Some(text) = rest {
+        let (pair, behind) = cut(text, b'&');
+        rest = behind;
+        if pair.is_empty() {
+            continue;
+        }
+        count += 1;
+        if count > PARAMETERS_MAX {
             return Err(invalid(format!("there are more than {PARAMETERS_MAX} parameters")));
         }
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let (name, value) = cut(pair, b'=');
         let Some(index) = NAMES.iter().position(|known| *known == name) else { continue };
         if values[index].is_some() {
             return Err(invalid(format!("{name} is there twice")));
         }
-        values[index] = Some(unescape(name, value)?);
+        let value = value.unwrap_or_default();
+        values[index] = Some(if is_plain { Cow::Borrowed(value) } else { unescape(name, value)? });
     }
     Ok(())
 }
 
 /// A plus sign is a plus sign: versions have them (`1.0.0+5`).
 fn unescape<'q>(name: &str, value: &'q str) -> Result<Cow<'q, str>, Refusal> {
-    // Real clients escape nothing: hashes, ids, names and versions need no escapes.
-    if !value.as_bytes().contains(&b'%') {
-        return Ok(Cow::Borrowed(value));
-    }
     let mut bytes = value.bytes();
     while let Some(byte) = bytes.next() {
         let is_digit = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_hexdigit());

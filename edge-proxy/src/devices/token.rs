@@ -4,6 +4,7 @@
 //! everything before the last dot under the app's key of that generation, in base64url without padding. It proves that an edge of this
 //! installation registered the device; it does not prove that the device is genuine.
 
+use crate::cut::cut;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::Timestamp;
@@ -47,16 +48,19 @@ impl<'a> Claim<'a> {
         if token.len() > TOKEN_MAX_BYTES {
             return None;
         }
-        let (signed, digits) = token.rsplit_once('.')?;
-        let mut parts = signed.split('.');
-        let (prefix, generation, app, device, issued) =
-            (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let (signed, tail) = token.split_at_checked(token.len().checked_sub(1 + MAC_DIGITS)?)?;
+        let digits = tail.strip_prefix('.')?;
+        let (prefix, rest) = cut(signed, b'.');
+        let (generation, rest) = cut(rest?, b'.');
+        let (app, rest) = cut(rest?, b'.');
+        let (device, issued) = cut(rest?, b'.');
+        // A part too many is no number.
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        if prefix != PREFIX || parts.next().is_some() || !is_number(generation) || !is_number(issued) {
+        if prefix != PREFIX || !is_number(generation) || !is_number(issued?) {
             return None;
         }
         let mut mac = [0_u8; MAC_BYTES];
-        if digits.len() != MAC_DIGITS || URL_SAFE_NO_PAD.decode_slice_unchecked(digits, &mut mac).ok()? != MAC_BYTES {
+        if URL_SAFE_NO_PAD.decode_slice_unchecked(digits, &mut mac).ok()? != MAC_BYTES {
             return None;
         }
         Some(Self { generation: generation.parse().ok()?, app, device, signed, mac })
