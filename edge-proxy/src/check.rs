@@ -59,6 +59,7 @@ fn answer_from(
     if !channel.keys.verify(claim) {
         return Err(Refusal::unauthenticated());
     }
+    state.admit(channel)?;
     let answer = decide_answer(state, channel, query, claim.device)?;
     Ok(respond(&answer, headers))
 }

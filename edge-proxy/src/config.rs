@@ -1,5 +1,6 @@
 //! This file's job is to define what an operator can configure about an edge.
 
+use http::HeaderName;
 use runtime::config::{Problems, Validate};
 use runtime::secret::Secret;
 use serde::Deserialize;
@@ -12,6 +13,12 @@ use std::path::PathBuf;
 pub struct Config {
     /// Where devices connect; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// The file of the device port's certificate chain, in PEM; empty for no TLS.
+    pub tls_certificate: PathBuf,
+    /// The file of its private key, in PEM.
+    pub tls_key: PathBuf,
+    /// Whether a load balancer says with the PROXY protocol who has connected to it.
+    pub proxy_protocol: bool,
     /// Where operators look; port 0 takes a free one.
     pub admin_listen: SocketAddr,
     /// Snapshots, blobs and unsent telemetry live here.
@@ -24,6 +31,12 @@ pub struct Config {
     pub connections_max: usize,
     /// Connections at once from one IPv4 address or one IPv6 /64 network.
     pub connections_per_address_max: usize,
+    /// Requests a second from one IPv4 address or one IPv6 /64 network; zero for no limit.
+    pub address_requests_per_s: u32,
+    /// Update checks and reports a second of one app's devices; zero for no limit.
+    pub app_requests_per_s: u32,
+    /// The header in which a proxy says where a request came from; empty for none.
+    pub client_address_header: String,
     /// Channels that the edge follows at most.
     pub channels_max: usize,
     /// The shortest time after which devices ask again, in seconds.
@@ -56,16 +69,20 @@ impl Validate for Config {
         let is_http = address.is_some_and(|address| matches!(address.scheme_str(), Some("http" | "https")));
         problems.require(is_http, "edge.control_plane", "must be an address such as http://127.0.0.1:8070");
         problems.require(!self.data_folder.as_os_str().is_empty(), "edge.data_folder", "must name a folder");
+        for (key, max) in [
+            ("edge.connections_max", self.connections_max),
+            ("edge.connections_per_address_max", self.connections_per_address_max),
+        ] {
+            problems.require((1..=1_000_000).contains(&max), key, "must be 1 to 1000000");
+        }
         problems.require(
-            (1..=1_000_000).contains(&self.connections_max),
-            "edge.connections_max",
-            "must be 1 to 1000000",
+            self.tls_certificate.as_os_str().is_empty() == self.tls_key.as_os_str().is_empty(),
+            "edge.tls_key",
+            "must be set exactly when tls_certificate is",
         );
-        problems.require(
-            (1..=1_000_000).contains(&self.connections_per_address_max),
-            "edge.connections_per_address_max",
-            "must be 1 to 1000000",
-        );
+        let header_fits =
+            self.client_address_header.is_empty() || self.client_address_header.parse::<HeaderName>().is_ok();
+        problems.require(header_fits, "edge.client_address_header", "must be the name of a header");
         problems.require((1..=100_000).contains(&self.channels_max), "edge.channels_max", "must be 1 to 100000");
         problems.require(
             (1..=NEXT_CHECK_MAX_S).contains(&self.next_check_s),

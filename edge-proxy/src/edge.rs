@@ -18,6 +18,7 @@ use crate::sync::interest::Interests;
 use crate::sync::wishes::Wishes;
 use crate::telemetry::forward::{Forwarder, sync_spool};
 use crate::telemetry::spool::Spool;
+use crate::tls::{Reloader, Tls};
 use domain::id::EdgeId;
 use runtime::clock::Clock;
 use runtime::health::Health;
@@ -65,7 +66,8 @@ pub struct Edge {
     sync: Sync,
     forwarder: Forwarder,
     spool: Arc<Spool>,
-    prefetching: Option<Prefetching>,
+    prefetching: Option<Background>,
+    reloading: Option<Background>,
     stop: Stop,
     /// Held until the edge is gone.
     _lock: File,
@@ -86,7 +88,7 @@ impl Edge {
         let unusable = |source| Error::Folder { path: folder.clone(), source };
         let opened = opened.await.map_err(|error| unusable(std::io::Error::other(error)))??;
         let authorization = authorization(&config)?;
-        let Opened { lock, edge, channels, interests, applier, shelf, spool } = opened;
+        let Opened { lock, edge, channels, interests, applier, shelf, spool, tls } = opened;
         let component = |name: &str| deps.health.component(name);
         let blobs = Arc::new(Blobs::new(
             shelf,
@@ -121,6 +123,9 @@ impl Edge {
             health: component("edge telemetry"),
             stop: deps.stop.clone(),
         };
+        let (tls, reloader) = tls.unzip();
+        let reloading =
+            reloader.map(|reloader| -> Background { Box::pin(reloader.run(component("edge tls"), deps.stop.clone())) });
         let (listener, device_address) = listen(config.listen)?;
         let (admin_listener, admin_address) = listen(config.admin_listen)?;
         let unbound = |source| Error::Listen { address: admin_address, source };
@@ -129,7 +134,7 @@ impl Edge {
             Parts { config, channels, interests, wishes, blobs, spool: spool.clone(), meters, clock: deps.clock };
         let state = Arc::new(State::new(parts));
         let admin = Arc::new(Admin { state: state.clone(), metrics: deps.metrics, health: deps.health });
-        let device = DevicePort { listener, state, stop: deps.stop.clone() };
+        let device = DevicePort { listener, state, tls, stop: deps.stop.clone() };
         Ok(Self {
             device,
             device_address,
@@ -140,6 +145,7 @@ impl Edge {
             forwarder,
             spool,
             prefetching,
+            reloading,
             stop: deps.stop,
             _lock: lock,
         })
@@ -160,11 +166,7 @@ impl Edge {
     /// Serves until it is time to stop; requests that run then have 5 s to finish.
     pub async fn run(self) {
         tracing::info!(devices = %self.device_address, admin = %self.admin_address, "the edge is listening");
-        let prefetching = async {
-            if let Some(prefetching) = self.prefetching {
-                prefetching.await;
-            }
-        };
+        let background = futures::future::join_all([self.prefetching, self.reloading].into_iter().flatten());
         // Tasks of their own, so that they run on all threads.
         let tasks = [
             tokio::spawn(self.sync.run()),
@@ -172,7 +174,7 @@ impl Edge {
             tokio::spawn(sync_spool(self.spool.clone(), self.stop.clone())),
             tokio::spawn(self.admin.run(self.admin_listener, self.stop)),
         ];
-        tokio::join!(self.device.run(), prefetching);
+        tokio::join!(self.device.run(), background);
         for task in tasks {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a part of the edge died");
@@ -195,6 +197,7 @@ struct Opened {
     applier: Arc<Applier>,
     shelf: Shelf,
     spool: Arc<Spool>,
+    tls: Option<(Tls, Reloader)>,
 }
 
 impl Opened {
@@ -202,6 +205,7 @@ impl Opened {
         let folder = &config.data_folder;
         let unusable = |source| Error::Folder { path: folder.clone(), source };
         std::fs::create_dir_all(folder).map_err(unusable)?;
+        let tls = open_tls(config)?;
         let lock = lock(folder)?;
         let edge = identity(folder, clock).map_err(unusable)?;
         let channels = Arc::new(Channels::default());
@@ -221,8 +225,17 @@ impl Opened {
             applier,
             shelf: shelf.map_err(unusable)?,
             spool: Arc::new(spool.map_err(unusable)?),
+            tls,
         })
     }
+}
+
+fn open_tls(config: &Config) -> Result<Option<(Tls, Reloader)>, Error> {
+    let (certificate, key) = (&config.tls_certificate, &config.tls_key);
+    if certificate.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    Tls::open(certificate, key).map(Some).map_err(|source| Error::Certificate { path: certificate.clone(), source })
 }
 
 fn lock(folder: &Path) -> Result<File, Error> {
@@ -256,14 +269,15 @@ fn authorization(config: &Config) -> Result<MetadataValue<Ascii>, Error> {
     Ok(value)
 }
 
-type Prefetching = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+/// What runs beside the ports until it is time to stop.
+type Background = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 fn prefetcher(
     config: &Config,
     blobs: &Arc<Blobs>,
     channels: &Channels,
     stop: &Stop,
-) -> (Option<Prefetch>, Option<Prefetching>) {
+) -> (Option<Prefetch>, Option<Background>) {
     if !config.prefetch {
         return (None, None);
     }

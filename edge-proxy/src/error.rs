@@ -24,6 +24,14 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// The certificate or its key cannot be used.
+    #[error("cannot use the certificate {path} with its key: {source}")]
+    Certificate {
+        /// The certificate.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// Another edge runs on the same data folder.
     #[error("{path} is in use by another edge")]
     InUse {
@@ -47,7 +55,7 @@ impl Error {
         match self {
             Self::Listen { .. } | Self::Folder { .. } => ErrorKind::Unavailable,
             Self::InUse { .. } => ErrorKind::FailedPrecondition,
-            Self::Config { .. } => ErrorKind::InvalidArgument,
+            Self::Config { .. } | Self::Certificate { .. } => ErrorKind::InvalidArgument,
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod admin;
+mod allowance;
 mod blobs;
 mod body;
 mod check;
@@ -20,7 +21,9 @@ mod error;
 pub mod foreign;
 mod meters;
 mod pace;
+mod peer;
 mod proxy;
+mod proxy_protocol;
 mod refusal;
 mod routes;
 mod serve;
@@ -28,6 +31,7 @@ mod snapshot;
 mod state;
 mod sync;
 mod telemetry;
+mod tls;
 
 pub use clients::connect;
 pub use config::Config;

@@ -29,6 +29,9 @@ pub(crate) struct Meters {
     requests: Vec<[IntCounter; 4]>,
     pub(crate) connections: IntGauge,
     pub(crate) connections_refused: IntCounter,
+    pub(crate) handshakes_failed: IntCounter,
+    pub(crate) limited_addresses: IntCounter,
+    pub(crate) limited_apps: IntCounter,
     pub(crate) snapshots: IntGauge,
     pub(crate) snapshots_accepted: IntCounter,
     pub(crate) snapshots_refused: IntCounter,
@@ -53,13 +56,18 @@ impl Meters {
         let requests = metrics.counters("aloft_edge_requests_total", "Answers to devices.", &["route", "status"]);
         let counter = |name: &str, help: &str| metrics.counter(&format!("aloft_edge_{name}"), help);
         let gauge = |name: &str, help: &str| metrics.gauge(&format!("aloft_edge_{name}"), help);
+        let limited =
+            metrics.counters("aloft_edge_rate_limited_total", "Requests refused because of a rate limit.", &["scope"]);
         Self {
+            limited_addresses: limited.with_label_values(&["address"]),
+            limited_apps: limited.with_label_values(&["app"]),
             requests: ROUTES
                 .iter()
                 .map(|(_, route)| CLASSES.map(|class| requests.with_label_values(&[*route, class])))
                 .collect(),
             connections: gauge("connections", "Open connections of devices."),
             connections_refused: counter("connections_refused_total", "Connections closed because of the limit."),
+            handshakes_failed: counter("tls_handshakes_failed_total", "Connections that did not get as far as TLS."),
             snapshots: gauge("snapshots", "Channels that can be answered."),
             snapshots_accepted: counter("snapshots_accepted_total", "Snapshots put to use."),
             snapshots_refused: counter("snapshots_refused_total", "Snapshots refused (NACK)."),

@@ -13,7 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// What the device port grants.
-pub(crate) const LIMITS: Limits = Limits { head: Duration::from_secs(10), write: Duration::from_secs(30) };
+pub(crate) const LIMITS: Limits =
+    Limits { head: Duration::from_secs(10), write: Duration::from_secs(30), answer: Duration::from_secs(120) };
 
 /// How long a client may take.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +23,9 @@ pub(crate) struct Limits {
     pub(crate) head: Duration,
     /// A client that takes no byte in this time is gone.
     pub(crate) write: Duration,
+    /// Answers of which nothing was sent in this time will not be sent: whatever makes one has a shorter deadline. An HTTP/2 client that grants
+    /// its streams no room looks like this.
+    pub(crate) answer: Duration,
 }
 
 /// What a connection, its stream and its answers know about its progress. Only the connection's task changes it, so no order is needed.
@@ -86,14 +90,14 @@ impl Patience {
             let now = Instant::now();
             let end = match (stuck, busy) {
                 (true, _) => self.since + self.limits.write,
-                // Whatever makes the answer has a deadline of its own.
-                (false, true) => now + self.limits.head,
+                (false, true) => self.since + self.limits.answer,
                 (false, false) => self.since + self.limits.head,
             };
             if end <= now {
                 return Poll::Ready(());
             }
-            self.timer.as_mut().reset(end);
+            // An answer may end before its time is over, and then the head's time counts.
+            self.timer.as_mut().reset(end.min(now + self.limits.head));
         }
         Poll::Pending
     }
@@ -188,7 +192,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_sends_no_request_is_cut_off_also_after_an_answer() {
-        let limits = Limits { head: SHORT, write: LONG * 60 };
+        let limits = Limits { head: SHORT, write: LONG * 60, answer: LONG * 60 };
         let (_pace, mut patience, mut io, _client) = paced(limits);
         io.write_all(b"an answer").await.unwrap();
         timeout(DEADLINE, poll_fn(|cx| patience.poll_end(cx))).await.unwrap();
@@ -196,20 +200,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_takes_nothing_is_cut_off_even_while_an_answer_is_being_made() {
-        let (pace, mut patience, mut io, _client) = paced(Limits { head: SHORT, write: SHORT });
+        let (pace, mut patience, mut io, _client) = paced(Limits { head: SHORT, write: SHORT, answer: LONG * 60 });
         let _busy = pace.busy();
         timeout(DEADLINE, fill(&mut patience, &mut io)).await.unwrap();
     }
 
     #[tokio::test]
     async fn a_client_that_takes_nothing_has_the_longer_time() {
-        let (_pace, mut patience, mut io, _client) = paced(Limits { head: SHORT, write: DEADLINE });
+        let (_pace, mut patience, mut io, _client) = paced(Limits { head: SHORT, write: DEADLINE, answer: DEADLINE });
         assert!(timeout(LONG, fill(&mut patience, &mut io)).await.is_err());
     }
 
     #[tokio::test]
     async fn a_client_that_waits_for_its_answer_is_not_cut_off_until_it_has_it() {
-        let (pace, mut patience, _io, _client) = paced(Limits { head: SHORT, write: SHORT });
+        let (pace, mut patience, _io, _client) = paced(Limits { head: SHORT, write: SHORT, answer: LONG * 60 });
         let busy = pace.busy();
         assert!(timeout(LONG, poll_fn(|cx| patience.poll_end(cx))).await.is_err());
         drop(busy);
@@ -218,7 +222,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_takes_everything_late_has_the_usual_time_again() {
-        let (_pace, mut patience, mut io, mut client) = paced(Limits { head: SHORT, write: DEADLINE * 60 });
+        let (_pace, mut patience, mut io, mut client) =
+            paced(Limits { head: SHORT, write: DEADLINE * 60, answer: DEADLINE });
         assert!(timeout(LONG, fill(&mut patience, &mut io)).await.is_err());
         client.read_exact(&mut [0; PIPE_BYTES]).await.unwrap();
         io.write_all(b"the rest").await.unwrap();

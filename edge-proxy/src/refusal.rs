@@ -1,11 +1,16 @@
 //! This file's job is to say to a device why it does not get what it asked for.
 
+use crate::allowance::{BURST, Rate};
 use crate::body::Body;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use runtime::random;
 use std::borrow::Cow;
+use std::time::Duration;
+
+const POLICY_HEADER: HeaderName = HeaderName::from_static("ratelimit-policy");
+const LIMIT_HEADER: HeaderName = HeaderName::from_static("ratelimit");
 
 /// An answer that is not what was asked for: a status, a reason for programs and a text for people.
 #[derive(Debug, Clone)]
@@ -15,11 +20,22 @@ pub(crate) struct Refusal {
     message: Cow<'static, str>,
     retry_after_s: Option<u32>,
     allow: Option<&'static str>,
+    quota: Option<Quota>,
+}
+
+/// Which limit was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Quota {
+    pub(crate) name: &'static str,
+    /// Requests a second.
+    pub(crate) rate: Rate,
+    /// Until there is room for one more.
+    pub(crate) wait: Duration,
 }
 
 impl Refusal {
     const fn new(status: StatusCode, reason: &'static str, message: Cow<'static, str>) -> Self {
-        Self { status, reason, message, retry_after_s: None, allow: None }
+        Self { status, reason, message, retry_after_s: None, allow: None, quota: None }
     }
 
     /// The request is wrong; sending it again cannot help.
@@ -49,6 +65,15 @@ impl Refusal {
             Cow::Borrowed("this path does not know the method"),
         );
         refusal.allow = Some(allow);
+        refusal
+    }
+
+    /// More requests came than are granted.
+    pub(crate) fn too_many(quota: Quota) -> Self {
+        let message = format!("more requests came from this {} than are granted", quota.name);
+        let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", message.into());
+        refusal.retry_after_s = Some(quota.wait_s());
+        refusal.quota = Some(quota);
         refusal
     }
 
@@ -91,6 +116,9 @@ impl Refusal {
         if let Some(seconds) = self.retry_after_s {
             headers.insert(RETRY_AFTER, HeaderValue::from(spread(seconds)));
         }
+        if let Some(quota) = self.quota {
+            quota.tell(headers);
+        }
         if let Some(allow) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
@@ -98,6 +126,23 @@ impl Refusal {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
+    }
+}
+
+impl Quota {
+    /// In whole seconds, rounded up: whoever waits that long has waited long enough.
+    fn wait_s(&self) -> u32 {
+        u32::try_from(self.wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX)
+    }
+
+    /// Writes the headers of draft-ietf-httpapi-ratelimit-headers.
+    fn tell(&self, headers: &mut HeaderMap) {
+        let (name, window_s) = (self.name, BURST.as_secs());
+        let policy = format!("\"{name}\";q={};w={window_s}", u64::from(self.rate.0) * window_s);
+        let limit = format!("\"{name}\";r=0;t={}", self.wait_s());
+        for (header, text) in [(POLICY_HEADER, policy), (LIMIT_HEADER, limit)] {
+            headers.extend(HeaderValue::from_str(&text).ok().map(|value| (header, value)));
+        }
     }
 }
 

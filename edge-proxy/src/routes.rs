@@ -1,12 +1,14 @@
 //! This file's job is to choose what answers a request on the device port.
 
+use crate::allowance::Rate;
 use crate::blobs::handler as blobs;
 use crate::body::Body;
 use crate::check;
 use crate::devices::register;
 use crate::meters::Route;
 use crate::pace::Pace;
-use crate::refusal::Refusal;
+use crate::peer::Peer;
+use crate::refusal::{Quota, Refusal};
 use crate::state::State;
 use crate::telemetry::intake;
 use bytes::Bytes;
@@ -46,14 +48,14 @@ impl Future for Answering<'_> {
 }
 
 /// Answers a request. Paths match exactly.
-pub(crate) fn answer<'a>(state: &'a State, pace: &Arc<Pace>, request: Request<Incoming>) -> Answering<'a> {
+pub(crate) fn answer<'a>(state: &'a State, peer: &Peer, pace: &Arc<Pace>, request: Request<Incoming>) -> Answering<'a> {
     let route = route_of(request.uri().path());
     let finish = move |result: Result<Response<Body>, Refusal>| {
         let response = result.unwrap_or_else(Refusal::into_response);
         state.meters.count(route, response.status());
         response
     };
-    let known = match allowed(route, request.method()) {
+    let known = match admitted(state, peer, &request).and_then(|()| allowed(route, request.method())) {
         Err(refusal) => Some(Err(refusal)),
         Ok(()) => at_once(state, route, &request),
     };
@@ -77,6 +79,15 @@ fn route_of(path: &str) -> Route {
         path if path.starts_with(BLOBS) => Route::Blob,
         _ => Route::Other,
     }
+}
+
+/// Takes the request in, unless its network has asked for too much.
+fn admitted(state: &State, peer: &Peer, request: &Request<Incoming>) -> Result<(), Refusal> {
+    let rate = Rate(state.config.address_requests_per_s);
+    peer.take(rate, request.headers()).map_err(|wait| {
+        state.meters.limited_addresses.inc();
+        Refusal::too_many(Quota { name: "address", rate, wait })
+    })
 }
 
 fn allowed(route: Route, method: &Method) -> Result<(), Refusal> {

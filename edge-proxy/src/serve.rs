@@ -1,7 +1,8 @@
-//! This file's job is to speak HTTP/1.1 on one connection, with a limit on everything that a client could drag out.
+//! This file's job is to speak HTTP on one connection, with a limit on everything that a client could drag out.
 
 use crate::body::Body;
 use crate::pace::{LIMITS, Pace, Paced, Patience};
+use crate::peer::Peer;
 use crate::refusal::Refusal;
 use crate::routes::{self, Answering};
 use crate::state::State;
@@ -9,12 +10,14 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::Service;
-use hyper_util::rt::TokioIo;
+use hyper::rt::bounds::Http2ServerConnExec;
+use hyper::rt::{Read, Write};
+use hyper::server::conn::{http1, http2};
+use hyper::service::{HttpService, Service, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -26,24 +29,79 @@ use tokio::time::timeout;
 const HEADER_MAX_BYTES: usize = 16 * 1024;
 /// The largest body is 64 KiB.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Requests of one HTTP/2 connection at once: an app downloads a few dozen files of a bundle together.
+const STREAMS_MAX: u32 = 64;
+/// What an HTTP/2 client may send ahead: the largest body.
+const WINDOW_BYTES: u32 = 64 * 1024;
 /// Bounds what hyper reads ahead and holds back for a slow client.
 const BUFFER_MAX_BYTES: usize = 64 * 1024;
 
-/// Serves the connection until the client leaves, drags on, or `stop` becomes true; then the request that runs is finished first.
-pub(crate) async fn connection<I>(state: &State, io: I, stop: watch::Receiver<bool>)
+/// Serves HTTP/1.1 until the client leaves, drags on, or `stop` becomes true; then the request that runs is finished first.
+pub(crate) async fn http_1<I>(state: &State, peer: &Peer, io: I, stop: watch::Receiver<bool>)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let pace = Arc::new(Pace::default());
     let io = TokioIo::new(Paced::new(io, pace.clone()));
+    let connection = http1::Builder::new()
+        .header_read_timeout(None)
+        .max_header_size(HEADER_MAX_BYTES)
+        .max_buf_size(BUFFER_MAX_BYTES)
+        .serve_connection(io, Answers { state, peer, pace: &pace });
+    until_end(connection, &pace, stop).await;
+}
+
+/// Serves HTTP/2, with the same limits.
+pub(crate) async fn http_2<I>(state: Arc<State>, peer: Peer, io: I, stop: watch::Receiver<bool>)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let pace = Arc::new(Pace::default());
+    let io = TokioIo::new(Paced::new(io, pace.clone()));
+    let shared = Arc::new((state, peer, pace.clone()));
+    let service = service_fn(move |request| {
+        let shared = shared.clone();
+        async move {
+            let (state, peer, pace) = shared.as_ref();
+            routes::answer(state, peer, pace, request).await
+        }
+    });
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEADER_MAX_BYTES as u32)
+        .max_send_buf_size(BUFFER_MAX_BYTES)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .serve_connection(io, service);
+    until_end(connection, &pace, stop).await;
+}
+
+/// A connection that can be told to take no more requests.
+trait Stoppable: Future {
+    fn finish(self: Pin<&mut Self>);
+}
+
+impl<I: Read + Write + Unpin> Stoppable for http1::Connection<I, Answers<'_>> {
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<I, S> Stoppable for http2::Connection<I, S, TokioExecutor>
+where
+    Self: Future,
+    I: Read + Write + Unpin,
+    S: HttpService<Incoming, ResBody = Body, Error = Infallible>,
+    TokioExecutor: Http2ServerConnExec<S::Future, Body>,
+{
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+async fn until_end(connection: impl Stoppable, pace: &Arc<Pace>, stop: watch::Receiver<bool>) {
+    let mut connection = pin!(connection);
     let mut patience = Patience::new(pace.clone(), LIMITS);
-    let mut connection = pin!(
-        http1::Builder::new()
-            .header_read_timeout(None)
-            .max_header_size(HEADER_MAX_BYTES)
-            .max_buf_size(BUFFER_MAX_BYTES)
-            .serve_connection(io, Answers { state, pace: &pace })
-    );
     let mut stopped = pin!(is_true(stop.clone()));
     let (mut watching, mut stopping) = (false, false);
     // What ends a connection early is the client's affair: it hung up, was too slow, or does not speak HTTP.
@@ -59,7 +117,7 @@ where
                 return Poll::Pending;
             }
             stopping = true;
-            connection.as_mut().graceful_shutdown();
+            connection.as_mut().finish();
         }
     })
     .await;
@@ -73,6 +131,7 @@ async fn is_true(mut stop: watch::Receiver<bool>) {
 /// Answers the requests of one connection.
 struct Answers<'a> {
     state: &'a State,
+    peer: &'a Peer,
     pace: &'a Arc<Pace>,
 }
 
@@ -82,7 +141,7 @@ impl<'a> Service<Request<Incoming>> for Answers<'a> {
     type Future = Answering<'a>;
 
     fn call(&self, request: Request<Incoming>) -> Answering<'a> {
-        routes::answer(self.state, self.pace, request)
+        routes::answer(self.state, self.peer, self.pace, request)
     }
 }
 

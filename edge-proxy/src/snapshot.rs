@@ -3,13 +3,14 @@
 pub(crate) mod channels;
 pub(crate) mod disk;
 
+use crate::allowance::Allowance;
 use crate::blobs::coding::{Coded, Coding};
 use crate::devices::token::TokenKeys;
 use domain::Sha256;
 use domain::bundle::{Blob, FileRole};
 use domain::snapshot::{ChannelSnapshot, Delta, offerable};
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Room for a snapshot with several bundles of thousands of files; larger ones are refused.
 pub(crate) const ENCODED_MAX_BYTES: usize = 32 << 20;
@@ -26,6 +27,8 @@ pub(crate) struct Channel {
     pub(crate) blobs: Vec<(Arc<Blob>, bool)>,
     /// Launch files, and the patches that can be sent in their place.
     pub(crate) launches: Vec<(Sha256, Vec<Arc<Coded>>)>,
+    /// What the devices of the app may ask for; set when the channel is put to use.
+    pub(crate) allowance: OnceLock<Arc<Allowance>>,
     deltas: HashMap<(Sha256, Sha256), Vec<usize>>,
 }
 
@@ -45,7 +48,8 @@ impl Channel {
             deltas.entry((delta.from, delta.to)).or_default().push(index);
         }
         let (keys, blobs) = (TokenKeys::new(&snapshot.token_keys), list_blobs(&snapshot));
-        Ok(Self { keys, blobs, launches: list_launches(&snapshot), digest, deltas, snapshot })
+        let launches = list_launches(&snapshot);
+        Ok(Self { keys, blobs, launches, allowance: OnceLock::new(), digest, deltas, snapshot })
     }
 
     /// Returns the smallest patch between the two bundles in one of the formats: its index and itself.

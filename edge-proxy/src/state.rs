@@ -1,10 +1,11 @@
 //! This file's job is to hold what every request needs.
 
+use crate::allowance::Rate;
 use crate::blobs::Blobs;
 use crate::check::answer::{Answer, AnswerKey};
 use crate::config::Config;
 use crate::meters::Meters;
-use crate::refusal::Refusal;
+use crate::refusal::{Quota, Refusal};
 use crate::snapshot::Channel;
 use crate::snapshot::channels::Channels;
 use crate::sync::interest::{Found, Interests};
@@ -52,6 +53,16 @@ impl State {
             .weigher(|_: &AnswerKey, answer: &Arc<Answer>| answer.weight_bytes())
             .build();
         Self { config, channels, interests, wishes, answers, blobs, spool, meters, clock }
+    }
+
+    /// Takes a request of one of the app's devices in. Only for those who have proven to be one: nobody else may use up what they have.
+    pub(crate) fn admit(&self, channel: &Channel) -> Result<(), Refusal> {
+        let rate = Rate(self.config.app_requests_per_s);
+        let taken = channel.allowance.get().map_or(Ok(()), |allowance| allowance.take(rate));
+        taken.map_err(|wait| {
+            self.meters.limited_apps.inc();
+            Refusal::too_many(Quota { name: "app", rate, wait })
+        })
     }
 
     /// Returns the channel; asks the control plane for it when it is not here.

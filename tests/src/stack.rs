@@ -239,6 +239,8 @@ fn edge(behind: &Behind, folder: &Path, control_plane_port: u16, port: u16) -> P
     all.push(("ALOFT_EDGE__DATA_FOLDER", folder.join("edge").display().to_string()));
     all.push(("ALOFT_EDGE__CONTROL_PLANE", server(control_plane_port)));
     all.push(("ALOFT_EDGE__TOKEN", SECRET.to_owned()));
+    // A test asks from one address as often as it can.
+    all.push(("ALOFT_EDGE__ADDRESS_REQUESTS_PER_S", "0".to_owned()));
     Process::new("aloft-edge", folder, &settings(&all))
 }
 

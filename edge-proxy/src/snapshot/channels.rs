@@ -1,10 +1,12 @@
 //! This file's job is to hold the snapshots in use, so that looking one up takes no lock.
 
 use super::Channel;
+use crate::allowance::Allowance;
 use crate::blobs::coding::Coded;
 use arc_swap::ArcSwap;
 use domain::Sha256;
 use domain::bundle::Blob;
+use domain::id::AppId;
 use domain::snapshot::ChannelKey;
 use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
@@ -23,8 +25,8 @@ pub(crate) struct Channels {
     blobs: RwLock<HashMap<Sha256, Known>>,
     /// Launch files by hash.
     launches: RwLock<HashMap<Sha256, Vec<Offer>>>,
-    /// One change at a time.
-    change: Mutex<()>,
+    /// What the devices of each app may ask for. Locked for one change at a time.
+    apps: Mutex<HashMap<AppId, Arc<Allowance>>>,
 }
 
 /// The digest of a snapshot that offers a launch file, and the patches that can be sent in the file's place.
@@ -68,10 +70,13 @@ impl Channels {
 
     /// Puts snapshots to use, each in the place of the one before it. All of them appear at once.
     pub(crate) fn put(&self, channels: impl IntoIterator<Item = Arc<Channel>>) {
-        let _one_at_a_time = self.change.lock();
+        let mut apps = self.apps.lock();
         let mut map = Map::clone(&self.map.load());
         let mut replaced = Vec::new();
         for channel in channels {
+            let app = &channel.snapshot.key.app;
+            let allowance = apps.entry(app.clone()).or_default();
+            channel.allowance.get_or_init(|| allowance.clone());
             self.add(&channel);
             replaced.extend(map.insert(path_of(&channel.snapshot.key), channel));
         }
@@ -81,9 +86,12 @@ impl Channels {
 
     /// Forgets a channel.
     pub(crate) fn remove(&self, key: &ChannelKey) {
-        let _one_at_a_time = self.change.lock();
+        let mut apps = self.apps.lock();
         let mut map = Map::clone(&self.map.load());
         let removed = map.remove(&path_of(key));
+        if !map.values().any(|channel| channel.snapshot.key.app == key.app) {
+            apps.remove(&key.app);
+        }
         self.map.store(Arc::new(map));
         removed.iter().for_each(|channel| self.forget(channel));
     }

@@ -60,9 +60,11 @@ pub(crate) async fn handle(state: &State, request: Request<Incoming>) -> Result<
     let claim = Claim::parse(&token).ok_or_else(Refusal::unauthenticated)?;
     let body = serve::read_body(request.into_body(), BODY_MAX_BYTES).await?;
     let (common, events) = parse(&body, &claim, state.clock.now())?;
-    if !state.channel(&common.key).await?.keys.verify(&claim) {
+    let channel = state.channel(&common.key).await?;
+    if !channel.keys.verify(&claim) {
         return Err(Refusal::unauthenticated());
     }
+    state.admit(&channel)?;
     take(state, &common, events).await
 }
 

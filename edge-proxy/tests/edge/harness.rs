@@ -71,12 +71,18 @@ impl World {
     pub fn config(&self, control_plane: &str) -> Config {
         Config {
             listen: ANY_PORT,
+            tls_certificate: PathBuf::new(),
+            tls_key: PathBuf::new(),
+            proxy_protocol: false,
             admin_listen: ANY_PORT,
             data_folder: self.data.path().to_owned(),
             control_plane: control_plane.to_owned(),
             token: TOKEN.to_owned().into(),
             connections_max: 1_000,
             connections_per_address_max: 1_000,
+            address_requests_per_s: 0,
+            app_requests_per_s: 0,
+            client_address_header: String::new(),
             channels_max: 100,
             next_check_s: 900,
             blobs_max_bytes: 1 << 30,
@@ -88,6 +94,10 @@ impl World {
     }
 
     pub async fn start(&self, config: Config) -> RunningEdge {
+        self.try_start(config).await.unwrap()
+    }
+
+    pub async fn try_start(&self, config: Config) -> Result<RunningEdge, edge_proxy::Error> {
         let (shutdown, stop) = shutdown::channel();
         let clock = Clock::system();
         let metrics = Metrics::new();
@@ -99,9 +109,9 @@ impl World {
             metrics: metrics.clone(),
             stop,
         };
-        let edge = Edge::build(config, deps).await.unwrap();
+        let edge = Edge::build(config, deps).await?;
         let (client, admin) = (Client::new(edge.device_address()), Client::new(edge.admin_address()));
-        RunningEdge { client, admin, metrics, shutdown, task: tokio::spawn(edge.run()) }
+        Ok(RunningEdge { client, admin, metrics, shutdown, task: tokio::spawn(edge.run()) })
     }
 
     /// Starts a control plane and an edge that has the channel.

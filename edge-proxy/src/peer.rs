@@ -1,0 +1,53 @@
+//! This file's job is to tell where a request came from, and what may still come from there.
+
+use crate::addresses::Seat;
+use crate::allowance::Rate;
+use http::{HeaderMap, HeaderName};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// The other end of a connection.
+pub(crate) struct Peer {
+    pub(crate) seat: Seat,
+    /// The header in which a proxy says where requests came from.
+    pub(crate) header: Option<HeaderName>,
+}
+
+impl Peer {
+    /// Takes a request in. The error is how long to wait.
+    pub(crate) fn take(&self, rate: Rate, headers: &HeaderMap) -> Result<(), Duration> {
+        match self.header.as_ref().and_then(|name| told(headers, name)) {
+            Some(address) => self.seat.allowance_of(address).take(rate),
+            None => self.seat.allowance.take(rate),
+        }
+    }
+}
+
+/// The last address in the header: the nearest proxy appended it, whatever the client wrote before it.
+fn told(headers: &HeaderMap, name: &HeaderName) -> Option<IpAddr> {
+    let last = headers.get_all(name).into_iter().next_back()?.to_str().ok()?;
+    last.rsplit(',').next()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+    fn of(values: &[&'static str]) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(NAME, value.parse().unwrap());
+        }
+        told(&headers, &NAME).map(|address| address.to_string())
+    }
+
+    #[test]
+    fn the_nearest_proxy_is_believed_and_nobody_before_it() {
+        assert_eq!(of(&["192.0.2.1"]).as_deref(), Some("192.0.2.1"));
+        assert_eq!(of(&["10.0.0.1, 192.0.2.7", "10.0.0.2,2001:db8::1"]).as_deref(), Some("2001:db8::1"));
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&["192.0.2.1, unknown"]), None);
+    }
+}

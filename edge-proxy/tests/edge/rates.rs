@@ -1,0 +1,96 @@
+//! This file's job is to test that no network and no app gets more answers than it is granted, and that those refused are told why.
+
+use crate::client::Answer;
+use crate::harness::{NOBODY, RunningEdge, World};
+use crate::samples;
+
+/// One a second is granted, so ten may come at once.
+const RATE: u32 = 1;
+const BURST: usize = 10;
+/// However slow the machine is, these come faster than one a second.
+const MANY: usize = 60;
+
+/// Asks until it is refused; returns how many answers came before, and the refusal.
+async fn until_refused(mut ask: impl AsyncFnMut() -> Answer) -> (usize, Answer) {
+    for count in 0..MANY {
+        let answer = ask().await;
+        if answer.status != 200 {
+            return (count, answer);
+        }
+    }
+    panic!("{MANY} requests were answered");
+}
+
+fn check_refusal(answer: &Answer, scope: &str) {
+    assert_eq!((answer.status.as_u16(), answer.json()["error"]["reason"].as_str()), (429, Some("rate-limited")));
+    assert_eq!(answer.header("ratelimit-policy"), format!("\"{scope}\";q=10;w=10"));
+    assert_eq!(answer.header("ratelimit"), format!("\"{scope}\";r=0;t=1"));
+    assert!(matches!(answer.header("retry-after"), "1" | "2"), "{}", answer.header("retry-after"));
+}
+
+fn limited(edge: &RunningEdge, scope: &str) -> bool {
+    edge.metrics.render().contains(&format!("aloft_edge_rate_limited_total{{scope=\"{scope}\"}} 1\n"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_address_gets_no_more_answers_than_it_is_granted() {
+    let world = World::new().await;
+    let mut config = world.config(NOBODY);
+    config.address_requests_per_s = RATE;
+    let edge = world.start(config).await;
+    let (count, refused) = until_refused(async || edge.client.get("/healthz", &[]).await).await;
+    assert!(count >= BURST, "{count}");
+    check_refusal(&refused, "address");
+    assert!(limited(&edge, "address"));
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_proxy_each_address_that_it_names_has_its_own_share() {
+    let world = World::new().await;
+    let mut config = world.config(NOBODY);
+    config.address_requests_per_s = RATE;
+    config.client_address_header = "x-forwarded-for".to_owned();
+    let edge = world.start(config).await;
+    let ask = async |from: &str| edge.client.get("/healthz", &[("x-forwarded-for", from)]).await;
+    // What the client wrote itself stands before the address that the proxy saw.
+    let mut number = 0;
+    let (count, refused) = until_refused(async || {
+        number += 1;
+        ask(&format!("203.0.113.{number}, 192.0.2.1")).await
+    })
+    .await;
+    assert!(count >= BURST, "{count}");
+    check_refusal(&refused, "address");
+    assert_eq!(ask("192.0.2.2").await.status, 200);
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_app_gets_no_more_answers_than_it_is_granted_and_strangers_cannot_use_them_up() {
+    let world = World::new().await;
+    let snapshots = [samples::empty(1, 1), samples::empty(2, 1)];
+    for snapshot in &snapshots {
+        world.control_plane.publish(snapshot).await;
+    }
+    let server = world.control_plane.run(crate::harness::ANY_PORT).await;
+    let mut config = world.config(&format!("http://{}", server.address));
+    config.app_requests_per_s = RATE;
+    let edge = world.start(config).await;
+    let tokens = [edge.token(&snapshots[0]).await, edge.token(&snapshots[1]).await];
+    let check = async |index: usize, token: &str| {
+        let path = format!("/v1/updates?app={}&channel=production&platform=ios&binary=1.0.0", snapshots[index].key.app);
+        edge.client.get(&path, &[("authorization", &format!("Bearer {token}"))]).await
+    };
+    let last = if tokens[0].ends_with('A') { 'E' } else { 'A' };
+    let forged = format!("{}{last}", &tokens[0][..tokens[0].len() - 1]);
+    for _ in 0..MANY {
+        assert_eq!(check(0, &forged).await.status, 401);
+    }
+    let (count, refused) = until_refused(async || check(0, &tokens[0]).await).await;
+    assert!(count >= BURST, "{count}");
+    check_refusal(&refused, "app");
+    assert!(limited(&edge, "app"));
+    assert_eq!(check(1, &tokens[1]).await.status, 200);
+    edge.stop().await;
+}
