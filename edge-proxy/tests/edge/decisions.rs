@@ -1,17 +1,23 @@
 //! This file's job is to compare what a live edge answers to random devices with what the decision says, over random channels.
 
-use crate::harness::{World, until};
+use crate::harness::{RunningEdge, World, until};
 use crate::samples;
 use domain::decide::{Decision, UpdateCheck, decide};
 use domain::release::{Content, Release, Retreat, RolloutState};
 use domain::snapshot::ChannelSnapshot;
 use domain::{Platform, Ppm, Sha256};
+use futures::StreamExt as _;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Instant;
 
 /// Enough to meet every kind of decision many times; more with `ALOFT_FAULTS_ROUNDS`.
 const REQUESTS_PER_ROUND: u64 = 1_000;
 const CHANNELS: u64 = 10;
 const DEVICES: usize = 20;
+/// Requests on their way at the same time.
+const AT_ONCE: usize = 8;
 const BUNDLES: u64 = 4;
 const VERSIONS: [&str; 4] = ["0.9.0", "1.0.0", "1.4.0-beta.1", "2.1"];
 const RANGES: [&str; 5] = ["1.x", "*", ">=1.2.0", "<1.0.0", "1.0.0 || 2.x"];
@@ -137,41 +143,77 @@ fn random_request(dice: &mut Dice, snapshot: &ChannelSnapshot, device: &Device) 
     (path, check)
 }
 
+/// What was compared.
+#[derive(Default)]
+struct Tally {
+    requests: u64,
+    wrong: u64,
+    kinds: BTreeMap<String, u64>,
+    /// Answers that differ from what is decided from the snapshot before: the control, which must be noticed.
+    noticed: u64,
+}
+
+impl Tally {
+    fn add(&mut self, [before, snapshot]: [&ChannelSnapshot; 2], check: &UpdateCheck, answer: &Value, path: &str) {
+        let wanted = expected(snapshot, decide(snapshot, check));
+        let version = snapshot.version.version;
+        self.requests += 1;
+        if said(answer) != wanted || answer["snapshot"]["version"] != version {
+            println!("version {version}, {path}: {answer} is not {wanted}");
+            self.wrong += 1;
+        }
+        *self.kinds.entry(format!("{} {}", wanted["action"], wanted["reason"])).or_default() += 1;
+        self.noticed += u64::from(said(answer) != expected(before, decide(before, check)));
+    }
+
+    /// Writes down what `./x faults` reads.
+    fn write(&self, seconds: f64) {
+        let Some(folder) = std::env::var_os("ALOFT_FAULTS_FOLDER") else { return };
+        let line = json!({
+            "fault": "random devices at a live edge", "injected": self.requests, "lost": 0, "wrong": self.wrong,
+            "seconds": seconds, "control": "deciding from the newest snapshot", "control_seen": self.noticed > 0,
+        });
+        std::fs::write(PathBuf::from(folder).join("random-devices.json"), line.to_string()).unwrap();
+    }
+}
+
+async fn register(edge: &RunningEdge, number: usize) -> Device {
+    let json = edge.register(&samples::empty(1, 1), &format!("nonce-of-the-device-no-{number:04}")).await.json();
+    let text = |name: &str| json[name].as_str().unwrap().to_owned();
+    Device { id: text("device_id"), token: text("token") }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_live_edge_answers_random_devices_as_it_is_decided() {
     let (rounds, seed) = (number("ALOFT_FAULTS_ROUNDS"), number("ALOFT_FAULTS_SEED"));
     println!("{rounds} rounds of {REQUESTS_PER_ROUND} requests, seed {seed}");
-    let mut dice = Dice(seed);
-    let (world, _server, edge) = World::serving(&samples::empty(1, 1)).await;
-    let mut devices = Vec::new();
-    for number in 0..DEVICES {
-        let json = edge.register(&samples::empty(1, 1), &format!("nonce-of-the-device-no-{number:04}")).await.json();
-        let text = |name: &str| json[name].as_str().unwrap().to_owned();
-        devices.push(Device { id: text("device_id"), token: text("token") });
-    }
-    let (mut kinds, mut noticed) = (std::collections::BTreeMap::<String, u64>::new(), 0);
+    let (mut dice, mut tally, begun) = (Dice(seed), Tally::default(), Instant::now());
+    let mut before = samples::empty(1, 1);
+    let (world, _server, edge) = World::serving(&before).await;
+    let devices: Vec<Device> = futures::stream::iter(0..DEVICES).then(|number| register(&edge, number)).collect().await;
     for version in 2..2 + rounds * CHANNELS {
         let snapshot = random_channel(&mut dice, version, &devices);
         world.control_plane.publish(&snapshot).await;
-        until("the edge uses it", || {
-            world.control_plane.acks().iter().any(|ack| ack.version.is_some_and(|it| it.version == version))
-        })
-        .await;
-        for _ in 0..REQUESTS_PER_ROUND / CHANNELS {
+        let is_acked = |ack: &proto::v1::SyncAck| ack.version.is_some_and(|it| it.version == version);
+        until("the edge uses it", || world.control_plane.acks().last().is_some_and(is_acked)).await;
+        let requests = (0..REQUESTS_PER_ROUND / CHANNELS).map(|_| {
             let device = &devices[dice.below(DEVICES as u64) as usize];
-            let (path, check) = random_request(&mut dice, &snapshot, device);
-            let answer = edge.client.get(&path, &[("authorization", &format!("Bearer {}", device.token))]).await.json();
-            let wanted = expected(&snapshot, decide(&snapshot, &check));
-            assert_eq!(said(&answer), wanted, "seed {seed}, version {version}: {path}");
-            assert_eq!(answer["snapshot"]["version"], version);
-            *kinds.entry(format!("{}{}", wanted["action"], wanted["reason"])).or_default() += 1;
-            // The control: another device, or the same one on another platform, would be noticed.
-            let other = UpdateCheck { platform: dice.pick(Platform::ALL), current: None, ..check };
-            noticed += u64::from(expected(&snapshot, decide(&snapshot, &other)) != wanted);
+            let ((path, check), bearer) =
+                (random_request(&mut dice, &snapshot, device), format!("Bearer {}", device.token));
+            let edge = &edge;
+            async move { (edge.client.get(&path, &[("authorization", &bearer)]).await.json(), check, path) }
+        });
+        let requests: Vec<_> = requests.collect();
+        let answers: Vec<_> = futures::stream::iter(requests).buffer_unordered(AT_ONCE).collect().await;
+        for (answer, check, path) in answers {
+            tally.add([&before, &snapshot], &check, &answer, &path);
         }
+        before = snapshot;
     }
-    println!("{} requests, 0 different; {kinds:?}; {noticed} controls noticed", rounds * REQUESTS_PER_ROUND);
-    assert!(kinds.len() >= 6, "not every kind of decision was met: {kinds:?}");
-    assert!(noticed > 0);
+    println!("{} compared, {} different, {:?}", tally.requests, tally.wrong, tally.kinds);
+    tally.write(begun.elapsed().as_secs_f64());
+    assert_eq!(tally.wrong, 0, "seed {seed}");
+    assert!(tally.kinds.len() >= 6, "not every kind of decision was met: {:?}", tally.kinds);
+    assert!(tally.noticed > 0, "answers from the snapshot before would not be noticed");
     edge.stop().await;
 }

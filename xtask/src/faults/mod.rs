@@ -1,5 +1,7 @@
 //! This file's job is to list the fault suites.
 
+mod edge;
+mod lines;
 pub mod record;
 mod spine;
 
@@ -35,7 +37,7 @@ pub trait Suite {
 
 /// Every suite there is.
 fn suites() -> Vec<Box<dyn Suite>> {
-    vec![Box::new(spine::Spine)]
+    vec![Box::new(edge::Edge), Box::new(spine::Spine)]
 }
 
 /// What `./x faults` takes.

@@ -1,14 +1,9 @@
 //! This file's job is the suite `spine`: the faults of the main job, as the end-to-end tests inject them.
 
-use std::fs;
-use std::path::Path;
-use std::time::Duration;
+use anyhow::{Context, Result};
 
-use anyhow::{Context, Result, ensure};
-use serde::Deserialize;
-
-use super::record::{Outcome, Record};
-use super::{Faults, Suite};
+use super::record::Record;
+use super::{Faults, Suite, lines};
 use crate::cluster::Cluster;
 use crate::corpus;
 use crate::up::cargo;
@@ -18,18 +13,6 @@ const ROUNDS: u32 = 5;
 
 /// `./x faults spine`.
 pub struct Spine;
-
-/// What a test wrote down.
-#[derive(Deserialize)]
-struct Line {
-    fault: String,
-    injected: u64,
-    lost: u64,
-    wrong: u64,
-    seconds: f64,
-    control: String,
-    control_seen: bool,
-}
 
 impl Suite for Spine {
     fn name(&self) -> &'static str {
@@ -44,7 +27,7 @@ impl Suite for Spine {
         let corpus = corpus::ensure(faults.places, faults.supervisor)?;
         faults.supervisor.run(cargo(faults.places).args(["build", "--quiet", "--workspace", "--bins"]))?;
         let cluster = Cluster::start(faults.supervisor)?;
-        let lines = tempfile::tempdir().context("cannot make a temporary folder")?;
+        let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
         let rounds = if faults.short { 1 } else { ROUNDS };
         let mut command = cargo(faults.places);
         command.args([
@@ -59,46 +42,10 @@ impl Suite for Spine {
             "--test-threads=1",
         ]);
         command.env("ALOFT_TEST_POSTGRES_URL", cluster.url()).env("ALOFT_CORPUS", &corpus);
-        command.env("ALOFT_FAULTS_FOLDER", lines.path());
+        command.env("ALOFT_FAULTS_FOLDER", folder.path());
         command.env("ALOFT_FAULTS_ROUNDS", rounds.to_string()).env("ALOFT_FAULTS_SEED", faults.seed.to_string());
         let outcome = faults.supervisor.run(&mut command);
-        read(lines.path(), record)?;
+        lines::read(folder.path(), record)?;
         outcome
-    }
-}
-
-/// Adds what the tests wrote down, also when one of them failed.
-fn read(folder: &Path, record: &mut Record) -> Result<()> {
-    let mut files: Vec<_> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    files.sort();
-    for file in files {
-        let line: Line = serde_json::from_slice(&fs::read(&file)?).context("a test wrote no record")?;
-        ensure!(line.control_seen, "{}: breaking the guard ({}) changed nothing", line.fault, line.control);
-        let took = Duration::from_secs_f64(line.seconds);
-        let outcome = Outcome { injected: line.injected, lost: line.lost, wrong: line.wrong, took };
-        record.add(&line.fault, &line.control, outcome);
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read_line(control_seen: bool) -> Result<bool> {
-        let folder = tempfile::tempdir().unwrap();
-        let line = serde_json::json!({
-            "fault": "f", "injected": 1, "lost": 1, "wrong": 0, "seconds": 1.5, "control": "g", "control_seen": control_seen,
-        });
-        fs::write(folder.path().join("f.json"), line.to_string()).unwrap();
-        let mut record = Record::new("spine", 1);
-        read(folder.path(), &mut record)?;
-        Ok(record.has_losses())
-    }
-
-    #[test]
-    fn a_loss_counts_and_an_unseen_control_is_an_error() {
-        assert!(read_line(true).unwrap());
-        assert!(read_line(false).is_err());
     }
 }
