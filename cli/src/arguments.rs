@@ -6,7 +6,7 @@ use crate::progress::Progress;
 use crate::report::AnyReport;
 use crate::settings::{self, Settings};
 use crate::{
-    app, audit, binary, channel, completions, delta, exit, explain, key, login, operator, pin, promote, release,
+    app, audit, binary, channel, completions, delta, exit, explain, key, login, logout, operator, pin, promote, release,
     releases, rollback, rollout, status, upload, usage, whoami,
 };
 
@@ -48,7 +48,9 @@ pub struct Global {
 #[expect(missing_docs, reason = "each command is documented at its type, where the help text comes from")]
 pub enum Command {
     Login(login::Arguments),
-    /// Shows whose API key is used, and where.
+    /// Ends the session that `aloft login` began, and forgets what it kept.
+    Logout,
+    /// Shows whose credential is used, and where.
     Whoami,
     #[command(subcommand)]
     App(app::Command),
@@ -91,9 +93,14 @@ pub async fn run(arguments: Arguments, environment: impl Fn(&str) -> Option<Stri
     match command {
         Command::Completions(arguments) => Ok(completions::run(&arguments)),
         Command::Delta(command) => delta::run(&command),
-        Command::Login(_) => {
+        Command::Login(arguments) => {
             let path = settings::path(environment)?;
-            login::run(server.as_deref(), api_key.as_deref(), Settings::read(&path)?, &path, progress).await
+            let stored = Settings::read(&path)?;
+            login::run(arguments, server.as_deref(), api_key.as_deref(), stored, &path, progress).await
+        }
+        Command::Logout => {
+            let path = settings::path(environment)?;
+            logout::run(Settings::read(&path)?, &path, progress).await
         }
         command => {
             // Who gives server and key needs no settings: a build machine's user may have no home.
@@ -109,7 +116,7 @@ pub async fn run(arguments: Arguments, environment: impl Fn(&str) -> Option<Stri
 
 async fn connected(command: Command, connection: &Connection) -> Result<AnyReport, Error> {
     match command {
-        Command::Login(_) | Command::Whoami => whoami::run(connection).await,
+        Command::Login(_) | Command::Logout | Command::Whoami => whoami::run(connection).await,
         Command::App(command) => app::run(command, connection).await,
         Command::Channel(command) => channel::run(command, connection).await,
         Command::Binary(command) => binary::run(command, connection).await,
@@ -170,6 +177,8 @@ mod tests {
     fn usual_command_lines_are_understood() {
         for line in [
             "aloft login --server http://x",
+            "aloft login --browser",
+            "aloft logout",
             "aloft rollout set 25% --app a --channel c",
             "aloft rollback --app a --channel c --to v1 --json",
             "aloft channel update c --app a --unblock --rename d",

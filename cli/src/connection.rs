@@ -1,4 +1,4 @@
-//! This file's job is to reach the server: its address, the key, and a client for each service.
+//! This file's job is to reach the server: its address, the credential, and a client for each service.
 
 use crate::error::Error;
 use crate::progress::Progress;
@@ -11,7 +11,9 @@ use proto::v1::binary_service_client::BinaryServiceClient;
 use proto::v1::bundle_service_client::BundleServiceClient;
 use proto::v1::channel_service_client::ChannelServiceClient;
 use proto::v1::operator_service_client::OperatorServiceClient;
+use proto::v1::person_service_client::PersonServiceClient;
 use proto::v1::release_service_client::ReleaseServiceClient;
+use proto::v1::sign_in_service_client::SignInServiceClient;
 use proto::v1::upload_service_client::UploadServiceClient;
 use std::time::Duration;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -28,19 +30,21 @@ const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// How long the answer to a keep-alive may take.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A channel that sends the key with every call.
+/// A channel that sends the credential with every call.
 pub type Wire = InterceptedService<Channel, Credential>;
 
-/// Adds the key, and a deadline unless the call is a transfer.
+/// Adds the credential, and a deadline unless the call is a transfer.
 #[derive(Clone)]
 pub struct Credential {
-    header: MetadataValue<Ascii>,
+    header: Option<MetadataValue<Ascii>>,
     timeout: Option<Duration>,
 }
 
 impl Interceptor for Credential {
     fn call(&mut self, mut request: tonic::Request<()>) -> Result<tonic::Request<()>, tonic::Status> {
-        request.metadata_mut().insert("authorization", self.header.clone());
+        if let Some(header) = &self.header {
+            request.metadata_mut().insert("authorization", header.clone());
+        }
         if let Some(timeout) = self.timeout {
             request.set_timeout(timeout);
         }
@@ -48,11 +52,11 @@ impl Interceptor for Credential {
     }
 }
 
-/// A server with the key to use there. Connects with the first call.
+/// A server with the credential to use there. Connects with the first call.
 #[derive(Clone)]
 pub struct Connection {
     server: String,
-    header: MetadataValue<Ascii>,
+    header: Option<MetadataValue<Ascii>>,
     channel: Channel,
     /// Shows how far long steps are.
     pub progress: Progress,
@@ -60,11 +64,8 @@ pub struct Connection {
 
 impl Connection {
     /// Prepares the way to a server; nothing is sent yet.
-    pub fn new(server: &str, api_key: &str, progress: Progress) -> Result<Self, Error> {
-        let mut header: MetadataValue<Ascii> = format!("Bearer {}", api_key.trim())
-            .parse()
-            .map_err(|_| Error::Usage("the API key has characters that no key has".to_owned()))?;
-        header.set_sensitive(true);
+    pub fn new(server: &str, credential: Option<&str>, progress: Progress) -> Result<Self, Error> {
+        let header = credential.map(header).transpose()?;
         Ok(Self { server: server.to_owned(), header, channel: endpoint(server)?.connect_lazy(), progress })
     }
 
@@ -75,9 +76,9 @@ impl Connection {
         settings: &Settings,
         progress: Progress,
     ) -> Result<Self, Error> {
-        let api_key = api_key.or(settings.api_key.as_deref()).ok_or(Error::NotLoggedIn)?;
+        let credential = api_key.or(settings.credential()).ok_or(Error::NotLoggedIn)?;
         let server = server.or(settings.server.as_deref()).unwrap_or(crate::settings::DEFAULT_SERVER);
-        Self::new(server, api_key, progress)
+        Self::new(server, Some(credential), progress)
     }
 
     /// Returns the server's URL.
@@ -115,6 +116,18 @@ impl Connection {
     #[must_use]
     pub fn account(&self) -> AccountServiceClient<Wire> {
         AccountServiceClient::new(self.wire(Some(CALL_TIMEOUT)))
+    }
+
+    /// Returns a client.
+    #[must_use]
+    pub fn sign_in(&self) -> SignInServiceClient<Wire> {
+        SignInServiceClient::new(self.wire(Some(CALL_TIMEOUT)))
+    }
+
+    /// Returns a client.
+    #[must_use]
+    pub fn person(&self) -> PersonServiceClient<Wire> {
+        PersonServiceClient::new(self.wire(Some(CALL_TIMEOUT)))
     }
 
     /// Returns a client.
@@ -190,6 +203,14 @@ pub fn request_id() -> String {
     hex::encode(runtime::random::bytes::<16>())
 }
 
+fn header(credential: &str) -> Result<MetadataValue<Ascii>, Error> {
+    let header = format!("Bearer {}", credential.trim()).parse();
+    let mut header: MetadataValue<Ascii> =
+        header.map_err(|_| Error::Usage("the API key has characters that no key has".to_owned()))?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
 fn endpoint(server: &str) -> Result<Endpoint, Error> {
     let refuse = |why: &str| Error::Usage(format!("{server:?} is no server address: {why}"));
     let secure = server.starts_with("https://");
@@ -222,7 +243,8 @@ mod tests {
 
     #[tokio::test]
     async fn flags_win_over_stored_settings() {
-        let settings = Settings { server: Some("http://stored:1".into()), api_key: Some("stored".into()) };
+        let settings =
+            Settings { server: Some("http://stored:1".into()), api_key: Some("stored".into()), session: None };
         let connection =
             Connection::from_settings(Some("http://given:2"), None, &settings, Progress::new(true)).unwrap();
         assert_eq!(connection.server(), "http://given:2");

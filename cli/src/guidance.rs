@@ -34,7 +34,7 @@ fn after_refusal(refusal: &Refusal) -> Option<String> {
         }
         Reason::AlreadyExists => "Use the one that exists, or choose another name.",
         Reason::EtagMismatch => "Somebody changed it meanwhile. Look at it again, then repeat.",
-        Reason::CredentialInvalid => "Run `aloft login --server URL` with a key of this server.",
+        Reason::CredentialInvalid | Reason::LoginEnded | Reason::LoginDenied => "Run `aloft login --server URL` again.",
         Reason::RoleInsufficient => "`aloft whoami` shows your role. Ask an owner or admin for a key that may do this.",
         Reason::UploadState | Reason::UploadOffset => "Repeat the command: it begins where the server stands.",
         Reason::UploadMismatch => "The files changed while they were sent. Repeat the command.",
@@ -43,11 +43,13 @@ fn after_refusal(refusal: &Refusal) -> Option<String> {
         Reason::NoEarlierRelease => {
             "Use `aloft rollback --embedded` to send devices back to the bundle in their binary."
         }
-        Reason::SignInFailed | Reason::OriginRefused | Reason::SignUpClosed | Reason::LinkInvalid => {
-            "This concerns the dashboard: sign in there."
-        }
+        Reason::SignInFailed
+        | Reason::OriginRefused
+        | Reason::SignUpClosed
+        | Reason::LinkInvalid
+        | Reason::CodeInvalid => "This concerns the dashboard: sign in there.",
         Reason::TooManyAttempts => return Some(after_unavailable(refusal)),
-        Reason::OrganizationUnclear => "Log in with a key of the organization that you mean.",
+        Reason::OrganizationUnclear => "Log in again for the organization that you mean.",
         Reason::LastOwner => "Make somebody else an owner first.",
         Reason::InUse => "Remove what uses it first.",
         Reason::PageTokenInvalid => "Begin the list again.",

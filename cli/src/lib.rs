@@ -32,6 +32,7 @@ pub mod downloads;
 pub mod explain;
 pub mod key;
 pub mod login;
+pub mod logout;
 pub mod operator;
 pub mod pin;
 pub mod promote;

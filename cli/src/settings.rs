@@ -1,4 +1,4 @@
-//! This file's job is to keep the server and the API key between runs.
+//! This file's job is to keep the server and the credential between runs.
 
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,9 @@ pub struct Settings {
     /// The API key, `cp_…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key: Option<String>,
+    /// The token of a person's session, `as_…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
 }
 
 /// Returns where the settings are kept: `$XDG_CONFIG_HOME/aloft/config.toml`, or `~/.config/aloft/config.toml`.
@@ -31,6 +34,12 @@ pub fn path(environment: impl Fn(&str) -> Option<String>) -> Result<PathBuf, Err
 }
 
 impl Settings {
+    /// Returns what goes with calls.
+    #[must_use]
+    pub fn credential(&self) -> Option<&str> {
+        self.api_key.as_deref().or(self.session.as_deref())
+    }
+
     /// Reads the file; no file means nothing is set.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = match std::fs::read_to_string(path) {
@@ -63,7 +72,7 @@ mod tests {
     use super::*;
 
     fn sample() -> Settings {
-        Settings { server: Some("https://aloft.example".into()), api_key: Some("cp_live_0_0".into()) }
+        Settings { server: Some("https://aloft.example".into()), api_key: Some("cp_live_0_0".into()), session: None }
     }
 
     #[test]

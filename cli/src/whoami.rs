@@ -1,4 +1,4 @@
-//! This file's job is `aloft whoami`: show whose key is used.
+//! This file's job is `aloft whoami`: show whose credential is used.
 
 use crate::connection::Connection;
 use crate::error::Error;
@@ -8,7 +8,7 @@ use proto::v1;
 use serde::Serialize;
 use std::fmt::{Display, Formatter};
 
-/// Whose key is used.
+/// Whose credential is used.
 #[derive(Debug, Serialize)]
 #[expect(missing_docs, reason = "the fields are those of aloft.v1.GetCallerResponse")]
 pub struct Caller {
@@ -27,7 +27,7 @@ impl Display for Caller {
             ("server", format!("{} ({})", self.server, self.server_version)),
             ("organization", format!("{} ({})", self.organization_name, self.organization_slug)),
             ("role", self.role.clone()),
-            ("key", self.credential.clone()),
+            ("credential", self.credential.clone()),
         ]))
     }
 }
@@ -46,7 +46,7 @@ pub async fn caller(connection: &Connection) -> Result<Caller, Error> {
     })
 }
 
-/// Shows whose key is used.
+/// Shows whose credential is used.
 pub async fn run(connection: &Connection) -> Result<AnyReport, Error> {
     Ok(Box::new(caller(connection).await?))
 }

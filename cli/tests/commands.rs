@@ -79,7 +79,7 @@ impl World {
     fn received_bytes(&self) -> u64 {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let connection = Connection::new(&self.url, &self.key, Progress::new(true)).unwrap();
+            let connection = Connection::new(&self.url, Some(&self.key), Progress::new(true)).unwrap();
             for _ in 0..20 {
                 let request = v1::ListUploadsRequest { parent: "apps/trailhead".into(), ..Default::default() };
                 let uploads = connection.uploads().list_uploads(request).await.unwrap().into_inner().uploads;
@@ -133,6 +133,56 @@ fn a_login_is_checked_kept_and_used() {
     let json = world.must(&["whoami"]);
     assert_eq!(json["role"], "owner");
     assert!(world.key.starts_with(json["credential"].as_str().unwrap()), "{json}");
+}
+
+/// A person at a browser: sets the password with the first mail's link, signs in, and approves the code.
+async fn approve(world: &World, code: &str) {
+    let begun = Instant::now();
+    let token = loop {
+        let mails = std::fs::read_dir(world.folder.path().join("data/mail")).into_iter().flatten().flatten();
+        let token = mails.filter_map(|mail| {
+            let text = std::fs::read_to_string(mail.path()).ok()?;
+            Some(text.split_once("#token=")?.1.split_whitespace().next()?.to_owned())
+        });
+        match token.last() {
+            Some(token) => break token,
+            None if begun.elapsed() > PATIENCE => panic!("the first owner got no mail"),
+            None => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    };
+    let connection = Connection::new(&world.url, None, Progress::new(true)).unwrap();
+    let password = "correct horse battery".to_owned();
+    let request = v1::ResetPasswordRequest { token, password: password.clone() };
+    connection.sign_in().reset_password(request).await.unwrap();
+    let request = v1::SignInRequest { email: "owner@localhost".into(), password };
+    let answer = connection.sign_in().sign_in(request).await.unwrap();
+    let cookie = answer.metadata().get("set-cookie").unwrap().to_str().unwrap().split(';').next().unwrap().to_owned();
+    let mut request = tonic::Request::new(v1::DecideLoginRequest {
+        user_code: code.into(),
+        approve: true,
+        organization: String::new(),
+    });
+    request.metadata_mut().insert("cookie", cookie.parse().unwrap());
+    request.metadata_mut().insert("origin", world.url.parse().unwrap());
+    connection.person().decide_login(request).await.unwrap();
+}
+
+#[test]
+fn a_person_logs_in_through_a_browser_and_out_again() {
+    let world = World::start();
+    let mut command = world.command(&["login", "--browser", "--server", &world.url]);
+    let mut login = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(login.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let code = lines.find_map(|line| line.split_once("?code=").map(|(_, code)| code.trim().to_owned())).unwrap();
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(approve(&world, &code));
+    assert!(login.wait().unwrap().success());
+    let whoami = world.must(&["whoami"]);
+    assert!(whoami["credential"].as_str().unwrap().starts_with("ses_"), "{whoami}");
+    world.make_channel();
+    let json = world.must(&["logout"]);
+    assert_eq!(json["session_ended"], true, "{json}");
+    let (code, json) = world.run(&["whoami"]);
+    assert_eq!((code, json["error"]["kind"].as_str()), (4, Some("authorization")));
 }
 
 #[test]

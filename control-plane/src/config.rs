@@ -1,7 +1,7 @@
 //! This file's job is to define the control plane's configuration.
 
 use crate::auth::shared_token::SharedToken;
-use crate::auth::site;
+use crate::auth::{site, vault};
 use domain::EmailAddress;
 use http::HeaderName;
 use runtime::config::{Problems, Validate};
@@ -36,6 +36,8 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Protects stored API keys and page tokens.
     pub pepper: Secret,
+    /// Under which secrets in the database are sealed, newest first, each `ID:64 hexadecimal digits`.
+    pub master_keys: Vec<Secret>,
     /// bcrypt's cost for new API keys: 2 to this power rounds.
     pub bcrypt_cost: u32,
     /// The secret with which edges enrol.
@@ -83,6 +85,11 @@ impl Validate for Config {
     fn validate(&self, problems: &mut Problems) {
         let long_enough = |secret: &Secret| secret.expose_secret().chars().count() >= SECRET_MIN_CHARACTERS;
         problems.require(long_enough(&self.pepper), "control_plane.pepper", "must have at least 32 characters");
+        for key in &self.master_keys {
+            if let Err(rule) = vault::parse(key) {
+                problems.add("control_plane.master_keys", rule);
+            }
+        }
         problems.require(BCRYPT_COSTS.contains(&self.bcrypt_cost), "control_plane.bcrypt_cost", "must be 4 to 16");
         problems.require(long_enough(&self.edge_token), "control_plane.edge_token", "must have at least 32 characters");
         let operator_fits = self.operator_token.expose_secret().is_empty() || long_enough(&self.operator_token);

@@ -3,7 +3,9 @@
 use crate::app::people::Door;
 use crate::auth::caller::{Caller, Operator};
 use crate::auth::password::Passwords;
+use crate::auth::second_step::SecondSteps;
 use crate::auth::site::Site;
+use crate::auth::vault::Vault;
 use crate::error::{Error, Result};
 use crate::paging::PageTokens;
 use blob::Store;
@@ -53,6 +55,10 @@ pub struct Context {
     pub passwords: Passwords,
     /// Counts tries to sign in.
     pub door: Arc<Door>,
+    /// Carries sign-ins to their second step.
+    pub second_steps: SecondSteps,
+    /// Seals secrets.
+    pub vault: Vault,
     /// Bounds that operators set.
     pub bounds: Bounds,
 }

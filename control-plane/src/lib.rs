@@ -38,9 +38,11 @@ use app::people::Door;
 use auth::guard::{Guard, Tokens};
 use auth::limiter::Limiter;
 use auth::password::Passwords;
+use auth::second_step::SecondSteps;
 use auth::session::Sessions;
 use auth::shared_token::SharedToken;
 use auth::site::Site;
+use auth::vault::Vault;
 use auth::watch::Watch;
 use axum::Router;
 use context::{Bounds, Context};
@@ -101,6 +103,8 @@ impl ControlPlane {
             site: Site::new(&config.public_url),
             passwords: Passwords::new(&config.pepper)?,
             door: Arc::new(Door::new(config.sign_up)),
+            second_steps: SecondSteps::new(&config.pepper),
+            vault: Vault::new(&config.master_keys, &config.pepper)?,
             bounds: Bounds {
                 upload_max_bytes: config.upload_max_bytes,
                 upload_keep: Duration::from_secs(config.upload_keep_hours.saturating_mul(60 * 60)),

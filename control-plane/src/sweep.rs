@@ -45,6 +45,7 @@ pub async fn sweep(context: &Context, now: Timestamp) -> Result<()> {
         db::credential_changes::trim(tx, now.minus(HINTS_KEPT))?;
         db::idempotency::trim(tx, now.minus(ANSWERS_KEPT))?;
         db::sessions::trim(tx, now)?;
+        db::logins::trim(tx, now)?;
         db::mails::trim(tx, now.minus(MAILS_KEPT))?;
         db::telemetry::trim_batches(tx, now.minus(BATCHES_KEPT))
     });

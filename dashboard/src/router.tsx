@@ -7,11 +7,12 @@ import { AppsScreen } from './screens/AppsScreen.js';
 import { ChannelScreen } from './screens/ChannelScreen.js';
 import { AccountScreen } from './screens/AccountScreen.js';
 import { InvitationScreen, ResetPasswordScreen, SignUpScreen } from './screens/LinkScreen.js';
+import { LoginScreen } from './screens/LoginScreen.js';
 import { MembersScreen } from './screens/MembersScreen.js';
 import { SignInScreen } from './screens/SignInScreen.js';
 import { SignedIn } from './screens/SignedIn.js';
 import type { SessionStore } from './session.js';
-import { appSearch, channelSearch, parseSearch, signInSearch, writeSearch } from './search.js';
+import { appSearch, channelSearch, loginSearch, parseSearch, signInSearch, writeSearch } from './search.js';
 
 /** What routes may ask before a screen is shown. */
 interface RouterContext {
@@ -50,6 +51,7 @@ const signedIn = createRoute({
 const apps = createRoute({ getParentRoute: () => signedIn, path: '/', component: AppsScreen });
 const members = createRoute({ getParentRoute: () => signedIn, path: '/members', component: MembersScreen });
 const account = createRoute({ getParentRoute: () => signedIn, path: '/account', component: AccountScreen });
+const login = createRoute({ getParentRoute: () => signedIn, path: '/login', validateSearch: loginSearch, component: LoginScreen });
 const app = createRoute({ getParentRoute: () => signedIn, path: '/apps/$app', validateSearch: appSearch, component: AppScreen });
 const channel = createRoute({
   getParentRoute: () => signedIn,
@@ -60,7 +62,7 @@ const channel = createRoute({
 
 export function makeRouter(sessions: SessionStore) {
   return createRouter({
-    routeTree: root.addChildren([signIn, resetPassword, signUp, invitation, signedIn.addChildren([apps, members, account, app, channel])]),
+    routeTree: root.addChildren([signIn, resetPassword, signUp, invitation, signedIn.addChildren([apps, members, account, login, app, channel])]),
     context: { sessions },
     parseSearch,
     stringifySearch: writeSearch,

@@ -14,6 +14,11 @@ export interface SignInSearch {
   next?: string;
 }
 
+export interface LoginSearch {
+  /** The code that a command line shows. */
+  code?: string;
+}
+
 export interface AppSearch {
   tab?: AppTab;
 }
@@ -61,6 +66,10 @@ function compact<Fields extends object>(fields: { [Key in keyof Fields]: Fields[
 
 export function signInSearch(raw: Raw): SignInSearch {
   return compact<SignInSearch>({ next: safePath(raw['next']) });
+}
+
+export function loginSearch(raw: Raw): LoginSearch {
+  return compact<LoginSearch>({ code: freeText(raw['code']) });
 }
 
 /** A path of this dashboard and nothing that leads elsewhere. */

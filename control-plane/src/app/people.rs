@@ -1,7 +1,9 @@
 //! This file's job is to name what people can do before and after they sign in, and what they share.
 
+pub mod logins;
 mod mails;
 mod password;
+pub mod second_step;
 mod sessions;
 mod sign_in;
 mod sign_up;
@@ -9,13 +11,14 @@ mod sign_up;
 pub use mails::queue as queue_mail;
 pub use password::{change_password, invite_first_owner, request_reset, reset};
 pub use sessions::{list, revoke, sign_out};
-pub use sign_in::{NewSession, sign_in};
+pub use sign_in::{Entry, NewSession, complete_sign_in, sign_in};
 pub use sign_up::{SignUpForm, complete, sign_up};
 
 use crate::auth::throttle::{self, Allowance, Throttle};
 use crate::config::SignUp;
 use crate::error::{Error, Result};
 use db::MailKind;
+use domain::id::UserId;
 use domain::{EmailAddress, ErrorKind, Timestamp};
 use proto::v1::Reason;
 use std::net::IpAddr;
@@ -29,6 +32,15 @@ const TRIES_OF_ONE: Allowance = Allowance { tries: 10, window: Duration::from_se
 const TRIES_AT_ADDRESS: Allowance = Allowance { tries: 100, window: Duration::from_secs(15 * 60) };
 /// An office behind one address.
 const TRIES_FROM_NETWORK: Allowance = Allowance { tries: 100, window: Duration::from_secs(15 * 60) };
+/// Logins of command lines that one network begins; each holds a row for ten minutes.
+const LOGINS_FROM_NETWORK: Allowance = Allowance { tries: 100, window: Duration::from_secs(15 * 60) };
+/// User codes that one person types: against 2^34 of them, guessing one of a thousand open logins takes more than a century.
+const USER_CODES_OF_ONE: Allowance = Allowance { tries: 20, window: Duration::from_secs(15 * 60) };
+/// User codes from one network, whoever types them.
+const USER_CODES_FROM_NETWORK: Allowance = Allowance { tries: 100, window: Duration::from_secs(15 * 60) };
+/// Codes of the second step for one account, wherever they come from. Three of a million are right at any time, and only somebody who
+/// knows the password gets so far.
+const CODES_OF_ACCOUNT: Allowance = Allowance { tries: 5, window: Duration::from_secs(15 * 60) };
 /// Mails of one kind that one network can cause; each address gets few of them anyway.
 const MAILS_FROM_NETWORK: Allowance = Allowance { tries: 100, window: Duration::from_secs(60 * 60) };
 
@@ -39,6 +51,10 @@ pub struct Door {
     at_address: Throttle,
     from_network: Throttle,
     mails: Throttle,
+    logins: Throttle,
+    user_codes: Throttle,
+    user_codes_of_network: Throttle,
+    codes: Throttle,
 }
 
 impl Door {
@@ -51,6 +67,10 @@ impl Door {
             at_address: Throttle::new(TRIES_AT_ADDRESS),
             from_network: Throttle::new(TRIES_FROM_NETWORK),
             mails: Throttle::new(MAILS_FROM_NETWORK),
+            logins: Throttle::new(LOGINS_FROM_NETWORK),
+            user_codes: Throttle::new(USER_CODES_OF_ONE),
+            user_codes_of_network: Throttle::new(USER_CODES_FROM_NETWORK),
+            codes: Throttle::new(CODES_OF_ACCOUNT),
         }
     }
 
@@ -76,6 +96,36 @@ impl Door {
     /// Resource exhausted when there were too many.
     pub fn try_mail(&self, kind: MailKind, peer: Option<IpAddr>, now: Timestamp) -> Result<()> {
         self.mails.take(&format!("{kind} {}", network(peer)), now)
+    }
+
+    /// Counts the begin of a command line's login.
+    ///
+    /// # Errors
+    /// Resource exhausted when there were too many.
+    pub fn try_login(&self, peer: Option<IpAddr>, now: Timestamp) -> Result<()> {
+        self.logins.take(&network(peer), now)
+    }
+
+    /// Counts a user code that a person typed.
+    ///
+    /// # Errors
+    /// Resource exhausted when there were too many.
+    pub fn try_user_code(&self, person: &UserId, peer: Option<IpAddr>, now: Timestamp) -> Result<()> {
+        self.user_codes_of_network.take(&network(peer), now)?;
+        self.user_codes.take(person.as_str(), now)
+    }
+
+    /// Counts a code of an account's second step.
+    ///
+    /// # Errors
+    /// Resource exhausted when there were too many.
+    pub fn try_code(&self, account: &UserId, now: Timestamp) -> Result<()> {
+        self.codes.take(account.as_str(), now)
+    }
+
+    /// Forgets the codes of an account after a right one: each works once, so that nothing can be learned from it.
+    pub fn passed(&self, account: &UserId) {
+        self.codes.forget(account.as_str());
     }
 }
 

@@ -1,8 +1,7 @@
 //! This file's job is to recognise people by the tokens of their sessions.
 //!
 //! A token is 256 random bits; the database has its SHA-256. A browser has it in a cookie, and its calls must come from a page of this
-//! site. A program of the person sends it like a key; no browser does that by itself, so no origin is asked for. Nothing issues sessions of
-//! that kind yet.
+//! site. A program of the person sends it like a key; no browser does that by itself, so no origin is asked for.
 
 use crate::auth::caller::{Actor, ActorKind};
 use crate::auth::site::Site;
@@ -56,6 +55,14 @@ impl SignedIn {
     #[must_use]
     pub fn actor(&self) -> Actor {
         actor(&self.account.id, self.session.id.as_str())
+    }
+
+    /// Checks that the person sits at a browser: what a command line's session must not do is what would outlive it.
+    ///
+    /// # Errors
+    /// Permission denied for other sessions.
+    pub fn at_browser(&self) -> Result<()> {
+        if self.session.kind == SessionKind::Browser { Ok(()) } else { Err(Error::forbidden()) }
     }
 
     /// Returns the place that a call is about: the one that its header names, else the only one.

@@ -45,6 +45,18 @@ impl Site {
             .is_some_and(|url| url.origin().ascii_serialization() == origin || is_same_machine(url, origin, headers))
     }
 
+    /// Returns the address of a page of the dashboard; only its path while the server does not listen yet.
+    #[must_use]
+    pub fn page(&self, path: &str) -> String {
+        format!("{}{path}", self.0.get().map(|url| url.origin().ascii_serialization()).unwrap_or_default())
+    }
+
+    /// Returns the host, for people.
+    #[must_use]
+    pub fn host(&self) -> String {
+        self.0.get().and_then(Url::host_str).unwrap_or("aloft").to_owned()
+    }
+
     fn is_secure(&self) -> bool {
         self.0.get().is_none_or(|url| !is_local(url))
     }

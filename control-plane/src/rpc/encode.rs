@@ -2,8 +2,10 @@
 
 use crate::app::etag;
 use crate::app::explain::Explanation;
+use crate::app::people::logins::{self, Polled, Started};
 use crate::app::releases::{Downloads, Patch, View};
 use crate::auth::grant::KeyLimits;
+use crate::auth::site::Site;
 use crate::error::{Error, Result};
 use crate::names;
 use bytes::Bytes;
@@ -81,6 +83,36 @@ pub fn session(row: &Session, current: &SessionId) -> v1::Session {
         current: row.id == *current,
         created_at_us: row.created_at.as_us(),
         expires_at_us: row.expires_at.as_us(),
+    }
+}
+
+/// Writes a login that has just begun.
+pub fn started_login(started: Started, site: &Site) -> v1::StartLoginResponse {
+    let page = site.page("/login");
+    v1::StartLoginResponse {
+        device_code: started.device_code,
+        verification_uri_complete: format!("{page}?code={}", started.user_code),
+        verification_uri: page,
+        user_code: started.user_code,
+        expires_in_seconds: i64::try_from(logins::LIFETIME.as_secs()).unwrap_or(i64::MAX),
+        interval_seconds: started.interval_s.into(),
+    }
+}
+
+/// Writes what a poll found.
+pub fn polled_login(polled: Polled) -> v1::PollLoginResponse {
+    match polled {
+        Polled::Pending { interval_s, too_soon } => {
+            let state = if too_soon { v1::LoginState::SlowDown } else { v1::LoginState::Pending };
+            let interval_seconds = interval_s.into();
+            v1::PollLoginResponse { state: state.into(), interval_seconds, ..Default::default() }
+        }
+        Polled::Approved(session) => v1::PollLoginResponse {
+            state: v1::LoginState::Approved.into(),
+            interval_seconds: 0,
+            person: Some(person(&session.account, &session.places)),
+            session_token: session.token,
+        },
     }
 }
 

@@ -68,6 +68,7 @@ text_columns!(
     EventKind,
     crate::Role,
     crate::SessionKind,
+    crate::LoginState,
     crate::MailKind,
     InvitationId,
     MailId,

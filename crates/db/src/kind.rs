@@ -27,6 +27,18 @@ text_enum! {
 }
 
 text_enum! {
+    /// What became of a program's request to be logged in.
+    pub enum LoginState {
+        /// Nobody has decided.
+        Pending => "pending",
+        /// A person lets it in.
+        Approved => "approved",
+        /// A person does not.
+        Denied => "denied",
+    }
+}
+
+text_enum! {
     /// What a mail is about.
     pub enum MailKind {
         /// Somebody wants an account; the link makes it.

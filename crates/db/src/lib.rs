@@ -32,6 +32,7 @@ pub mod device_pins;
 pub mod edges;
 pub mod idempotency;
 pub mod invitations;
+pub mod logins;
 pub mod mails;
 pub mod members;
 pub mod meta;
@@ -40,6 +41,7 @@ pub mod outbox;
 pub mod plans;
 pub mod queue;
 pub mod releases;
+pub mod second_factors;
 pub mod sessions;
 pub mod snapshots;
 pub mod telemetry;
@@ -48,8 +50,8 @@ pub mod uploads;
 pub use database::{Config, Db, DbConn, Tx};
 pub use error::{Error, Result};
 pub use kind::{
-    AttemptOutcome, AuditOutcome, ChangeKind, DeadResolution, JobState, MailKind, ReleaseOrigin, Role, SessionKind,
-    TargetKind, UploadState,
+    AttemptOutcome, AuditOutcome, ChangeKind, DeadResolution, JobState, LoginState, MailKind, ReleaseOrigin, Role,
+    SessionKind, TargetKind, UploadState,
 };
 pub use scope::{Reach, Scope};
 pub use wakeups::{Wake, Wakeups};

@@ -61,4 +61,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     session,
     mail,
     invitation,
+    login,
+    second_factor,
+    recovery_code,
 );

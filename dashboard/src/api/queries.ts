@@ -25,6 +25,15 @@ export const callerQuery = (clients: Clients) =>
 export const personQuery = (clients: Clients) =>
   queryOptions({ queryKey: ['person'], queryFn: async ({ signal }) => (await clients.person.getPerson({}, { signal })).person });
 
+export const secondStepQuery = (clients: Clients) =>
+  queryOptions({
+    queryKey: ['second-step'],
+    queryFn: async ({ signal }) => {
+      const { secondStep, recoveryCodesLeft } = await clients.person.getPerson({}, { signal });
+      return { isOn: secondStep, recoveryCodesLeft };
+    },
+  });
+
 export const sessionsQuery = (clients: Clients) =>
   queryOptions({ queryKey: ['sessions'], queryFn: async ({ signal }) => (await clients.person.listSessions({}, { signal })).sessions });
 

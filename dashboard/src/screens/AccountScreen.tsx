@@ -1,4 +1,4 @@
-// This file's job is to show a person their account: where they are signed in, and a new password.
+// This file's job is to show a person their account: where they are signed in, how, and a new password.
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useAction } from '../api/action.js';
@@ -10,6 +10,7 @@ import { TextField } from '../parts/Field.js';
 import { Loaded } from '../parts/Loaded.js';
 import { Moment } from '../parts/Moment.js';
 import { Screen } from '../parts/Screen.js';
+import { SecondStep } from './SecondStep.js';
 
 export function AccountScreen() {
   const clients = useClients();
@@ -26,6 +27,7 @@ export function AccountScreen() {
         </button>
       }
     >
+      <SecondStep />
       <h2>Where you are signed in</h2>
       <Loaded query={sessions}>
         {(rows) => (

@@ -75,10 +75,13 @@ function PasswordForm() {
   const [email, setEmail] = useState('');
   const [password, setPassword] = useState('');
   const signIn = useMutation({
-    mutationFn: async () => (await createClients(personSession()).signIn.signIn({ email, password })).person,
+    mutationFn: () => createClients(personSession()).signIn.signIn({ email, password }),
     retry: false,
-    onSuccess: (person) => sessions.begin(personSession(person?.memberships[0]?.organizationSlug)),
+    onSuccess: ({ person }) => person && sessions.begin(personSession(person.memberships[0]?.organizationSlug)),
   });
+  if (signIn.data && signIn.data.secondStepToken !== '') {
+    return <SecondStepForm token={signIn.data.secondStepToken} />;
+  }
   return (
     <form
       className="stack"
@@ -92,6 +95,31 @@ function PasswordForm() {
       {signIn.error && <Notice error={signIn.error} />}
       <button type="submit" className="button button-primary button-wide" disabled={signIn.isPending}>
         {signIn.isPending ? 'Checking…' : 'Sign in'}
+      </button>
+    </form>
+  );
+}
+
+function SecondStepForm({ token }: { token: string }) {
+  const sessions = useSessionStore();
+  const [code, setCode] = useState('');
+  const complete = useMutation({
+    mutationFn: async () => (await createClients(personSession()).signIn.completeSignIn({ secondStepToken: token, code })).person,
+    retry: false,
+    onSuccess: (person) => sessions.begin(personSession(person?.memberships[0]?.organizationSlug)),
+  });
+  return (
+    <form
+      className="stack"
+      onSubmit={(event) => {
+        event.preventDefault();
+        complete.mutate();
+      }}
+    >
+      <TextField label="Code" required autoFocus autoComplete="one-time-code" hint="Of your authenticator app, or a recovery code." value={code} onChange={(event) => setCode(event.target.value)} />
+      {complete.error && <Notice error={complete.error} />}
+      <button type="submit" className="button button-primary button-wide" disabled={complete.isPending}>
+        {complete.isPending ? 'Checking…' : 'Sign in'}
       </button>
     </form>
   );

@@ -1,7 +1,7 @@
 //! This file's job is to make accounts. An account begins with the link of a mail, so that nobody can take another's address.
 
 use super::{display_name, email, link_invalid, mails};
-use crate::app::people::sign_in::{self, NewSession};
+use crate::app::people::sign_in::{self, NewSession, Start};
 use crate::app::{members, record};
 use crate::auth::password::NewPassword;
 use crate::auth::session::{self, Client};
@@ -76,7 +76,7 @@ pub async fn complete(context: &Context, form: SignUpForm<'_>, client: Client) -
                 db::mails::set_used(tx, &mail.id, now)?;
             }
         }
-        let session = sign_in::begin(tx, account, &client, now)?;
+        let session = sign_in::begin(tx, account, Start::BROWSER, &client, now)?;
         let actor = session::actor(&session.account.id, session.row.id.as_str());
         record::person_did(tx, &session.account.id, &actor, now, "CompleteSignUp", &[])?;
         Ok(session)

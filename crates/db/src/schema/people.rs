@@ -51,3 +51,42 @@ diesel::table! {
         expires_at -> BigInt,
     }
 }
+
+diesel::table! {
+    login (device_code_hash) {
+        device_code_hash -> Binary,
+        user_code_hash -> Binary,
+        client -> Text,
+        address -> Text,
+        state -> Text,
+        account -> Nullable<Text>,
+        organization -> Nullable<Text>,
+        interval_s -> BigInt,
+        #[sql_name = "created_at_us"]
+        created_at -> BigInt,
+        #[sql_name = "expires_at_us"]
+        expires_at -> BigInt,
+        #[sql_name = "polled_at_us"]
+        polled_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    second_factor (account) {
+        account -> Text,
+        sealed_secret -> Binary,
+        master_key -> Text,
+        last_step -> BigInt,
+        #[sql_name = "created_at_us"]
+        created_at -> BigInt,
+        #[sql_name = "confirmed_at_us"]
+        confirmed_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    recovery_code (account, code_hash) {
+        account -> Text,
+        code_hash -> Binary,
+    }
+}
