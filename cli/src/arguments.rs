@@ -6,8 +6,8 @@ use crate::progress::Progress;
 use crate::report::AnyReport;
 use crate::settings::{self, Settings};
 use crate::{
-    app, audit, binary, channel, completions, delta, exit, explain, key, login, logout, operator, pin, promote, release,
-    releases, rollback, rollout, status, upload, usage, whoami,
+    app, audit, binary, channel, completions, credential, delta, exit, explain, key, login, logout, names, operator,
+    pin, promote, publisher, release, releases, rollback, rollout, status, upload, usage, whoami, workflow,
 };
 
 /// Ships over-the-air updates to React Native apps.
@@ -61,6 +61,10 @@ pub enum Command {
     #[command(subcommand)]
     Key(key::Command),
     #[command(subcommand)]
+    Publisher(publisher::Command),
+    #[command(subcommand)]
+    Credential(credential::Command),
+    #[command(subcommand)]
     Audit(audit::Command),
     /// Shows what the plan allows and what is used of it.
     Usage,
@@ -106,11 +110,28 @@ pub async fn run(arguments: Arguments, environment: impl Fn(&str) -> Option<Stri
             // Who gives server and key needs no settings: a build machine's user may have no home.
             let stored = match (&server, &api_key) {
                 (Some(_), Some(_)) => Settings::default(),
-                (None, _) | (_, None) => Settings::read(&settings::path(environment)?)?,
+                (Some(_), None) if workflow::Identity::find(&environment).is_some() => settings::path(&environment)
+                    .map_or_else(|_| Ok(Settings::default()), |path| Settings::read(&path))?,
+                (None, _) | (_, None) => Settings::read(&settings::path(&environment)?)?,
+            };
+            let api_key = match (api_key, workflow::Identity::find(&environment)) {
+                (None, Some(identity)) if stored.credential().is_none() => {
+                    let server = server.as_deref().or(stored.server.as_deref()).unwrap_or(settings::DEFAULT_SERVER);
+                    Some(identity.exchange(server, channel_of(&environment)?, progress).await?)
+                }
+                (api_key, _) => api_key,
             };
             let connection = Connection::from_settings(server.as_deref(), api_key.as_deref(), &stored, progress)?;
             connected(command, &connection).await
         }
+    }
+}
+
+/// Returns the channel that a workflow is about, if its environment says so.
+fn channel_of(environment: &impl Fn(&str) -> Option<String>) -> Result<String, Error> {
+    match (environment("ALOFT_APP"), environment("ALOFT_CHANNEL")) {
+        (Some(app), Some(channel)) => names::channel(&app, &channel),
+        (Some(_), None) | (None, _) => Ok(String::new()),
     }
 }
 
@@ -121,6 +142,8 @@ async fn connected(command: Command, connection: &Connection) -> Result<AnyRepor
         Command::Channel(command) => channel::run(command, connection).await,
         Command::Binary(command) => binary::run(command, connection).await,
         Command::Key(command) => key::run(command, connection).await,
+        Command::Publisher(command) => publisher::run(command, connection).await,
+        Command::Credential(command) => credential::run(command, connection).await,
         Command::Audit(command) => audit::run(command, connection).await,
         Command::Usage => usage::run(connection).await,
         Command::Operator(command) => operator::run(command, connection).await,

@@ -4,8 +4,8 @@ use crate::connection::Connection;
 use crate::error::Error;
 use crate::report::AnyReport;
 use crate::{moment, table};
-use domain::audit::{GENESIS, Link};
-use domain::{Sha256, Timestamp};
+use domain::Sha256;
+use domain::audit::GENESIS;
 use proto::v1;
 use serde::Serialize;
 use std::fmt::{Display, Formatter};
@@ -192,19 +192,8 @@ struct Chain {
 
 impl Chain {
     fn extend(&mut self, entry: &v1::AuditEntry) -> Result<(), Error> {
-        let texts = [
-            entry.id.as_str(),
-            &entry.organization_id,
-            &entry.actor_kind,
-            &entry.actor_id,
-            &entry.credential,
-            &entry.action,
-            &entry.resource,
-            &entry.outcome,
-            &entry.detail,
-        ];
         let seq = self.seq + 1;
-        let hash = Link { seq, at: Timestamp::from_us(entry.at_us), texts }.hash(&self.hash);
+        let hash = proto::convert::link_from_wire(entry).hash(&self.hash);
         let fits =
             entry.seq == seq && entry.previous_hash == self.hash.as_bytes()[..] && entry.hash == hash.as_bytes()[..];
         if !fits {
@@ -224,6 +213,8 @@ fn head(text: &str) -> Result<Head, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::Timestamp;
+    use domain::audit::Link;
 
     /// Entries whose hashes fit.
     fn entries(count: u64) -> Vec<v1::AuditEntry> {

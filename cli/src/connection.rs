@@ -10,10 +10,12 @@ use proto::v1::audit_service_client::AuditServiceClient;
 use proto::v1::binary_service_client::BinaryServiceClient;
 use proto::v1::bundle_service_client::BundleServiceClient;
 use proto::v1::channel_service_client::ChannelServiceClient;
+use proto::v1::credential_service_client::CredentialServiceClient;
 use proto::v1::operator_service_client::OperatorServiceClient;
 use proto::v1::person_service_client::PersonServiceClient;
 use proto::v1::release_service_client::ReleaseServiceClient;
 use proto::v1::sign_in_service_client::SignInServiceClient;
+use proto::v1::trusted_publisher_service_client::TrustedPublisherServiceClient;
 use proto::v1::upload_service_client::UploadServiceClient;
 use std::time::Duration;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -128,6 +130,18 @@ impl Connection {
     #[must_use]
     pub fn person(&self) -> PersonServiceClient<Wire> {
         PersonServiceClient::new(self.wire(Some(CALL_TIMEOUT)))
+    }
+
+    /// Returns a client.
+    #[must_use]
+    pub fn publishers(&self) -> TrustedPublisherServiceClient<Wire> {
+        TrustedPublisherServiceClient::new(self.wire(Some(CALL_TIMEOUT)))
+    }
+
+    /// Returns a client.
+    #[must_use]
+    pub fn credentials(&self) -> CredentialServiceClient<Wire> {
+        CredentialServiceClient::new(self.wire(Some(CALL_TIMEOUT)))
     }
 
     /// Returns a client.

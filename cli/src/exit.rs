@@ -38,7 +38,8 @@ Exit codes:
 
 Environment:
   ALOFT_SERVER, ALOFT_API_KEY   used instead of what `aloft login` stored
-  ALOFT_APP, ALOFT_CHANNEL      used when --app or --channel is not given";
+  ALOFT_APP, ALOFT_CHANNEL      used when --app or --channel is not given
+  ALOFT_ID_TOKEN                the token of a workflow, exchanged for a key when there is none";
 
 impl Exit {
     /// Returns the exit code.

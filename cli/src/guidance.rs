@@ -50,6 +50,7 @@ fn after_refusal(refusal: &Refusal) -> Option<String> {
         | Reason::CodeInvalid => "This concerns the dashboard: sign in there.",
         Reason::TooManyAttempts => return Some(after_unavailable(refusal)),
         Reason::OrganizationUnclear => "Log in again for the organization that you mean.",
+        Reason::TokenRefused => "Compare what the message says with `aloft publisher list`.",
         Reason::LastOwner => "Make somebody else an owner first.",
         Reason::InUse => "Remove what uses it first.",
         Reason::PageTokenInvalid => "Begin the list again.",

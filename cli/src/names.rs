@@ -30,6 +30,16 @@ pub fn bundle(app_name: &str, bundle: &str) -> Result<String, Error> {
     Ok(format!("{}/bundles/{}", app(app_name)?, segment("--bundle", last_of(bundle, "/bundles/"))?))
 }
 
+/// Returns the full name of a trusted publisher: an id, or a full name.
+pub fn publisher(app_name: &str, publisher: &str) -> Result<String, Error> {
+    Ok(format!("{}/publishers/{}", app(app_name)?, segment("publisher", last_of(publisher, "/publishers/"))?))
+}
+
+/// Returns the full name of a credential: an id, or a full name.
+pub fn credential(app_name: &str, credential: &str) -> Result<String, Error> {
+    Ok(format!("{}/credentials/{}", app(app_name)?, segment("credential", last_of(credential, "/credentials/"))?))
+}
+
 /// Returns the full name of an API key: an id, or a full name.
 pub fn key(key: &str) -> Result<String, Error> {
     Ok(format!("keys/{}", segment("key", key.strip_prefix("keys/").unwrap_or(key))?))

@@ -8,7 +8,7 @@ use proto::v1;
 use serde::Serialize;
 use std::fmt::{Display, Formatter};
 
-/// Runs the installation; needs the server's operator_token as --api-key.
+/// Runs the installation; needs the server's operator_token as --api-key, or the login of somebody in its operator_domains.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Lists all organizations.
@@ -35,6 +35,8 @@ pub enum Command {
         #[arg(long)]
         block_devices: bool,
     },
+    /// Seals all secrets in the database under the newest master key.
+    Reseal,
     /// Ends a suspension.
     Resume {
         /// The organization's id.
@@ -178,6 +180,19 @@ impl Display for Plans {
     }
 }
 
+/// What was sealed anew.
+#[derive(Debug, Serialize)]
+pub struct Resealed {
+    /// How many secrets.
+    pub resealed: i64,
+}
+
+impl Display for Resealed {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{} secrets were sealed anew.", self.resealed)
+    }
+}
+
 /// Runs one of the commands.
 pub async fn run(command: Command, connection: &Connection) -> Result<AnyReport, Error> {
     let mut client = connection.operator();
@@ -200,6 +215,10 @@ pub async fn run(command: Command, connection: &Connection) -> Result<AnyReport,
             let name = names::organization(&organization)?;
             let request = v1::SuspendOrganizationRequest { name, reason, block_devices };
             show(connection.answer(client.suspend_organization(request).await)?.organization)
+        }
+        Command::Reseal => {
+            let answer = connection.operator().reseal_secrets(v1::ResealSecretsRequest {}).await;
+            Ok(Box::new(Resealed { resealed: connection.answer(answer)?.resealed }))
         }
         Command::Resume { organization } => {
             let request = v1::ResumeOrganizationRequest { name: names::organization(&organization)? };

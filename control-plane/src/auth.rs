@@ -1,10 +1,12 @@
 //! This file's job is to name the parts that decide who a caller is and what it may do.
 
 pub mod caller;
+pub mod denials;
 pub mod grant;
 pub mod guard;
 pub mod key;
 pub mod limiter;
+pub mod oidc;
 pub mod password;
 pub mod rate;
 pub mod role;
@@ -17,3 +19,4 @@ pub mod totp;
 pub mod vault;
 pub mod verify;
 pub mod watch;
+pub mod window;

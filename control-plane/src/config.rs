@@ -1,7 +1,7 @@
 //! This file's job is to define the control plane's configuration.
 
 use crate::auth::shared_token::SharedToken;
-use crate::auth::{site, vault};
+use crate::auth::{oidc, site, vault};
 use domain::EmailAddress;
 use http::HeaderName;
 use runtime::config::{Problems, Validate};
@@ -38,6 +38,12 @@ pub struct Config {
     pub pepper: Secret,
     /// Under which secrets in the database are sealed, newest first, each `ID:64 hexadecimal digits`.
     pub master_keys: Vec<Secret>,
+    /// Domains whose people run the installation.
+    pub operator_domains: Vec<String>,
+    /// Issuers of tokens for workflows of GitHub Actions.
+    pub github_issuers: Vec<String>,
+    /// Issuers of tokens for jobs of GitLab CI.
+    pub gitlab_issuers: Vec<String>,
     /// bcrypt's cost for new API keys: 2 to this power rounds.
     pub bcrypt_cost: u32,
     /// The secret with which edges enrol.
@@ -89,6 +95,16 @@ impl Validate for Config {
             if let Err(rule) = vault::parse(key) {
                 problems.add("control_plane.master_keys", rule);
             }
+        }
+        for issuer in self.github_issuers.iter().chain(&self.gitlab_issuers) {
+            let is_safe = issuer.parse::<Url>().is_ok_and(|url| oidc::issuer::is_safe(&url));
+            problems.require(is_safe, "control_plane.github_issuers", "and gitlab_issuers must be https:// addresses");
+        }
+        for domain in &self.operator_domains {
+            let fits = format!("x@{domain}")
+                .parse::<EmailAddress>()
+                .is_ok_and(|email| email.as_str() == format!("x@{domain}"));
+            problems.require(fits, "control_plane.operator_domains", "must look like example.com, in lower case");
         }
         problems.require(BCRYPT_COSTS.contains(&self.bcrypt_cost), "control_plane.bcrypt_cost", "must be 4 to 16");
         problems.require(long_enough(&self.edge_token), "control_plane.edge_token", "must have at least 32 characters");

@@ -35,8 +35,11 @@ pub use error::{Error, Result};
 pub use listen::Bound;
 
 use app::people::Door;
+use app::publishers::Forges;
+use auth::denials::Denials;
 use auth::guard::{Guard, Tokens};
 use auth::limiter::Limiter;
+use auth::oidc::Issuers;
 use auth::password::Passwords;
 use auth::second_step::SecondSteps;
 use auth::session::Sessions;
@@ -114,17 +117,37 @@ impl ControlPlane {
             .map_err(|cause| Error::Broken { what: "the contract's policies cannot be read", cause: cause.into() })?;
         let sessions = Sessions::new(db.clone(), clock.clone(), context.site.clone());
         let hasher = Hasher::new(&config.pepper, config.bcrypt_cost);
-        let verifier = Arc::new(Verifier::new(db.clone(), clock, hasher.clone()));
-        let tokens = Tokens { edge: SharedToken::new(&config.edge_token), operator: config.operator_token() };
+        let verifier = Arc::new(Verifier::new(db.clone(), clock.clone(), hasher.clone()));
+        let tokens = Tokens {
+            edge: SharedToken::new(&config.edge_token),
+            operator: config.operator_token(),
+            operator_domains: config.operator_domains.clone(),
+        };
         let limiter = Limiter::new(db.clone());
-        let guard = Arc::new(Guard::new(&policies, Arc::clone(&verifier), sessions, limiter, tokens));
+        let issuers = Issuers::new(clock.clone())?;
+        let guard = Arc::new(Guard::new(
+            &policies,
+            Arc::clone(&verifier),
+            sessions,
+            limiter,
+            tokens,
+            Denials::new(db.clone(), clock.clone()),
+        ));
         let fleet = Arc::new(Fleet::new(&metrics));
         let hub = Arc::new(Hub::default());
         let token_hash = Sha256::of(config.edge_token.expose_secret().as_bytes());
         let parts = Parts { hub: Arc::clone(&hub), fleet: Arc::clone(&fleet), wishes: Arc::default(), token_hash };
         let poll = Duration::from_millis(config.poll_ms);
         let feed_health = health.component("control-plane");
-        let assembly = server::Assembly { context: context.clone(), hasher: hasher.clone(), parts, guard, health };
+        let assembly = server::Assembly {
+            context: context.clone(),
+            hasher: hasher.clone(),
+            issuers,
+            forges: Forges::new(&config.github_issuers, &config.gitlab_issuers),
+            parts,
+            guard,
+            health,
+        };
         let router = server::router(&config, assembly)?;
         tokio::spawn(edge::feed::run(context.clone(), hub, poll, feed_health));
         tokio::spawn(sweep::run(context.clone()));

@@ -3,7 +3,9 @@
 //! A request may name a thing by its id or by the name that people gave it; answers always have ids.
 
 use crate::error::Error;
-use domain::id::{ApiKeyId, AppId, BinaryId, BundleId, ChannelId, OrganizationId, ReleaseId, UploadId};
+use domain::id::{
+    ApiKeyId, AppId, BinaryId, BundleId, ChannelId, CredentialId, OrganizationId, PublisherId, ReleaseId, UploadId,
+};
 use domain::{AppSlug, ChannelName};
 use std::str::FromStr;
 
@@ -188,6 +190,22 @@ pub fn binary(field: &'static str, name: &str) -> Result<OwnedPath<BinaryId>, Er
     owned("binaries", name).ok_or_else(|| Error::field(field, "must be apps/{app}/binaries/{binary}"))
 }
 
+/// Reads `apps/{app}/publishers/{publisher}`.
+///
+/// # Errors
+/// Invalid argument that names `field`.
+pub fn publisher(field: &'static str, name: &str) -> Result<OwnedPath<PublisherId>, Error> {
+    owned("publishers", name).ok_or_else(|| Error::field(field, "must be apps/{app}/publishers/{publisher}"))
+}
+
+/// Reads `apps/{app}/credentials/{credential}`.
+///
+/// # Errors
+/// Invalid argument that names `field`.
+pub fn credential(field: &'static str, name: &str) -> Result<OwnedPath<CredentialId>, Error> {
+    owned("credentials", name).ok_or_else(|| Error::field(field, "must be apps/{app}/credentials/{credential}"))
+}
+
 /// Reads `organizations/{organization}`.
 ///
 /// # Errors
@@ -252,6 +270,18 @@ pub fn of_upload(app: &AppId, upload: &UploadId) -> String {
 #[must_use]
 pub fn of_binary(app: &AppId, binary: &BinaryId) -> String {
     format!("apps/{app}/binaries/{binary}")
+}
+
+/// Writes `apps/{app}/publishers/{publisher}`.
+#[must_use]
+pub fn of_publisher(app: &AppId, publisher: &PublisherId) -> String {
+    format!("apps/{app}/publishers/{publisher}")
+}
+
+/// Writes `apps/{app}/credentials/{credential}`.
+#[must_use]
+pub fn of_credential(app: &AppId, credential: &CredentialId) -> String {
+    format!("apps/{app}/credentials/{credential}")
 }
 
 #[cfg(test)]

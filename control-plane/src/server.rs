@@ -1,7 +1,9 @@
 //! This file's job is to put all services behind one router: gRPC, grpc-web, health, reflection and the dashboard's files.
 
+use crate::app::publishers::Forges;
 use crate::app::uploads::Turns;
 use crate::auth::guard::{self, Guard};
+use crate::auth::oidc::Issuers;
 use crate::auth::verify::Hasher;
 use crate::config::Config;
 use crate::context::Context;
@@ -11,8 +13,8 @@ use crate::error::{Error, Result};
 use crate::limits::{self, Limits};
 use crate::request_id;
 use crate::rpc::{
-    Accounts, ApiKeys, Apps, Audit, Binaries, Bundles, Channels, Edges, Operator, Organizations, People, Releases,
-    Uploads,
+    Accounts, ApiKeys, Apps, Audit, Binaries, Bundles, Channels, Credentials, Edges, Operator, Organizations, People,
+    Releases, TrustedPublishers, Uploads,
 };
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -28,12 +30,14 @@ use proto::v1::audit_service_server::AuditServiceServer;
 use proto::v1::binary_service_server::BinaryServiceServer;
 use proto::v1::bundle_service_server::BundleServiceServer;
 use proto::v1::channel_service_server::ChannelServiceServer;
+use proto::v1::credential_service_server::CredentialServiceServer;
 use proto::v1::edge_service_server::EdgeServiceServer;
 use proto::v1::operator_service_server::OperatorServiceServer;
 use proto::v1::organization_service_server::OrganizationServiceServer;
 use proto::v1::person_service_server::PersonServiceServer;
 use proto::v1::release_service_server::ReleaseServiceServer;
 use proto::v1::sign_in_service_server::SignInServiceServer;
+use proto::v1::trusted_publisher_service_server::TrustedPublisherServiceServer;
 use proto::v1::upload_service_server::UploadServiceServer;
 use runtime::health::{Health, State as HealthState};
 use std::sync::Arc;
@@ -45,7 +49,7 @@ use tonic_health::pb::health_server::HealthServer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// Requests other than chunks are far smaller; the largest is a batch of 1,000 events.
-const MESSAGE_MAX_BYTES: usize = 4 << 20;
+const MESSAGE_MAX_BYTES: usize = 5_000_000;
 /// What a person types into a form.
 const FORM_MAX_BYTES: usize = 16 << 10;
 /// A chunk of 4 MiB and the fields around it.
@@ -78,6 +82,10 @@ pub struct Assembly {
     pub context: Context,
     /// Hashes new keys.
     pub hasher: Hasher,
+    /// Believes tokens of other issuers.
+    pub issuers: Issuers,
+    /// Whose tokens are those of workflows.
+    pub forges: Forges,
     /// What edges' streams need.
     pub parts: Parts,
     /// Lets calls through.
@@ -93,8 +101,9 @@ pub struct Assembly {
 pub fn router(config: &Config, assembly: Assembly) -> Result<Router> {
     let timeout = Duration::from_millis(config.call_timeout_ms);
     let limits = Arc::new(Limits::new(config.calls_max, timeout, proto::FILE_DESCRIPTOR_SET)?);
-    let Assembly { context, hasher, parts, guard, health } = assembly;
-    let calls = services(&context, hasher, parts)?
+    let Assembly { context, hasher, issuers, forges, parts, guard, health } = assembly;
+    let publishers = TrustedPublishers { context: context.clone(), hasher: hasher.clone(), issuers, forges };
+    let calls = services(&context, (hasher, publishers), parts)?
         .prepare()
         .into_axum_router()
         .reset_fallback()
@@ -117,11 +126,13 @@ macro_rules! bounded {
     };
 }
 
-fn services(context: &Context, hasher: Hasher, parts: Parts) -> Result<Routes> {
+fn services(context: &Context, (hasher, publishers): (Hasher, TrustedPublishers), parts: Parts) -> Result<Routes> {
     let context = || context.clone();
     let turns = Arc::new(Turns::default());
     let routes = Routes::new(bounded!(AccountServiceServer, Accounts { context: context() }, MESSAGE_MAX_BYTES))
         .add_service(bounded!(ApiKeyServiceServer, ApiKeys { context: context(), hasher }, MESSAGE_MAX_BYTES))
+        .add_service(bounded!(TrustedPublisherServiceServer, publishers, FORM_MAX_BYTES))
+        .add_service(bounded!(CredentialServiceServer, Credentials { context: context() }, FORM_MAX_BYTES))
         .add_service(bounded!(SignInServiceServer, People { context: context() }, FORM_MAX_BYTES))
         .add_service(bounded!(PersonServiceServer, People { context: context() }, FORM_MAX_BYTES))
         .add_service(bounded!(OrganizationServiceServer, Organizations { context: context() }, FORM_MAX_BYTES))

@@ -14,8 +14,12 @@ const UPLOADS_MAX: u32 = 100;
 const HINTS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The contract promises that answers are kept for a day.
 const ANSWERS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Whoever asks what a workflow's key did asks within days; the audit log keeps it anyway.
+const WORKFLOW_KEYS_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Whoever asks why a mail did not come asks within weeks.
 const MAILS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Rounds of a thousand events of a plan in one sweep; what is left is for the next one.
+const EVENT_ROUNDS_MAX: usize = 50;
 /// Edges send a batch again for hours, not for weeks.
 const BATCHES_KEPT: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
@@ -46,9 +50,23 @@ pub async fn sweep(context: &Context, now: Timestamp) -> Result<()> {
         db::idempotency::trim(tx, now.minus(ANSWERS_KEPT))?;
         db::sessions::trim(tx, now)?;
         db::logins::trim(tx, now)?;
+        db::publishers::trim(tx, now, now.minus(WORKFLOW_KEYS_KEPT))?;
         db::mails::trim(tx, now.minus(MAILS_KEPT))?;
         db::telemetry::trim_batches(tx, now.minus(BATCHES_KEPT))
     });
     trimmed.await?;
+    forget_events(context, now).await
+}
+
+/// Forgets what devices reported longer ago than their organization's plan keeps it.
+async fn forget_events(context: &Context, now: Timestamp) -> Result<()> {
+    for plan in context.read(|conn| Ok(db::plans::list(conn)?)).await? {
+        let before = now.minus(Duration::from_secs(u64::from(plan.retention_days) * 24 * 60 * 60));
+        for _ in 0..EVENT_ROUNDS_MAX {
+            if context.db.write_relaxed(move |tx| db::telemetry::trim_events(tx, plan.name, before)).await? == 0 {
+                break;
+            }
+        }
+    }
     Ok(())
 }

@@ -1,10 +1,12 @@
 //! This file's job is to name the conversions between wire types and the domain. Wire types end here.
 
+mod audit;
 mod bundle;
 mod release;
 mod snapshot;
 mod telemetry;
 
+pub use audit::link_from_wire;
 pub use bundle::{blob_from_wire, blob_to_wire, file_from_wire, file_to_wire};
 pub use release::{rollout_from_wire, rollout_to_wire, target_from_wire, target_to_wire};
 pub use snapshot::{

@@ -80,6 +80,13 @@ pub fn resume(tx: &mut Tx<'_>, change: &OperatorChange, id: &OrganizationId) -> 
 ///
 /// # Errors
 /// Those of the database.
-pub fn update_plan(tx: &mut Tx<'_>, plan: &Plan) -> Result<()> {
-    Ok(db::plans::apply(tx, plan)?)
+pub fn update_plan(tx: &mut Tx<'_>, change: &OperatorChange, plan: &Plan) -> Result<()> {
+    let before = db::plans::get(tx, plan.name)?;
+    db::plans::apply(tx, plan)?;
+    let (before, after) = (format!("{before:?}"), format!("{plan:?}"));
+    for organization in db::organizations::list_ids_of_plan(tx, plan.name)? {
+        let facts = [("plan", plan.name.as_str()), ("before", before.as_str()), ("after", after.as_str())];
+        record::operated(tx, change, &organization, "UpdatePlan", &facts)?;
+    }
+    Ok(())
 }

@@ -14,7 +14,8 @@ pub use sessions::{list, revoke, sign_out};
 pub use sign_in::{Entry, NewSession, complete_sign_in, sign_in};
 pub use sign_up::{SignUpForm, complete, sign_up};
 
-use crate::auth::throttle::{self, Allowance, Throttle};
+use crate::auth::throttle::{self, Throttle};
+use crate::auth::window::Allowance;
 use crate::config::SignUp;
 use crate::error::{Error, Result};
 use db::MailKind;
@@ -41,6 +42,8 @@ const USER_CODES_FROM_NETWORK: Allowance = Allowance { tries: 100, window: Durat
 /// Codes of the second step for one account, wherever they come from. Three of a million are right at any time, and only somebody who
 /// knows the password gets so far.
 const CODES_OF_ACCOUNT: Allowance = Allowance { tries: 5, window: Duration::from_secs(15 * 60) };
+/// Tokens of workflows from one network: many repositories' workflows run behind one address.
+const EXCHANGES_FROM_NETWORK: Allowance = Allowance { tries: 300, window: Duration::from_secs(15 * 60) };
 /// Mails of one kind that one network can cause; each address gets few of them anyway.
 const MAILS_FROM_NETWORK: Allowance = Allowance { tries: 100, window: Duration::from_secs(60 * 60) };
 
@@ -55,6 +58,7 @@ pub struct Door {
     user_codes: Throttle,
     user_codes_of_network: Throttle,
     codes: Throttle,
+    exchanges: Throttle,
 }
 
 impl Door {
@@ -71,6 +75,7 @@ impl Door {
             user_codes: Throttle::new(USER_CODES_OF_ONE),
             user_codes_of_network: Throttle::new(USER_CODES_FROM_NETWORK),
             codes: Throttle::new(CODES_OF_ACCOUNT),
+            exchanges: Throttle::new(EXCHANGES_FROM_NETWORK),
         }
     }
 
@@ -104,6 +109,14 @@ impl Door {
     /// Resource exhausted when there were too many.
     pub fn try_login(&self, peer: Option<IpAddr>, now: Timestamp) -> Result<()> {
         self.logins.take(&network(peer), now)
+    }
+
+    /// Counts a token of a workflow.
+    ///
+    /// # Errors
+    /// Resource exhausted when there were too many.
+    pub fn try_exchange(&self, peer: Option<IpAddr>, now: Timestamp) -> Result<()> {
+        self.exchanges.take(&network(peer), now)
     }
 
     /// Counts a user code that a person typed.

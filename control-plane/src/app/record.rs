@@ -1,6 +1,6 @@
 //! This file's job is to write the audit entry of a change, in the change's own transaction.
 
-use crate::auth::caller::Actor;
+use crate::auth::caller::{Actor, Caller};
 use crate::context::{Change, OperatorChange};
 use crate::error::Result;
 use db::{AuditOutcome, Tx};
@@ -65,16 +65,53 @@ pub fn in_organization(
     insert(tx, actor, organization, now, (action, format!("people/{}", actor.id)), facts)
 }
 
+/// Notes what somebody did who is no caller of an organization, in its log.
+///
+/// # Errors
+/// Those of the database.
+pub fn by(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    organization: &OrganizationId,
+    now: Timestamp,
+    what: (&str, String),
+    facts: &[(&str, &str)],
+) -> Result<()> {
+    insert(tx, actor, organization, now, what, facts)
+}
+
+/// Notes that a caller was refused.
+///
+/// # Errors
+/// Those of the database.
+pub fn denied(tx: &mut Tx<'_>, caller: &Caller, action: &str, now: Timestamp) -> db::Result<()> {
+    let entry = db::audit::Entry {
+        outcome: AuditOutcome::Denied,
+        ..entry(&caller.actor, caller.organization(), now, (action, String::new()), &[])
+    };
+    db::audit::insert(tx, &entry)
+}
+
 fn insert(
     tx: &mut Tx<'_>,
     actor: &Actor,
     organization: &OrganizationId,
     now: Timestamp,
-    (action, resource): (&str, String),
+    what: (&str, String),
     facts: &[(&str, &str)],
 ) -> Result<()> {
+    Ok(db::audit::insert(tx, &entry(actor, organization, now, what, facts))?)
+}
+
+fn entry(
+    actor: &Actor,
+    organization: &OrganizationId,
+    now: Timestamp,
+    (action, resource): (&str, String),
+    facts: &[(&str, &str)],
+) -> db::audit::Entry {
     let detail: serde_json::Map<_, _> = facts.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
-    let entry = db::audit::Entry {
+    db::audit::Entry {
         id: AuditId::from_parts(now, runtime::random::bytes()),
         organization: organization.clone(),
         actor_kind: actor.kind.to_string(),
@@ -85,6 +122,5 @@ fn insert(
         outcome: AuditOutcome::Done,
         detail: serde_json::Value::Object(detail).to_string(),
         at: now,
-    };
-    Ok(db::audit::insert(tx, &entry)?)
+    }
 }

@@ -16,6 +16,8 @@ text_enum! {
         ApiKey => "api-key",
         /// A person who signed in.
         Person => "person",
+        /// A workflow with a token of its forge.
+        Workflow => "workflow",
         /// Whoever runs the installation.
         Operator => "operator",
     }

@@ -3,13 +3,14 @@
 //! It stands in front of all services. An RPC without a policy is denied to everybody.
 
 use crate::auth::caller::{Actor, ActorKind, Caller, EdgeCaller, Identity, Operator};
+use crate::auth::denials::Denials;
 use crate::auth::grant::Grant;
 use crate::auth::limiter::{self, Limiter};
-use crate::auth::rate::Decision;
 use crate::auth::role::{self, Action, Resource};
 use crate::auth::session::{self, Sessions, SignedIn};
 use crate::auth::shared_token::SharedToken;
 use crate::auth::verify::Verifier;
+use crate::auth::window::Decision;
 use crate::error::{Error, Result};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -40,6 +41,7 @@ struct Rule {
     resource: Resource,
     action: Action,
     principals: Vec<Principal>,
+    audited: bool,
 }
 
 /// Knows every RPC's policy and can tell callers apart.
@@ -49,6 +51,7 @@ pub struct Guard {
     sessions: Sessions,
     limiter: Limiter,
     tokens: Tokens,
+    denials: Denials,
 }
 
 /// The secrets of the configuration that are credentials.
@@ -57,6 +60,8 @@ pub struct Tokens {
     pub edge: SharedToken,
     /// With which the operator calls; none when there is no such way in.
     pub operator: Option<SharedToken>,
+    /// Domains of e-mail addresses whose people are operators, too.
+    pub operator_domains: Vec<String>,
 }
 
 impl Guard {
@@ -68,9 +73,10 @@ impl Guard {
         sessions: Sessions,
         limiter: Limiter,
         tokens: Tokens,
+        denials: Denials,
     ) -> Self {
         let rules = policies.iter().filter_map(|(path, policy)| Some((path.to_owned(), rule(policy?)?))).collect();
-        Self { rules, verifier, sessions, limiter, tokens }
+        Self { rules, verifier, sessions, limiter, tokens, denials }
     }
 
     /// Checks the call and puts the caller into the extensions. Returns a cookie that the answer has to set; leaves in `counted` what
@@ -113,19 +119,26 @@ impl Guard {
                 extensions.insert(caller);
                 Ok(None)
             }
-            Identity::Person(person) if rule.admits(Principal::Session) => {
-                self.admit_person(rule, *person, headers, extensions, counted).await
+            Identity::Person(person) if rule.admits(Principal::Operator) && self.is_operator(&person) => {
+                let actor = Actor { kind: ActorKind::Operator, ..person.actor() };
+                extensions.insert(Operator { actor });
+                self.refresh(rule, &person, headers).await
             }
-            Identity::Edge | Identity::Operator(_) | Identity::Member(..) | Identity::Person(_) => {
+            Identity::Person(person) if rule.admits(Principal::Session) => {
+                self.admit_person((path, rule), *person, headers, extensions, counted).await
+            }
+            Identity::Member(_, caller) => {
+                self.note_denial(path, rule, &caller).await;
                 Err(Error::forbidden())
             }
+            Identity::Edge | Identity::Operator(_) | Identity::Person(_) => Err(Error::forbidden()),
         }
     }
 
     /// A person's own account is nobody else's business; for everything else the person acts for an organization, in the role there.
     async fn admit_person(
         &self,
-        rule: &Rule,
+        (path, rule): (&str, &Rule),
         person: SignedIn,
         headers: &HeaderMap,
         extensions: &mut Extensions,
@@ -137,16 +150,37 @@ impl Guard {
             let caller = Caller { scope, role: member.role, grant: Grant::default(), actor: person.actor() };
             self.count(&caller, counted).await?;
             if !rule.allows(&caller) {
+                self.note_denial(path, rule, &caller).await;
                 return Err(Error::forbidden());
             }
             extensions.insert(caller);
         }
-        let cookie = match rule.action {
-            Action::Read => None,
-            Action::Write | Action::Admin => self.sessions.refresh(&person.session, headers).await?,
-        };
+        let cookie = self.refresh(rule, &person, headers).await?;
         extensions.insert(person);
         Ok(cookie)
+    }
+
+    /// Moves the end of the person's session on, if the call changes something.
+    async fn refresh(&self, rule: &Rule, person: &SignedIn, headers: &HeaderMap) -> Result<Option<String>> {
+        match rule.action {
+            Action::Read => Ok(None),
+            Action::Write | Action::Admin => self.sessions.refresh(&person.session, headers).await,
+        }
+    }
+
+    /// Says whether the person runs the installation: by an address that they have proved to read the mail of. A session that was
+    /// limited to one organization does not.
+    fn is_operator(&self, person: &SignedIn) -> bool {
+        let domain = person.account.email.as_str().rsplit_once('@').map(|(_, domain)| domain);
+        let is_ours = domain.is_some_and(|domain| self.tokens.operator_domains.iter().any(|ours| ours == domain));
+        is_ours && person.account.email_verified_at.is_some() && person.session.organization.is_none()
+    }
+
+    /// Writes down that somebody tried what their role or their key does not carry, if doing it would have been written down.
+    async fn note_denial(&self, path: &str, rule: &Rule, caller: &Caller) {
+        if rule.audited {
+            self.denials.note(path, caller).await;
+        }
     }
 
     /// Counts a request of the caller.
@@ -204,6 +238,7 @@ fn rule(policy: &Policy) -> Option<Rule> {
         resource: policy.resource.parse().ok()?,
         action: policy.action.parse().ok()?,
         principals: policy.principals().filter(|principal| *principal != Principal::Unspecified).collect(),
+        audited: policy.audited,
     })
 }
 

@@ -1,7 +1,8 @@
 //! This file's job is to let each credential make as many requests a minute as its organization's plan allows, and to tell it so.
 
 use crate::auth::caller::Caller;
-use crate::auth::rate::{Decision, Rates, WINDOW};
+use crate::auth::rate::{Rates, WINDOW};
+use crate::auth::window::Decision;
 use crate::error::{Error, Result};
 use db::{Db, Scope};
 use domain::ErrorKind;

@@ -30,6 +30,10 @@ text_enum! {
         Bundle => "bundle",
         /// A release.
         Release => "release",
+        /// A workflow that may publish without a key.
+        TrustedPublisher => "trusted_publisher",
+        /// A secret of an app.
+        Credential => "credential",
         /// The audit log.
         Audit => "audit",
         /// What is used of the plan.
@@ -73,6 +77,8 @@ impl Resource {
             | Self::Upload
             | Self::Bundle
             | Self::Release
+            | Self::TrustedPublisher
+            | Self::Credential
             | Self::Organization
             | Self::Plan
             | Self::Edge
@@ -97,6 +103,8 @@ pub const fn allows(role: Role, resource: Resource, action: Action) -> bool {
         | Resource::Binary
         | Resource::Upload
         | Resource::Bundle
+        | Resource::TrustedPublisher
+        | Resource::Credential
         | Resource::Release => match action {
             Action::Read => true,
             Action::Write => matches!(role, Role::Owner | Role::Admin | Role::Developer),

@@ -52,6 +52,20 @@ impl Vault {
         Ok(Self(keys.into()))
     }
 
+    /// Returns the id of the key that seals.
+    #[must_use]
+    pub fn current(&self) -> &str {
+        &self.newest().id
+    }
+
+    /// Seals a secret anew, under the newest key.
+    ///
+    /// # Errors
+    /// When it does not open.
+    pub fn reseal(&self, place: &str, sealed: &Sealed) -> Result<Sealed> {
+        self.seal(place, &self.open(place, sealed)?)
+    }
+
     /// There is always one.
     fn newest(&self) -> &MasterKey {
         &self.0[0]

@@ -15,10 +15,12 @@ use db::apps::App;
 use db::binaries::Binary;
 use db::bundles::Bundle;
 use db::channels::Channel;
+use db::credentials::Credential;
 use db::device_pins::Pin;
 use db::invitations::Invitation;
 use db::members::Member;
 use db::organizations::Organization;
+use db::publishers::Publisher;
 use db::sessions::Session;
 use db::uploads::Upload;
 use db::{ReleaseOrigin, UploadState};
@@ -152,6 +154,36 @@ pub fn api_key(row: &ApiKey) -> Result<v1::ApiKey> {
         revoked_at_us: at_us(row.revoked_at),
         last_used_at_us: at_us(row.last_used_at),
     })
+}
+
+/// Writes a trusted publisher.
+pub fn publisher(row: Publisher) -> v1::TrustedPublisher {
+    v1::TrustedPublisher {
+        name: names::of_publisher(&row.app, &row.id),
+        channel: names::of_channel(&row.app, &row.channel),
+        issuer: row.issuer,
+        repository: row.repository,
+        repository_id: row.repository_id,
+        owner_id: row.owner_id,
+        workflow: row.workflow,
+        environment: row.environment.unwrap_or_default(),
+        r#ref: row.reference.unwrap_or_default(),
+        created_by: row.created_by,
+        created_at_us: row.created_at.as_us(),
+    }
+}
+
+/// Writes a credential; its secret stays where it is.
+pub fn credential(row: Credential) -> v1::Credential {
+    v1::Credential {
+        name: names::of_credential(&row.app, &row.id),
+        kind: row.kind.to_string(),
+        display_name: row.name,
+        master_key: row.master_key,
+        created_by: row.created_by,
+        created_at_us: row.created_at.as_us(),
+        replaced_at_us: row.replaced_at.as_us(),
+    }
 }
 
 fn environment(environment: Environment) -> v1::Environment {

@@ -1,6 +1,7 @@
 //! This file's job is to serve the operator.
 
 use super::ledger;
+use crate::app::credentials;
 use crate::app::operator::{self as operating, Suspension};
 use crate::auth::caller::operator;
 use crate::context::Context;
@@ -76,6 +77,14 @@ impl v1::operator_service_server::OperatorService for Operator {
         Ok(Response::new(v1::ChangePlanResponse { organization: Some(ledger::organization(&changed.await?)) }))
     }
 
+    async fn reseal_secrets(
+        &self,
+        request: Request<v1::ResealSecretsRequest>,
+    ) -> Result<Response<v1::ResealSecretsResponse>, Status> {
+        let resealed = credentials::reseal(&self.context, operator(&request)?).await?;
+        Ok(Response::new(v1::ResealSecretsResponse { resealed: i64::try_from(resealed).unwrap_or(i64::MAX) }))
+    }
+
     async fn suspend_organization(
         &self,
         request: Request<v1::SuspendOrganizationRequest>,
@@ -115,7 +124,7 @@ impl v1::operator_service_server::OperatorService for Operator {
         let operator = operator(&request)?;
         let plan = plan(&request.into_inner().plan.unwrap_or_default())?;
         let changed = plan.clone();
-        self.context.operate(operator, move |tx, _| operating::update_plan(tx, &changed)).await?;
+        self.context.operate(operator, move |tx, change| operating::update_plan(tx, change, &changed)).await?;
         Ok(Response::new(v1::UpdatePlanResponse { plan: Some(ledger::plan(&plan)) }))
     }
 }

@@ -3,11 +3,16 @@
 use crate::on_both_databases;
 use crate::rig::{Rig, with};
 use db::Role;
-use domain::audit::{GENESIS, Link};
-use domain::{Sha256, Timestamp};
+use domain::Sha256;
+use domain::audit::GENESIS;
 use proto::v1;
 
-on_both_databases!(changes_made_at_once_stand_in_one_chain, a_change_that_fails_leaves_no_entry);
+on_both_databases!(
+    changes_made_at_once_stand_in_one_chain,
+    a_change_that_fails_leaves_no_entry,
+    what_a_caller_may_not_do_is_written_down_a_few_times,
+    a_changed_plan_is_in_the_log_of_every_organization_that_has_it,
+);
 
 async fn export(rig: &Rig, key: &str) -> Vec<v1::AuditEntry> {
     let mut stream = rig
@@ -27,19 +32,8 @@ async fn export(rig: &Rig, key: &str) -> Vec<v1::AuditEntry> {
 fn first_break(entries: &[v1::AuditEntry]) -> Option<u64> {
     let mut previous = GENESIS;
     for (index, entry) in entries.iter().enumerate() {
-        let texts = [
-            entry.id.as_str(),
-            &entry.organization_id,
-            &entry.actor_kind,
-            &entry.actor_id,
-            &entry.credential,
-            &entry.action,
-            &entry.resource,
-            &entry.outcome,
-            &entry.detail,
-        ];
         let seq = index as u64 + 1;
-        let hash = Link { seq, at: Timestamp::from_us(entry.at_us), texts }.hash(&previous);
+        let hash = proto::convert::link_from_wire(entry).hash(&previous);
         let fits =
             entry.seq == seq && entry.previous_hash == previous.as_bytes()[..] && entry.hash == hash.as_bytes()[..];
         if !fits {
@@ -92,4 +86,46 @@ async fn a_change_that_fails_leaves_no_entry(rig: Rig) {
     assert_eq!((entries.len(), first_break(&entries)), (1, None));
     let (viewer, _) = rig.key(&scope, Role::Viewer).await;
     rig.audit().list_audit_entries(with(&viewer, v1::ListAuditEntriesRequest::default())).await.unwrap_err();
+}
+
+async fn what_a_caller_may_not_do_is_written_down_a_few_times(rig: Rig) {
+    let (viewer, id) = rig.key(&rig.scope, db::Role::Viewer).await;
+    let create = |slug: &str| v1::CreateAppRequest { slug: slug.into(), ..Default::default() };
+    for number in 0..25 {
+        rig.apps().create_app(with(&viewer, create(&format!("app-{number}")))).await.unwrap_err();
+    }
+    rig.apps().list_apps(with(&viewer, v1::ListAppsRequest::default())).await.unwrap();
+    let entries = export(&rig, &rig.key).await;
+    assert_eq!(first_break(&entries), None, "refusals are links like all others");
+    let denied: Vec<_> = entries.iter().filter(|entry| entry.outcome == "denied").collect();
+    assert_eq!(denied.len(), 20, "a program that goes on does not fill the log");
+    assert_eq!((denied[0].action.as_str(), denied[0].actor_id.as_str()), ("CreateApp", id.as_str()));
+}
+
+async fn a_changed_plan_is_in_the_log_of_every_organization_that_has_it(rig: Rig) {
+    let other = rig.organization("other").await;
+    let (other_key, _) = rig.key(&other, db::Role::Owner).await;
+    let elsewhere = rig.organization("elsewhere").await;
+    let (elsewhere_key, _) = rig.key(&elsewhere, db::Role::Owner).await;
+    let as_operator = |plan: v1::Plan| with(crate::rig::OPERATOR_TOKEN, v1::UpdatePlanRequest { plan: Some(plan) });
+    let move_away =
+        v1::ChangePlanRequest { name: format!("organizations/{}", elsewhere.organization()), plan: "free".into() };
+    rig.operator().change_plan(with(crate::rig::OPERATOR_TOKEN, move_away)).await.unwrap();
+    let plan = v1::Plan {
+        plan: "enterprise".into(),
+        tier: "p0".into(),
+        uploads_max: 7,
+        archive_max_bytes: 1,
+        builds_per_month: 1,
+        requests_per_minute: 60_000,
+        devices_max: 1,
+        retention_days: 1,
+    };
+    rig.operator().update_plan(as_operator(plan)).await.unwrap();
+    for (key, expected) in [(&rig.key, 1), (&other_key, 1), (&elsewhere_key, 0)] {
+        let entries = export(&rig, key).await;
+        let changes: Vec<_> = entries.iter().filter(|entry| entry.action == "UpdatePlan").collect();
+        assert_eq!(changes.len(), expected);
+        assert!(changes.iter().all(|entry| entry.detail.contains("uploads_max: 7")), "{changes:?}");
+    }
 }

@@ -163,6 +163,11 @@ impl Contract {
             "session_id" => Some(format!("ses_{}", "0".repeat(26))),
             "invitation_id" => Some(format!("inv_{}", "0".repeat(26))),
             "plan" => Some("pro".to_owned()),
+            "issuer" => Some("https://gitlab.com".to_owned()),
+            "repository" => Some("acme/shop".to_owned()),
+            "repository_id" | "owner_id" => Some("74".to_owned()),
+            "workflow" => Some("release.yml".to_owned()),
+            "kind" => Some("store-token".to_owned()),
             _ => None,
         }
     }

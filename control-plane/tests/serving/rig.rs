@@ -287,9 +287,11 @@ clients! {
     bundles: bundle_service_client::BundleServiceClient,
     channels: channel_service_client::ChannelServiceClient,
     audit: audit_service_client::AuditServiceClient,
+    credentials: credential_service_client::CredentialServiceClient,
     edges: edge_service_client::EdgeServiceClient,
     keys: api_key_service_client::ApiKeyServiceClient,
     operator: operator_service_client::OperatorServiceClient,
+    publishers: trusted_publisher_service_client::TrustedPublisherServiceClient,
     releases: release_service_client::ReleaseServiceClient,
     uploads: upload_service_client::UploadServiceClient,
 }

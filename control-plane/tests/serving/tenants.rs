@@ -65,6 +65,26 @@ impl Tenant {
         let binary = v1::CreateBinaryRequest { parent: app.name.clone(), binary: Some(binary), ..Default::default() };
         let binary =
             rig.binaries().create_binary(with(&self.owner, binary)).await.unwrap().into_inner().binary.unwrap();
+        let publisher = v1::CreateTrustedPublisherRequest {
+            parent: app.name.clone(),
+            channel: channel.name.clone(),
+            issuer: "https://gitlab.com".into(),
+            repository: "acme/shop".into(),
+            repository_id: "1".into(),
+            owner_id: "2".into(),
+            workflow: ".gitlab-ci.yml".into(),
+            ..Default::default()
+        };
+        let publisher = rig.publishers().create_trusted_publisher(with(&self.owner, publisher)).await;
+        let publisher = publisher.unwrap().into_inner().trusted_publisher.unwrap();
+        let credential = v1::CreateCredentialRequest {
+            parent: app.name.clone(),
+            kind: "store-token".into(),
+            display_name: "one".into(),
+            secret: "secret".into(),
+        };
+        let credential = rig.credentials().create_credential(with(&self.owner, credential)).await;
+        let credential = credential.unwrap().into_inner().credential.unwrap();
         let last = |name: &str| name.rsplit('/').next().unwrap().to_owned();
         let (_, key) = rig.key(&self.scope, Role::Viewer).await;
         self.things.extend([
@@ -76,6 +96,8 @@ impl Tenant {
             ("bundles", last(&bundle)),
             ("uploads", last(&upload.name)),
             ("binaries", last(&binary.name)),
+            ("publishers", last(&publisher.name)),
+            ("credentials", last(&credential.name)),
         ]);
     }
 }

@@ -90,12 +90,13 @@ fn public_ids(scope: &Scope) -> &'static str {
     }
 }
 
-/// Counts the organization's keys that are not revoked.
-pub fn count(conn: &mut DbConn, scope: &Scope) -> Result<u64> {
+/// Counts the organization's keys that were neither revoked nor have expired.
+pub fn count(conn: &mut DbConn, scope: &Scope, now: Timestamp) -> Result<u64> {
     let count: i64 = db!(conn, |c| {
         api_key::table
             .filter(api_key::organization.eq(scope.as_str()))
             .filter(api_key::revoked_at.is_null())
+            .filter(api_key::expires_at.is_null().or(api_key::expires_at.gt(now.as_us())))
             .count()
             .get_result(c)
     })?;

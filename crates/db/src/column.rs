@@ -4,8 +4,8 @@ use crate::error::{Error, Result};
 use domain::bundle::{Engine, FileRole};
 use domain::device::DeviceKey;
 use domain::id::{
-    ApiKeyId, AppId, AuditId, BinaryId, BundleId, ChannelId, DeviceId, EdgeId, EventId, InvitationId, JobId, MailId,
-    OrganizationId, ReleaseId, SessionId, UploadId, UserId, WorkerId,
+    ApiKeyId, AppId, AuditId, BinaryId, BundleId, ChannelId, CredentialId, DeviceId, EdgeId, EventId, InvitationId,
+    JobId, MailId, OrganizationId, PublisherId, ReleaseId, SessionId, UploadId, UserId, WorkerId,
 };
 use domain::job::{JobKind, Tier};
 use domain::name::OrganizationSlug;
@@ -69,6 +69,9 @@ text_columns!(
     crate::Role,
     crate::SessionKind,
     crate::LoginState,
+    crate::CredentialKind,
+    CredentialId,
+    PublisherId,
     crate::MailKind,
     InvitationId,
     MailId,

@@ -39,6 +39,16 @@ text_enum! {
 }
 
 text_enum! {
+    /// What a secret of an app is.
+    pub enum CredentialKind {
+        /// Signs releases.
+        SigningKey => "signing-key",
+        /// Speaks to an app store.
+        StoreToken => "store-token",
+    }
+}
+
+text_enum! {
     /// What a mail is about.
     pub enum MailKind {
         /// Somebody wants an account; the link makes it.

@@ -27,6 +27,7 @@ pub mod blobs;
 pub mod bundles;
 pub mod channels;
 pub mod credential_changes;
+pub mod credentials;
 pub mod deltas;
 pub mod device_pins;
 pub mod edges;
@@ -39,6 +40,7 @@ pub mod meta;
 pub mod organizations;
 pub mod outbox;
 pub mod plans;
+pub mod publishers;
 pub mod queue;
 pub mod releases;
 pub mod second_factors;
@@ -50,8 +52,8 @@ pub mod uploads;
 pub use database::{Config, Db, DbConn, Tx};
 pub use error::{Error, Result};
 pub use kind::{
-    AttemptOutcome, AuditOutcome, ChangeKind, DeadResolution, JobState, LoginState, MailKind, ReleaseOrigin, Role,
-    SessionKind, TargetKind, UploadState,
+    AttemptOutcome, AuditOutcome, ChangeKind, CredentialKind, DeadResolution, JobState, LoginState, MailKind,
+    ReleaseOrigin, Role, SessionKind, TargetKind, UploadState,
 };
 pub use scope::{Reach, Scope};
 pub use wakeups::{Wake, Wakeups};

@@ -76,6 +76,18 @@ pub fn list_all(conn: &mut DbConn, after: Option<&str>, limit: u32) -> Result<Ve
     all(rows)
 }
 
+/// Lists the ids of all organizations with a plan, oldest first. Not scoped: for the operator.
+pub fn list_ids_of_plan(conn: &mut DbConn, plan: PlanName) -> Result<Vec<OrganizationId>> {
+    let ids: Vec<String> = db!(conn, |c| {
+        organization::table
+            .filter(organization::plan.eq(plan.as_str()))
+            .order(organization::id)
+            .select(organization::id)
+            .load(c)
+    })?;
+    ids.iter().map(|id| Ok(id.parse()?)).collect()
+}
+
 /// Gives an organization another plan; its jobs wait in that plan's tier from now on.
 pub fn set_plan(tx: &mut Tx<'_>, id: &OrganizationId, plan: &Plan, now: Timestamp) -> Result<()> {
     let changed = db!(tx, |c| {

@@ -9,6 +9,7 @@ mod queue;
 mod records;
 mod releases;
 mod telemetry;
+mod trust;
 
 pub use accounts::*;
 pub use apps::*;
@@ -19,12 +20,17 @@ pub use queue::*;
 pub use records::*;
 pub use releases::*;
 pub use telemetry::*;
+pub use trust::*;
 
 diesel::joinable!(member -> account (account));
 diesel::joinable!(member -> organization (organization));
 diesel::joinable!(upload -> app (app));
 diesel::joinable!(bundle_file -> bundle (bundle));
 diesel::joinable!(channel -> app (app));
+diesel::joinable!(app -> organization (organization));
+diesel::joinable!(publisher -> app (app));
+diesel::joinable!(publisher -> channel (channel));
+diesel::joinable!(credential -> app (app));
 
 diesel::allow_tables_to_appear_in_same_query!(
     meta,
@@ -64,4 +70,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     login,
     second_factor,
     recovery_code,
+    publisher,
+    used_token,
+    credential,
 );

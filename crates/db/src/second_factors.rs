@@ -102,3 +102,26 @@ pub fn delete(tx: &mut Tx<'_>, account: &UserId) -> Result<()> {
     let deleted = db!(tx, |c| diesel::delete(second_factor::table.find(account.as_str())).execute(c))?;
     if deleted == 1 { Ok(()) } else { Err(Error::not_found("second step")) }
 }
+
+/// Lists secrets that are sealed under another master key than this one.
+pub fn list_sealed_otherwise(conn: &mut DbConn, master_key: &str, limit: u32) -> Result<Vec<SecondFactor>> {
+    let rows: Vec<SecondFactorRow> = db!(conn, |c| {
+        second_factor::table
+            .filter(second_factor::master_key.ne(master_key))
+            .order(second_factor::account)
+            .limit(crate::column::page(limit))
+            .select(SecondFactorRow::as_select())
+            .load(c)
+    })?;
+    crate::column::all(rows)
+}
+
+/// Puts a secret that was sealed anew in the place of the old one.
+pub fn reseal(tx: &mut Tx<'_>, account: &UserId, sealed_secret: &[u8], master_key: &str) -> Result<()> {
+    db!(tx, |c| {
+        diesel::update(second_factor::table.find(account.as_str()))
+            .set((second_factor::sealed_secret.eq(sealed_secret), second_factor::master_key.eq(master_key)))
+            .execute(c)
+    })?;
+    Ok(())
+}

@@ -2,11 +2,12 @@
 
 use crate::column::{Column as _, IN_LIST_MAX, INSERT_ROWS_MAX, row};
 use crate::dialect::db;
-use crate::schema::{app, device, event, event_batch};
+use crate::schema::{app, device, event, event_batch, organization};
 use crate::{DbConn, Result, Tx};
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 use domain::id::{AppId, DeviceId, EdgeId, EventId, ReleaseId};
+use domain::plan::PlanName;
 use domain::telemetry::{Event, EventKind};
 use domain::{ChannelName, Platform, Sha256, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,6 +73,28 @@ pub struct Stored {
     pub repeated: usize,
     /// Events of apps that do not exist; an edge's word is not trusted. They are dropped.
     pub unknown_app: usize,
+}
+
+/// Events that one transaction forgets, so that it stays short.
+const FORGOTTEN_AT_ONCE: i64 = 1_000;
+
+/// Forgets some events of a plan's organizations that came before the time; returns how many.
+pub fn trim_events(tx: &mut Tx<'_>, plan: PlanName, before: Timestamp) -> Result<usize> {
+    let old: Vec<(String, String)> = db!(tx, |c| {
+        event::table
+            .filter(event::received_at.lt(before.as_us()))
+            .filter(event::app.eq_any(
+                app::table.inner_join(organization::table).filter(organization::plan.eq(plan.as_str())).select(app::id),
+            ))
+            .order(event::received_at)
+            .limit(FORGOTTEN_AT_ONCE)
+            .select((event::app, event::id))
+            .load(c)
+    })?;
+    for (app, id) in &old {
+        db!(tx, |c| diesel::delete(event::table.find((app, id))).execute(c))?;
+    }
+    Ok(old.len())
 }
 
 /// Stores a batch once: neither the same batch nor the same event counts twice. [`EventKind::Registered`] also adds the device,

@@ -93,6 +93,10 @@ typed_ids! {
     ApiKeyId => "key",
     /// An app of an organization.
     AppId => "app",
+    /// A workflow that may publish without a key.
+    PublisherId => "pub",
+    /// A secret of an app.
+    CredentialId => "crd",
     /// A channel of an app.
     ChannelId => "chn",
     /// A native build that devices run.

@@ -88,7 +88,7 @@ fn expiry(at_us: i64, now: Timestamp) -> Result<Option<Timestamp>> {
 /// Not found for an app that the caller does not see; resource exhausted when there are as many keys as there may be.
 pub fn create(tx: &mut Tx<'_>, change: &Change, new: &NewKey, minted: &Minted) -> Result<ApiKey> {
     let scope = &change.caller.scope;
-    if db::api_keys::count(tx, scope)? >= KEYS_MAX {
+    if db::api_keys::count(tx, scope, change.now)? >= KEYS_MAX {
         let message = format!("the organization has {KEYS_MAX} keys: revoke some");
         let refusal = Error::refused(ErrorKind::ResourceExhausted, Reason::CountLimit, message);
         return Err(refusal.with("limit", KEYS_MAX));

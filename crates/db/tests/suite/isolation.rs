@@ -41,6 +41,8 @@ fn naming_reads() -> Vec<(&'static str, Probe)> {
         "releases::get" => |tx, s, t| db::releases::get(tx, s, &t.release.id),
         "releases::list" => |tx, s, t| db::releases::list(tx, s, &t.channel.id, None, 10),
         "releases::list_of_app" => |tx, s, t| db::releases::list_of_app(tx, s, &t.app.id, None, 10),
+        "publishers::list" => |tx, s, t| db::publishers::list(tx, s, &t.app.id),
+        "credentials::list" => |tx, s, t| db::credentials::list(tx, s, &t.app.id),
         "device_pins::list" => |tx, s, t| db::device_pins::list(tx, s, &t.channel.id, None, 10),
     ]
 }

@@ -323,6 +323,26 @@ db_test! {
 }
 
 db_test! {
+    async fn events_are_forgotten_after_the_time_of_their_plan(world) {
+        let (paid, free) = (Tenant::create(&world, "paid").await, Tenant::create(&world, "free").await);
+        let (organization, plan) = (free.organization.id.clone(), domain::plan::PlanName::Free);
+        let events: Vec<Event> = [&paid, &free]
+            .into_iter()
+            .flat_map(|t| [0, 100].map(|at| Event { received_at: after(at), ..event(&world, &t.app.id, EventKind::Launched) }))
+            .collect();
+        let batch = Batch { edge: EdgeId::from_parts(START, [1; 10]), segment: "1".into(), offset: 0, events };
+        world.write(move |tx| {
+            let free = db::plans::get(tx, plan)?;
+            db::organizations::set_plan(tx, &organization, &free, START)?;
+            telemetry::store_batch(tx, &batch, START)
+        }).await;
+        assert_eq!(world.write(move |tx| telemetry::trim_events(tx, plan, after(100))).await, 1, "not the paid one's, not the new one");
+        assert_eq!(world.write(move |tx| telemetry::trim_events(tx, plan, after(100))).await, 0);
+        assert_eq!(world.write(move |tx| telemetry::trim_events(tx, plan, after(101))).await, 1);
+    }
+}
+
+db_test! {
     async fn single_values_are_set_once_or_moved_on(world) {
         let (first, second) = (Sha256::of(b"first").to_hex(), Sha256::of(b"second").to_hex());
         let expected = first.clone();
