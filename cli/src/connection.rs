@@ -273,7 +273,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let server = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
-        let connection = Connection::new(&server, "key", Progress::new(true)).unwrap();
+        let connection = Connection::new(&server, Some("key"), Progress::new(true)).unwrap();
         let status = connection.account().get_caller(proto::v1::GetCallerRequest {}).await.unwrap_err();
         assert!(matches!(connection.explain(status), Error::Unreachable { .. }));
     }

@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(30 * 60);
 )]
 pub struct Arguments {
     /// Log in through a browser although standard input is no terminal.
-    #[arg(long, conflicts_with = "api_key")]
+    #[arg(long)]
     browser: bool,
 }
 
@@ -50,6 +50,10 @@ pub async fn run(
         None => (Some(read_key()?), None),
     };
     let settings = Settings { server: Some(server.clone()), api_key, session };
+    if settings.session.is_some() {
+        // The server has just made it. Somebody who belongs to nothing, or to several organizations, is logged in all the same.
+        settings.write(path)?;
+    }
     let connection = Connection::new(&server, settings.credential(), progress)?;
     let caller = whoami::caller(&connection).await?;
     settings.write(path)?;

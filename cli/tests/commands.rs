@@ -135,21 +135,22 @@ fn a_login_is_checked_kept_and_used() {
     assert!(world.key.starts_with(json["credential"].as_str().unwrap()), "{json}");
 }
 
+/// The token in the link of the first owner's mail, once it was written.
+fn mail_token(world: &World) -> Option<String> {
+    let mails = std::fs::read_dir(world.folder.path().join("data/mail")).into_iter().flatten().flatten();
+    let texts = mails.filter_map(|mail| std::fs::read_to_string(mail.path()).ok());
+    let tokens = texts.filter_map(|text| Some(text.split_once("#token=")?.1.split_whitespace().next()?.to_owned()));
+    tokens.last()
+}
+
 /// A person at a browser: sets the password with the first mail's link, signs in, and approves the code.
 async fn approve(world: &World, code: &str) {
     let begun = Instant::now();
-    let token = loop {
-        let mails = std::fs::read_dir(world.folder.path().join("data/mail")).into_iter().flatten().flatten();
-        let token = mails.filter_map(|mail| {
-            let text = std::fs::read_to_string(mail.path()).ok()?;
-            Some(text.split_once("#token=")?.1.split_whitespace().next()?.to_owned())
-        });
-        match token.last() {
-            Some(token) => break token,
-            None if begun.elapsed() > PATIENCE => panic!("the first owner got no mail"),
-            None => tokio::time::sleep(Duration::from_millis(50)).await,
-        }
-    };
+    while mail_token(world).is_none() {
+        assert!(begun.elapsed() < PATIENCE, "the first owner got no mail");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let token = mail_token(world).unwrap();
     let connection = Connection::new(&world.url, None, Progress::new(true)).unwrap();
     let password = "correct horse battery".to_owned();
     let request = v1::ResetPasswordRequest { token, password: password.clone() };

@@ -38,6 +38,14 @@ pub struct Config {
     pub pepper: Secret,
     /// Under which secrets in the database are sealed, newest first, each `ID:64 hexadecimal digits`.
     pub master_keys: Vec<Secret>,
+    /// The OpenID Connect provider with which people may sign in; empty for none.
+    pub provider_issuer: String,
+    /// What this server is called there.
+    pub provider_client_id: String,
+    /// With which it proves that.
+    pub provider_client_secret: Secret,
+    /// What people call the provider.
+    pub provider_name: String,
     /// Domains whose people run the installation.
     pub operator_domains: Vec<String>,
     /// Issuers of tokens for workflows of GitHub Actions.
@@ -87,6 +95,18 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Returns the provider with which people may sign in, if there is one.
+    pub(crate) fn provider(&self) -> Option<oidc::provider::Settings> {
+        (!self.provider_issuer.is_empty()).then(|| oidc::provider::Settings {
+            issuer: self.provider_issuer.clone(),
+            client_id: self.provider_client_id.clone(),
+            client_secret: self.provider_client_secret.clone(),
+            name: self.provider_name.clone(),
+        })
+    }
+}
+
 impl Validate for Config {
     fn validate(&self, problems: &mut Problems) {
         let long_enough = |secret: &Secret| secret.expose_secret().chars().count() >= SECRET_MIN_CHARACTERS;
@@ -99,6 +119,16 @@ impl Validate for Config {
         for issuer in self.github_issuers.iter().chain(&self.gitlab_issuers) {
             let is_safe = issuer.parse::<Url>().is_ok_and(|url| oidc::issuer::is_safe(&url));
             problems.require(is_safe, "control_plane.github_issuers", "and gitlab_issuers must be https:// addresses");
+        }
+        if let Some(provider) = self.provider() {
+            let is_safe = provider.issuer.parse::<Url>().is_ok_and(|url| oidc::issuer::is_safe(&url));
+            problems.require(is_safe, "control_plane.provider_issuer", "must be an https:// address");
+            let is_known = !provider.client_id.is_empty() && !provider.client_secret.expose_secret().is_empty();
+            problems.require(
+                is_known,
+                "control_plane.provider_client_id",
+                "and provider_client_secret must not be empty",
+            );
         }
         for domain in &self.operator_domains {
             let fits = format!("x@{domain}")

@@ -20,6 +20,7 @@ mod listen;
 mod names;
 mod paging;
 mod peer;
+mod provider_pages;
 mod request_id;
 mod rpc;
 mod server;
@@ -39,7 +40,7 @@ use app::publishers::Forges;
 use auth::denials::Denials;
 use auth::guard::{Guard, Tokens};
 use auth::limiter::Limiter;
-use auth::oidc::Issuers;
+use auth::oidc::{Issuers, Provider};
 use auth::password::Passwords;
 use auth::second_step::SecondSteps;
 use auth::session::Sessions;
@@ -125,6 +126,8 @@ impl ControlPlane {
         };
         let limiter = Limiter::new(db.clone());
         let issuers = Issuers::new(clock.clone())?;
+        let provider = config.provider().map(|settings| Provider::new(settings, issuers.clone(), &config.pepper));
+        let provider = provider.map(Arc::new);
         let guard = Arc::new(Guard::new(
             &policies,
             Arc::clone(&verifier),
@@ -143,6 +146,7 @@ impl ControlPlane {
             context: context.clone(),
             hasher: hasher.clone(),
             issuers,
+            provider,
             forges: Forges::new(&config.github_issuers, &config.gitlab_issuers),
             parts,
             guard,

@@ -3,7 +3,7 @@
 use crate::app::publishers::Forges;
 use crate::app::uploads::Turns;
 use crate::auth::guard::{self, Guard};
-use crate::auth::oidc::Issuers;
+use crate::auth::oidc::{Issuers, Provider};
 use crate::auth::verify::Hasher;
 use crate::config::Config;
 use crate::context::Context;
@@ -11,6 +11,7 @@ use crate::dashboard;
 use crate::edge::stream::Parts;
 use crate::error::{Error, Result};
 use crate::limits::{self, Limits};
+use crate::provider_pages;
 use crate::request_id;
 use crate::rpc::{
     Accounts, ApiKeys, Apps, Audit, Binaries, Bundles, Channels, Credentials, Edges, Operator, Organizations, People,
@@ -84,6 +85,8 @@ pub struct Assembly {
     pub hasher: Hasher,
     /// Believes tokens of other issuers.
     pub issuers: Issuers,
+    /// With which people may sign in.
+    pub provider: Option<Arc<Provider>>,
     /// Whose tokens are those of workflows.
     pub forges: Forges,
     /// What edges' streams need.
@@ -101,9 +104,9 @@ pub struct Assembly {
 pub fn router(config: &Config, assembly: Assembly) -> Result<Router> {
     let timeout = Duration::from_millis(config.call_timeout_ms);
     let limits = Arc::new(Limits::new(config.calls_max, timeout, proto::FILE_DESCRIPTOR_SET)?);
-    let Assembly { context, hasher, issuers, forges, parts, guard, health } = assembly;
+    let Assembly { context, hasher, issuers, provider, forges, parts, guard, health } = assembly;
     let publishers = TrustedPublishers { context: context.clone(), hasher: hasher.clone(), issuers, forges };
-    let calls = services(&context, (hasher, publishers), parts)?
+    let calls = services(&context, (hasher, publishers, provider.clone()), parts)?
         .prepare()
         .into_axum_router()
         .reset_fallback()
@@ -112,6 +115,10 @@ pub fn router(config: &Config, assembly: Assembly) -> Result<Router> {
         .layer(tonic_web::GrpcWebLayer::new())
         .layer(cors(config)?);
     let router = Router::new().route("/healthz", get(healthz).with_state(health)).merge(calls);
+    let router = match provider {
+        Some(provider) => router.merge(provider_pages::router(context, provider)),
+        None => router,
+    };
     let router = match config.dashboard_folder.as_os_str().is_empty() {
         true => router.fallback(unknown),
         false => router.fallback_service(dashboard::router(&config.dashboard_folder)),
@@ -126,15 +133,23 @@ macro_rules! bounded {
     };
 }
 
-fn services(context: &Context, (hasher, publishers): (Hasher, TrustedPublishers), parts: Parts) -> Result<Routes> {
+fn services(
+    context: &Context,
+    (hasher, publishers, provider): (Hasher, TrustedPublishers, Option<Arc<Provider>>),
+    parts: Parts,
+) -> Result<Routes> {
     let context = || context.clone();
     let turns = Arc::new(Turns::default());
     let routes = Routes::new(bounded!(AccountServiceServer, Accounts { context: context() }, MESSAGE_MAX_BYTES))
         .add_service(bounded!(ApiKeyServiceServer, ApiKeys { context: context(), hasher }, MESSAGE_MAX_BYTES))
         .add_service(bounded!(TrustedPublisherServiceServer, publishers, FORM_MAX_BYTES))
         .add_service(bounded!(CredentialServiceServer, Credentials { context: context() }, FORM_MAX_BYTES))
-        .add_service(bounded!(SignInServiceServer, People { context: context() }, FORM_MAX_BYTES))
-        .add_service(bounded!(PersonServiceServer, People { context: context() }, FORM_MAX_BYTES))
+        .add_service(bounded!(
+            SignInServiceServer,
+            People { context: context(), provider: provider.clone() },
+            FORM_MAX_BYTES
+        ))
+        .add_service(bounded!(PersonServiceServer, People { context: context(), provider }, FORM_MAX_BYTES))
         .add_service(bounded!(OrganizationServiceServer, Organizations { context: context() }, FORM_MAX_BYTES))
         .add_service(bounded!(AppServiceServer, Apps { context: context() }, MESSAGE_MAX_BYTES))
         .add_service(bounded!(AuditServiceServer, Audit { context: context() }, MESSAGE_MAX_BYTES))

@@ -1,6 +1,6 @@
 // This file's job is to pin what addresses may say.
 import { describe, expect, it } from 'vitest';
-import { appSearch, channelSearch, parseSearch, signInSearch, writeSearch } from '../src/search.js';
+import { appSearch, channelSearch, loginSearch, parseSearch, signInSearch, writeSearch } from '../src/search.js';
 
 describe('an address', () => {
   it('carries every filter of a channel there and back', () => {
@@ -42,5 +42,11 @@ describe('an address', () => {
       expect(signInSearch({ next }), next).toEqual({});
     }
     expect(signInSearch({ next: '/apps/a?tab=uploads' })).toEqual({ next: '/apps/a?tab=uploads' });
+  });
+
+  it('takes the code of a command line, and nothing that is too long to be one', () => {
+    expect(loginSearch({ code: 'WDJB-MJHT' })).toEqual({ code: 'WDJB-MJHT' });
+    expect(loginSearch({ code: 'x'.repeat(500) }).code).toHaveLength(200);
+    expect(loginSearch({ code: ['a'] })).toEqual({});
   });
 });

@@ -1,12 +1,12 @@
 //! This file's job is to run every test with everything the tests need.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::cluster::Cluster;
 use crate::places::Places;
 use crate::supervisor::Supervisor;
 use crate::up::cargo;
-use crate::{client, corpus, dashboard, lint, python_tool};
+use crate::{client, corpus, dashboard, lint, npm_tool, python_tool};
 
 /// What `./x test` takes.
 #[derive(Debug, clap::Args)]
@@ -43,6 +43,9 @@ pub fn run(places: &Places, supervisor: &Supervisor, arguments: &Arguments) -> R
     }
     let requirements = places.root().join("crates/testkit/requirements.txt");
     let python = python_tool::install(places, supervisor, "test-python", &requirements)?;
+    let provider = npm_tool::install(places, supervisor, "test-oidc", &places.root().join("crates/testkit/oidc"))?;
+    // The folder that has node_modules.
+    let provider = provider.ancestors().nth(2).context("npm installs into a folder")?.to_owned();
     let cluster = Cluster::start(supervisor)?;
     let mut command = cargo(places);
     command.arg("test");
@@ -54,5 +57,6 @@ pub fn run(places: &Places, supervisor: &Supervisor, arguments: &Arguments) -> R
     }
     command.args(&arguments.filter).arg("--").args(&arguments.options);
     command.env("ALOFT_TEST_POSTGRES_URL", cluster.url()).env("ALOFT_CORPUS", &corpus).env("ALOFT_TEST_PYTHON", python);
+    command.env("ALOFT_TEST_OIDC", provider);
     supervisor.run(&mut command)
 }

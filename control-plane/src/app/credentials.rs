@@ -6,9 +6,9 @@ use crate::context::{Change, Context};
 use crate::error::{Error, Result};
 use crate::names::{self, AppRef, OwnedPath};
 use db::credentials::Credential;
-use db::{CredentialKind, Tx};
-use domain::ErrorKind;
+use db::{CredentialKind, Scope, Tx};
 use domain::id::{CredentialId, OrganizationId};
+use domain::{Environment, ErrorKind};
 use proto::v1::{self, Reason};
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
@@ -61,13 +61,19 @@ impl NewCredential {
     }
 }
 
+/// Secrets of an app are there for its live channels, too: a test key has nothing to do with them.
+fn for_live(change: &Change) -> Result<&Scope> {
+    let scope = &change.caller.scope;
+    if scope.reach().environment == Some(Environment::Test) { Err(Error::forbidden()) } else { Ok(scope) }
+}
+
 /// Stores a secret.
 ///
 /// # Errors
 /// Not found for an app that the caller does not see; already exists when the name is taken; resource exhausted when there are as many
 /// as there may be.
 pub fn create(tx: &mut Tx<'_>, change: &Change, vault: &Vault, new: &NewCredential) -> Result<Credential> {
-    let scope = &change.caller.scope;
+    let scope = for_live(change)?;
     let app = lookup::app(tx, scope, &new.app)?;
     if db::credentials::list(tx, scope, &app.id)?.len() >= CREDENTIALS_MAX {
         let message = format!("the app has {CREDENTIALS_MAX} credentials: delete some");
@@ -103,7 +109,7 @@ pub fn replace(
     vault: &Vault,
     (path, secret): (&OwnedPath<CredentialId>, &NewSecret),
 ) -> Result<Credential> {
-    let scope = &change.caller.scope;
+    let scope = for_live(change)?;
     let app = lookup::app(tx, scope, &path.app)?;
     let row = db::credentials::get(tx, scope, &app.id, &path.id)?;
     let Sealed { master_key, bytes: sealed_secret } = vault.seal(row.id.as_str(), &secret.0)?;
@@ -118,7 +124,7 @@ pub fn replace(
 /// # Errors
 /// Not found, also for a credential of another app or organization.
 pub fn delete(tx: &mut Tx<'_>, change: &Change, path: &OwnedPath<CredentialId>) -> Result<()> {
-    let scope = &change.caller.scope;
+    let scope = for_live(change)?;
     let app = lookup::app(tx, scope, &path.app)?;
     db::credentials::delete(tx, scope, &app.id, &path.id)?;
     record::done(tx, change, "DeleteCredential", names::of_credential(&app.id, &path.id), &[])

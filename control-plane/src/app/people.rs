@@ -3,6 +3,7 @@
 pub mod logins;
 mod mails;
 mod password;
+mod provider;
 pub mod second_step;
 mod sessions;
 mod sign_in;
@@ -10,6 +11,7 @@ mod sign_up;
 
 pub use mails::queue as queue_mail;
 pub use password::{change_password, invite_first_owner, request_reset, reset};
+pub use provider::enter as enter_with_provider;
 pub use sessions::{list, revoke, sign_out};
 pub use sign_in::{Entry, NewSession, complete_sign_in, sign_in};
 pub use sign_up::{SignUpForm, complete, sign_up};
@@ -59,6 +61,7 @@ pub struct Door {
     user_codes_of_network: Throttle,
     codes: Throttle,
     exchanges: Throttle,
+    ways: Throttle,
 }
 
 impl Door {
@@ -76,7 +79,14 @@ impl Door {
             user_codes_of_network: Throttle::new(USER_CODES_FROM_NETWORK),
             codes: Throttle::new(CODES_OF_ACCOUNT),
             exchanges: Throttle::new(EXCHANGES_FROM_NETWORK),
+            ways: Throttle::new(TRIES_FROM_NETWORK),
         }
+    }
+
+    /// Says whether anybody may make an account.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.sign_up == SignUp::Open
     }
 
     /// Counts a try to prove who somebody is. The answer does not depend on whether there is such an account.
@@ -109,6 +119,14 @@ impl Door {
     /// Resource exhausted when there were too many.
     pub fn try_login(&self, peer: Option<IpAddr>, now: Timestamp) -> Result<()> {
         self.logins.take(&network(peer), now)
+    }
+
+    /// Counts a way to the provider of sign-ins.
+    ///
+    /// # Errors
+    /// Resource exhausted when there were too many.
+    pub fn try_provider(&self, peer: Option<IpAddr>, now: Timestamp) -> Result<()> {
+        self.ways.take(&network(peer), now)
     }
 
     /// Counts a token of a workflow.

@@ -7,7 +7,9 @@
 pub mod claims;
 pub mod issuer;
 pub mod keys;
+pub mod provider;
 pub mod token;
 
 pub use claims::{Claims, Expected};
 pub use issuer::Issuers;
+pub use provider::{Provider, Subject};

@@ -11,6 +11,11 @@ const SECURE_COOKIE: &str = "__Host-aloft-session";
 /// The cookie's name on this machine only, without encryption; browsers take no `__Host-` cookie there.
 const LOCAL_COOKIE: &str = "aloft-session-local";
 
+/// The cookie of a way to the provider of sign-ins and back.
+const SECURE_WAY_COOKIE: &str = "__Host-aloft-way";
+/// The same on this machine only.
+const LOCAL_WAY_COOKIE: &str = "aloft-way-local";
+
 /// The address at which browsers see the server. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Site(Arc<OnceLock<Url>>);
@@ -64,7 +69,16 @@ impl Site {
     /// Returns the session's cookie of a request.
     #[must_use]
     pub fn cookie<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
-        let wanted = self.cookie_name();
+        Self::named_cookie(headers, self.cookie_name())
+    }
+
+    /// Returns the cookie of the way that a browser comes back from.
+    #[must_use]
+    pub fn way_cookie<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        Self::named_cookie(headers, self.way_cookie_name())
+    }
+
+    fn named_cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
         headers
             .get_all(http::header::COOKIE)
             .iter()
@@ -77,8 +91,22 @@ impl Site {
     /// Writes the header that sets the session's cookie for so many seconds; zero removes it.
     #[must_use]
     pub fn set_cookie(&self, token: &str, seconds: u64) -> String {
+        self.write_cookie(self.cookie_name(), token, seconds)
+    }
+
+    /// Writes the header that sets the cookie of a way for so many seconds; zero removes it.
+    #[must_use]
+    pub fn set_way_cookie(&self, way: &str, seconds: u64) -> String {
+        self.write_cookie(self.way_cookie_name(), way, seconds)
+    }
+
+    fn write_cookie(&self, name: &str, value: &str, seconds: u64) -> String {
         let secure = if self.is_secure() { "; Secure" } else { "" };
-        format!("{}={token}; Path=/; Max-Age={seconds}; HttpOnly{secure}; SameSite=Lax", self.cookie_name())
+        format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly{secure}; SameSite=Lax")
+    }
+
+    fn way_cookie_name(&self) -> &'static str {
+        if self.is_secure() { SECURE_WAY_COOKIE } else { LOCAL_WAY_COOKIE }
     }
 
     fn cookie_name(&self) -> &'static str {

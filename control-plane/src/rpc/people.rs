@@ -4,11 +4,13 @@ use super::encode;
 use crate::app::people::second_step::{self, Begun};
 use crate::app::people::{self, Entry, NewSession, SignUpForm, logins};
 use crate::auth::caller::signed_in;
+use crate::auth::oidc::Provider;
 use crate::auth::session::{BROWSER_LIFETIME, Client};
 use crate::context::Context;
 use crate::error::Error;
 use crate::peer;
 use proto::v1;
+use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 /// The services for people.
@@ -16,6 +18,8 @@ use tonic::{Request, Response, Status};
 pub struct People {
     /// What use cases need.
     pub context: Context,
+    /// With which people may sign in.
+    pub provider: Option<Arc<Provider>>,
 }
 
 impl People {
@@ -70,6 +74,15 @@ impl v1::sign_in_service_server::SignInService for People {
                 Ok(Response::new(v1::SignInResponse { person: None, second_step_token }))
             }
         }
+    }
+
+    async fn get_ways_in(
+        &self,
+        _request: Request<v1::GetWaysInRequest>,
+    ) -> Result<Response<v1::GetWaysInResponse>, Status> {
+        let provider_name = self.provider.as_ref().map(|provider| provider.name().to_owned()).unwrap_or_default();
+        let sign_up_open = self.context.door.is_open();
+        Ok(Response::new(v1::GetWaysInResponse { provider_name, sign_up_open }))
     }
 
     async fn complete_sign_in(

@@ -12,6 +12,7 @@ mod matrix;
 mod members;
 mod people;
 mod plans;
+mod provider;
 mod publishers;
 mod releases;
 mod resources;

@@ -65,6 +65,25 @@ impl Tenant {
         let binary = v1::CreateBinaryRequest { parent: app.name.clone(), binary: Some(binary), ..Default::default() };
         let binary =
             rig.binaries().create_binary(with(&self.owner, binary)).await.unwrap().into_inner().binary.unwrap();
+        let (publisher, credential) = self.furnish_trust(rig, &app, &channel).await;
+        let last = |name: &str| name.rsplit('/').next().unwrap().to_owned();
+        let (_, key) = rig.key(&self.scope, Role::Viewer).await;
+        self.things.extend([
+            ("keys", key.to_string()),
+            ("organizations", self.scope.organization().to_string()),
+            ("apps", app.app_id),
+            ("channels", channel.channel_id),
+            ("releases", last(&release.name)),
+            ("bundles", last(&bundle)),
+            ("uploads", last(&upload.name)),
+            ("binaries", last(&binary.name)),
+            ("publishers", last(&publisher)),
+            ("credentials", last(&credential)),
+        ]);
+    }
+
+    /// Makes a trusted publisher and a credential; returns their names.
+    async fn furnish_trust(&self, rig: &Rig, app: &v1::App, channel: &v1::Channel) -> (String, String) {
         let publisher = v1::CreateTrustedPublisherRequest {
             parent: app.name.clone(),
             channel: channel.name.clone(),
@@ -85,20 +104,7 @@ impl Tenant {
         };
         let credential = rig.credentials().create_credential(with(&self.owner, credential)).await;
         let credential = credential.unwrap().into_inner().credential.unwrap();
-        let last = |name: &str| name.rsplit('/').next().unwrap().to_owned();
-        let (_, key) = rig.key(&self.scope, Role::Viewer).await;
-        self.things.extend([
-            ("keys", key.to_string()),
-            ("organizations", self.scope.organization().to_string()),
-            ("apps", app.app_id),
-            ("channels", channel.channel_id),
-            ("releases", last(&release.name)),
-            ("bundles", last(&bundle)),
-            ("uploads", last(&upload.name)),
-            ("binaries", last(&binary.name)),
-            ("publishers", last(&publisher.name)),
-            ("credentials", last(&credential.name)),
-        ]);
+        (publisher.name, credential.name)
     }
 }
 

@@ -54,7 +54,7 @@ async fn a_secret_goes_in_and_never_comes_out(rig: Rig) {
     }
     let list = v1::ListCredentialsRequest { parent: app.name.clone() };
     let listed = rig.credentials().list_credentials(rig.ask(list)).await.unwrap().into_inner();
-    assert_eq!(listed.credentials, [made.clone()]);
+    assert_eq!(listed.credentials, std::slice::from_ref(&made));
     let rows = stored(&rig, &app).await;
     let replace = v1::ReplaceCredentialRequest { name: made.name.clone(), secret: "another".into() };
     let replaced = rig.credentials().replace_credential(rig.ask(replace)).await.unwrap().into_inner();

@@ -62,6 +62,18 @@ pub fn list(conn: &mut DbConn, scope: &Scope, now: Timestamp) -> Result<Vec<Invi
     all(rows)
 }
 
+/// Says whether any organization has invited this address. Not scoped: whoever signs in belongs to nothing yet.
+pub fn is_open_for(conn: &mut DbConn, email: &EmailAddress, now: Timestamp) -> Result<bool> {
+    let count: i64 = db!(conn, |c| {
+        invitation::table
+            .filter(invitation::email.eq(email.as_str()))
+            .filter(invitation::expires_at.gt(now.as_us()))
+            .count()
+            .get_result(c)
+    })?;
+    Ok(count > 0)
+}
+
 /// Returns the invitation that a mail is for; none when it was taken back. Not scoped: whoever has the mail's token asks.
 pub fn find_by_mail(conn: &mut DbConn, mail: &MailId) -> Result<Option<Invitation>> {
     let found = db!(conn, |c| {

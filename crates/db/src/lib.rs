@@ -32,6 +32,7 @@ pub mod deltas;
 pub mod device_pins;
 pub mod edges;
 pub mod idempotency;
+pub mod identities;
 pub mod invitations;
 pub mod logins;
 pub mod mails;

@@ -73,4 +73,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     publisher,
     used_token,
     credential,
+    identity,
 );

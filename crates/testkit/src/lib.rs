@@ -4,6 +4,7 @@
 
 pub mod disk;
 pub mod door;
+pub mod oidc;
 pub mod postgres;
 pub mod s3;
 pub mod smtp;

@@ -25,6 +25,9 @@ export const callerQuery = (clients: Clients) =>
 export const personQuery = (clients: Clients) =>
   queryOptions({ queryKey: ['person'], queryFn: async ({ signal }) => (await clients.person.getPerson({}, { signal })).person });
 
+export const waysInQuery = (clients: Clients) =>
+  queryOptions({ queryKey: ['ways-in'], queryFn: ({ signal }) => clients.signIn.getWaysIn({}, { signal }), staleTime: 60_000 });
+
 export const secondStepQuery = (clients: Clients) =>
   queryOptions({
     queryKey: ['second-step'],

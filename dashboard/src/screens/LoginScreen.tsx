@@ -85,6 +85,7 @@ function Question({ userCode, client, address, createdAtUs }: Asked) {
             {place.organizationName}
           </option>
         ))}
+        <option value="">All of mine</option>
       </SelectField>
       {decide.error && <Notice error={decide.error} />}
       <div className="dialog-actions">

@@ -1,9 +1,10 @@
 // This file's job is to sign somebody in: with an e-mail address and a password, or with an API key.
 import { Code, ConnectError } from '@connectrpc/connect';
-import { useMutation } from '@tanstack/react-query';
+import { useMutation, useQuery } from '@tanstack/react-query';
 import { Navigate, getRouteApi, useRouter } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
 import { createClients } from '../api/clients.js';
+import { waysInQuery } from '../api/queries.js';
 import { TextField } from '../parts/Field.js';
 import { Notice } from '../parts/Notice.js';
 import { Mark } from '../parts/icons.js';
@@ -22,6 +23,7 @@ export function SignInScreen() {
   const session = useSession();
   const { next } = route.useSearch();
   const [way, setWay] = useState<Way>('password');
+  const back = useWayBack();
   useEffect(() => {
     document.title = 'Sign in · Aloft';
   }, []);
@@ -34,7 +36,10 @@ export function SignInScreen() {
         <Mark />
         <h1>Sign in to Aloft</h1>
         <WhyEnded />
-        {way === 'password' && <PasswordForm />}
+        {back.problem !== undefined && <Notice error={new ConnectError(back.problem, Code.Unauthenticated)} />}
+        {way === 'password' && (back.secondStepToken === undefined ? <PasswordForm /> : <SecondStepForm token={back.secondStepToken} />)}
+        {back.entered && <Entered />}
+        <ProviderLink />
         {way === 'forgotten' && <ForgottenForm />}
         {way === 'key' && <KeyForm />}
         <p className="hint">
@@ -44,6 +49,44 @@ export function SignInScreen() {
         </p>
       </div>
     </main>
+  );
+}
+
+/** What the server says to a browser that comes back from the provider, taken out of the address. */
+function useWayBack(): { entered: boolean; problem?: string; secondStepToken?: string } {
+  const [back] = useState(() => {
+    const said = new URLSearchParams(window.location.hash.replace(/^#/, ''));
+    const problem = said.get('problem');
+    const secondStepToken = said.get('second-step');
+    return { entered: said.has('entered'), ...(problem !== null && { problem }), ...(secondStepToken !== null && { secondStepToken }) };
+  });
+  useEffect(() => {
+    if (window.location.hash !== '') {
+      window.history.replaceState(window.history.state, '', window.location.pathname + window.location.search);
+    }
+  }, []);
+  return back;
+}
+
+/** The cookie is there; only who it is for is not known yet. */
+function Entered() {
+  const sessions = useSessionStore();
+  const person = useQuery({ queryKey: ['entered'], queryFn: () => createClients(personSession()).person.getPerson({}), retry: false });
+  useEffect(() => {
+    if (person.data) {
+      sessions.begin(personSession(person.data.person?.memberships[0]?.organizationSlug));
+    }
+  }, [person.data, sessions]);
+  return person.error && <Notice error={person.error} />;
+}
+
+function ProviderLink() {
+  const ways = useQuery(waysInQuery(createClients(personSession())));
+  const name = ways.data?.providerName ?? '';
+  return name === '' ? null : (
+    <a className="button button-wide" href="/sign-in/provider">
+      Sign in with {name}
+    </a>
   );
 }
 

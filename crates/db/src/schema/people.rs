@@ -90,3 +90,13 @@ diesel::table! {
         code_hash -> Binary,
     }
 }
+
+diesel::table! {
+    identity (issuer, subject) {
+        issuer -> Text,
+        subject -> Text,
+        account -> Text,
+        #[sql_name = "created_at_us"]
+        created_at -> BigInt,
+    }
+}
