@@ -6,8 +6,9 @@ use crate::progress::Progress;
 use crate::report::AnyReport;
 use crate::settings::{self, Settings};
 use crate::{
-    app, audit, binary, channel, completions, credential, delta, exit, explain, key, login, logout, names, operator,
-    pin, promote, publisher, release, releases, rollback, rollout, status, upload, usage, whoami, workflow,
+    app, app_transfer, audit, binary, channel, completions, credential, delta, exit, explain, key, login, logout,
+    names, operator, pin, promote, publisher, release, releases, rollback, rollout, status, upload, usage, whoami,
+    workflow,
 };
 
 /// Ships over-the-air updates to React Native apps.
@@ -54,6 +55,8 @@ pub enum Command {
     Whoami,
     #[command(subcommand)]
     App(app::Command),
+    #[command(subcommand)]
+    Transfer(app_transfer::Command),
     #[command(subcommand)]
     Channel(channel::Command),
     #[command(subcommand)]
@@ -139,6 +142,7 @@ async fn connected(command: Command, connection: &Connection) -> Result<AnyRepor
     match command {
         Command::Login(_) | Command::Logout | Command::Whoami => whoami::run(connection).await,
         Command::App(command) => app::run(command, connection).await,
+        Command::Transfer(command) => app_transfer::run(command, connection).await,
         Command::Channel(command) => channel::run(command, connection).await,
         Command::Binary(command) => binary::run(command, connection).await,
         Command::Key(command) => key::run(command, connection).await,

@@ -6,6 +6,7 @@ use crate::settings::Settings;
 use proto::v1::account_service_client::AccountServiceClient;
 use proto::v1::api_key_service_client::ApiKeyServiceClient;
 use proto::v1::app_service_client::AppServiceClient;
+use proto::v1::app_transfer_service_client::AppTransferServiceClient;
 use proto::v1::audit_service_client::AuditServiceClient;
 use proto::v1::binary_service_client::BinaryServiceClient;
 use proto::v1::bundle_service_client::BundleServiceClient;
@@ -130,6 +131,12 @@ impl Connection {
     #[must_use]
     pub fn person(&self) -> PersonServiceClient<Wire> {
         PersonServiceClient::new(self.wire(Some(CALL_TIMEOUT)))
+    }
+
+    /// Returns a client.
+    #[must_use]
+    pub fn transfers_of_apps(&self) -> AppTransferServiceClient<Wire> {
+        AppTransferServiceClient::new(self.wire(Some(CALL_TIMEOUT)))
     }
 
     /// Returns a client.

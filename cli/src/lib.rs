@@ -23,6 +23,7 @@ pub mod transfer;
 pub mod view;
 
 pub mod app;
+pub mod app_transfer;
 pub mod audit;
 pub mod binary;
 pub mod channel;

@@ -1,6 +1,7 @@
 //! This file's job is to name the use cases. Each one runs inside a transaction that [`crate::context::Context`] owns.
 
 pub mod api_keys;
+pub mod app_transfer;
 pub mod apps;
 pub mod binaries;
 pub mod bundles;

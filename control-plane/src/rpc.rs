@@ -2,6 +2,7 @@
 
 mod accounts;
 mod api_keys;
+mod app_transfers;
 mod apps;
 mod audit;
 mod binaries;
@@ -20,6 +21,7 @@ mod uploads;
 
 pub use accounts::Accounts;
 pub use api_keys::ApiKeys;
+pub use app_transfers::AppTransfers;
 pub use apps::Apps;
 pub use audit::Audit;
 pub use binaries::Binaries;

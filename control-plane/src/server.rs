@@ -14,8 +14,8 @@ use crate::limits::{self, Limits};
 use crate::provider_pages;
 use crate::request_id;
 use crate::rpc::{
-    Accounts, ApiKeys, Apps, Audit, Binaries, Bundles, Channels, Credentials, Edges, Operator, Organizations, People,
-    Releases, TrustedPublishers, Uploads,
+    Accounts, ApiKeys, AppTransfers, Apps, Audit, Binaries, Bundles, Channels, Credentials, Edges, Operator,
+    Organizations, People, Releases, TrustedPublishers, Uploads,
 };
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -27,6 +27,7 @@ use http::{HeaderName, HeaderValue, Method, header};
 use proto::v1::account_service_server::AccountServiceServer;
 use proto::v1::api_key_service_server::ApiKeyServiceServer;
 use proto::v1::app_service_server::AppServiceServer;
+use proto::v1::app_transfer_service_server::AppTransferServiceServer;
 use proto::v1::audit_service_server::AuditServiceServer;
 use proto::v1::binary_service_server::BinaryServiceServer;
 use proto::v1::bundle_service_server::BundleServiceServer;
@@ -152,6 +153,7 @@ fn services(
         .add_service(bounded!(PersonServiceServer, People { context: context(), provider }, FORM_MAX_BYTES))
         .add_service(bounded!(OrganizationServiceServer, Organizations { context: context() }, FORM_MAX_BYTES))
         .add_service(bounded!(AppServiceServer, Apps { context: context() }, MESSAGE_MAX_BYTES))
+        .add_service(bounded!(AppTransferServiceServer, AppTransfers { context: context() }, FORM_MAX_BYTES))
         .add_service(bounded!(AuditServiceServer, Audit { context: context() }, MESSAGE_MAX_BYTES))
         .add_service(bounded!(OperatorServiceServer, Operator { context: context() }, MESSAGE_MAX_BYTES))
         .add_service(bounded!(ChannelServiceServer, Channels { context: context() }, MESSAGE_MAX_BYTES))

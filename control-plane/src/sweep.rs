@@ -50,6 +50,7 @@ pub async fn sweep(context: &Context, now: Timestamp) -> Result<()> {
         db::idempotency::trim(tx, now.minus(ANSWERS_KEPT))?;
         db::sessions::trim(tx, now)?;
         db::logins::trim(tx, now)?;
+        db::app_offers::trim(tx, now)?;
         db::publishers::trim(tx, now, now.minus(WORKFLOW_KEYS_KEPT))?;
         db::mails::trim(tx, now.minus(MAILS_KEPT))?;
         db::telemetry::trim_batches(tx, now.minus(BATCHES_KEPT))

@@ -18,6 +18,8 @@ text_enum! {
         Member => "member",
         /// An app.
         App => "app",
+        /// An app that the organization is offered.
+        AppOffer => "app_offer",
         /// A channel.
         Channel => "channel",
         /// A device's pin.
@@ -66,7 +68,7 @@ impl Resource {
     #[must_use]
     pub const fn is_of_organization(self) -> bool {
         match self {
-            Self::ApiKey | Self::Audit | Self::Usage | Self::Member => true,
+            Self::ApiKey | Self::Audit | Self::Usage | Self::Member | Self::AppOffer => true,
             Self::Caller
             | Self::SignIn
             | Self::Person
@@ -103,6 +105,7 @@ pub const fn allows(role: Role, resource: Resource, action: Action) -> bool {
         | Resource::Binary
         | Resource::Upload
         | Resource::Bundle
+        | Resource::AppOffer
         | Resource::TrustedPublisher
         | Resource::Credential
         | Resource::Release => match action {

@@ -11,6 +11,7 @@ use crate::names;
 use bytes::Bytes;
 use db::accounts::Account;
 use db::api_keys::ApiKey;
+use db::app_offers::Offered;
 use db::apps::App;
 use db::binaries::Binary;
 use db::bundles::Bundle;
@@ -154,6 +155,18 @@ pub fn api_key(row: &ApiKey) -> Result<v1::ApiKey> {
         revoked_at_us: at_us(row.revoked_at),
         last_used_at_us: at_us(row.last_used_at),
     })
+}
+
+/// Writes an app that is offered.
+pub fn app_offer(row: &Offered) -> v1::AppOffer {
+    v1::AppOffer {
+        app: names::of_app(&row.offer.app),
+        slug: row.slug.to_string(),
+        display_name: row.name.clone(),
+        owner_name: row.owner_name.clone(),
+        created_at_us: row.offer.created_at.as_us(),
+        expires_at_us: row.offer.expires_at.as_us(),
+    }
 }
 
 /// Writes a trusted publisher.

@@ -160,6 +160,7 @@ impl Contract {
             "password" | "current_password" | "new_password" => Some("correct horse battery".to_owned()),
             "token" => Some(format!("forged-{number}")),
             "person_id" => Some(format!("usr_{}", "0".repeat(26))),
+            "organization_id" => Some(format!("org_{}", "0".repeat(26))),
             "session_id" => Some(format!("ses_{}", "0".repeat(26))),
             "invitation_id" => Some(format!("inv_{}", "0".repeat(26))),
             "plan" => Some("pro".to_owned()),

@@ -1,6 +1,7 @@
 //! This file's job is to check a running control plane from outside, as its clients see it.
 #![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 
+mod app_transfers;
 mod audit;
 mod browser;
 mod contract;

@@ -293,6 +293,7 @@ clients! {
     operator: operator_service_client::OperatorServiceClient,
     publishers: trusted_publisher_service_client::TrustedPublisherServiceClient,
     releases: release_service_client::ReleaseServiceClient,
+    transfers: app_transfer_service_client::AppTransferServiceClient,
     uploads: upload_service_client::UploadServiceClient,
 }
 

@@ -20,6 +20,7 @@ mod wakeups;
 
 pub mod accounts;
 pub mod api_keys;
+pub mod app_offers;
 pub mod apps;
 pub mod audit;
 pub mod binaries;

@@ -31,6 +31,7 @@ diesel::joinable!(app -> organization (organization));
 diesel::joinable!(publisher -> app (app));
 diesel::joinable!(publisher -> channel (channel));
 diesel::joinable!(credential -> app (app));
+diesel::joinable!(app_offer -> app (app));
 
 diesel::allow_tables_to_appear_in_same_query!(
     meta,
@@ -74,4 +75,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     used_token,
     credential,
     identity,
+    app_offer,
 );

@@ -1,4 +1,4 @@
-//! This file's job is to describe the tables of trusted publishers and of apps' secrets to Diesel.
+//! This file's job is to describe the tables of trusted publishers, of apps' secrets, and of offers of apps to Diesel.
 
 diesel::table! {
     publisher (id) {
@@ -39,5 +39,17 @@ diesel::table! {
         created_at -> BigInt,
         #[sql_name = "replaced_at_us"]
         replaced_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    app_offer (app) {
+        app -> Text,
+        target -> Text,
+        offered_by -> Text,
+        #[sql_name = "created_at_us"]
+        created_at -> BigInt,
+        #[sql_name = "expires_at_us"]
+        expires_at -> BigInt,
     }
 }

@@ -1,0 +1,9 @@
+-- Apps that one organization offers to another one. The target is no reference: nobody may learn whether it exists.
+CREATE TABLE app_offer (
+    app TEXT NOT NULL PRIMARY KEY REFERENCES app (id) ON DELETE CASCADE,
+    target TEXT NOT NULL,
+    offered_by TEXT NOT NULL,
+    created_at_us INTEGER NOT NULL,
+    expires_at_us INTEGER NOT NULL
+) STRICT;
+CREATE INDEX app_offer_by_target ON app_offer (target, app);
