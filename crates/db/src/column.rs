@@ -7,7 +7,7 @@ use domain::id::{
     ApiKeyId, AppId, AuditId, BinaryId, BundleId, ChannelId, CredentialId, DeviceId, EdgeId, EventId, InvitationId,
     JobId, MailId, OrganizationId, PublisherId, ReleaseId, SessionId, UploadId, UserId, WorkerId,
 };
-use domain::job::{JobKind, Tier};
+use domain::job::{JobKind, Lane, Tier};
 use domain::name::OrganizationSlug;
 use domain::plan::PlanName;
 use domain::release::{Retreat, RolloutState};
@@ -61,6 +61,7 @@ text_columns!(
     PlanName,
     Platform,
     JobKind,
+    Lane,
     Engine,
     FileRole,
     Retreat,
@@ -83,6 +84,7 @@ text_columns!(
     crate::TargetKind,
     crate::AuditOutcome,
     crate::ChangeKind,
+    crate::FeedSubject,
     crate::JobState,
     crate::AttemptOutcome,
     crate::DeadResolution,

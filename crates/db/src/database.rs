@@ -2,10 +2,12 @@
 
 use crate::dialect::{self, Durability, Place};
 use crate::error::{Error, Result};
+use crate::feed;
 use crate::pool::{self, Opener};
 use crate::wakeups::{Notes, Wakeups};
 use deadpool::managed::{Object, Pool};
 use diesel::{PgConnection, SqliteConnection};
+use domain::job::Tier;
 use runtime::failpoint;
 use runtime::secret::ExposeSecret as _;
 use std::ops::{Deref, DerefMut};
@@ -67,17 +69,30 @@ pub(crate) fn same(conn: &mut DbConn) -> &mut DbConn {
 pub struct Tx<'a> {
     conn: &'a mut DbConn,
     notes: Notes,
+    /// Entries of feeds, written at the end.
+    entries: Vec<feed::Pending>,
 }
 
 impl Tx<'_> {
     /// Wakes subscribers of channel changes after the commit.
     pub(crate) fn note_change(&mut self) {
-        self.notes.changes = true;
+        self.notes.add_change();
     }
 
-    /// Wakes workers after the commit.
-    pub(crate) fn note_job(&mut self) {
-        self.notes.jobs = true;
+    /// Adds an entry to a feed, as the last thing before the commit: it holds a lock that all writers of the organization want.
+    pub(crate) fn note_entry(&mut self, entry: feed::Pending) {
+        self.notes.add_event();
+        self.entries.push(entry);
+    }
+
+    /// Takes the entries that are still to be written.
+    pub(crate) fn take_entries(&mut self) -> Vec<feed::Pending> {
+        std::mem::take(&mut self.entries)
+    }
+
+    /// Wakes the workers of the tier after the commit.
+    pub(crate) fn note_job(&mut self, tier: Tier) {
+        self.notes.add_job(tier);
     }
 }
 
@@ -276,8 +291,8 @@ fn attempt<T>(
         dialect::rollback(conn, durability);
         return failed(conn, error);
     }
-    let mut tx = Tx { conn, notes: Notes::default() };
-    let outcome = f(&mut tx);
+    let mut tx = Tx { conn, notes: Notes::default(), entries: Vec::new() };
+    let outcome = f(&mut tx).and_then(|value| feed::flush(&mut tx).map(|()| value));
     let notes = tx.notes;
     let value = match outcome {
         Ok(value) => value,

@@ -127,6 +127,16 @@ text_enum! {
 }
 
 text_enum! {
+    /// What kind of thing an entry of a feed is about.
+    pub enum FeedSubject {
+        /// An upload.
+        Upload => "upload",
+        /// A channel.
+        Channel => "channel",
+    }
+}
+
+text_enum! {
     /// Where a live job stands.
     pub enum JobState {
         /// May be claimed.

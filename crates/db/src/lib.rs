@@ -27,11 +27,13 @@ pub mod binaries;
 pub mod blobs;
 pub mod bundles;
 pub mod channels;
+pub mod condemned;
 pub mod credential_changes;
 pub mod credentials;
 pub mod deltas;
 pub mod device_pins;
 pub mod edges;
+pub mod feed;
 pub mod idempotency;
 pub mod identities;
 pub mod invitations;
@@ -45,6 +47,7 @@ pub mod plans;
 pub mod publishers;
 pub mod queue;
 pub mod releases;
+pub mod schedules;
 pub mod second_factors;
 pub mod sessions;
 pub mod snapshots;
@@ -54,7 +57,7 @@ pub mod uploads;
 pub use database::{Config, Db, DbConn, Tx};
 pub use error::{Error, Result};
 pub use kind::{
-    AttemptOutcome, AuditOutcome, ChangeKind, CredentialKind, DeadResolution, JobState, LoginState, MailKind,
+    AttemptOutcome, AuditOutcome, ChangeKind, CredentialKind, DeadResolution, FeedSubject, JobState, LoginState, MailKind,
     ReleaseOrigin, Role, SessionKind, TargetKind, UploadState,
 };
 pub use scope::{Reach, Scope};

@@ -8,7 +8,7 @@
 use crate::column::{Column as _, all, page, row};
 use crate::dialect::db;
 use crate::schema::outbox;
-use crate::{ChangeKind, DbConn, Result, Tx};
+use crate::{ChangeKind, DbConn, Result, Tx, feed};
 use diesel::dsl::{count_star, max, min};
 use diesel::prelude::*;
 use domain::id::AppId;
@@ -39,7 +39,7 @@ pub struct Head {
     count: i64,
 }
 
-/// Leaves a hint and wakes subscribers after the commit.
+/// Leaves a hint, tells those who watch, and wakes subscribers after the commit.
 pub(crate) fn append(tx: &mut Tx<'_>, kind: ChangeKind, key: &ChannelKey, now: Timestamp) -> Result<()> {
     db!(tx, |c| {
         diesel::insert_into(outbox::table)
@@ -52,7 +52,7 @@ pub(crate) fn append(tx: &mut Tx<'_>, kind: ChangeKind, key: &ChannelKey, now: T
             .execute(c)
     })?;
     tx.note_change();
-    Ok(())
+    feed::note_channel(tx, &key.app, &key.channel, now)
 }
 
 /// Returns the state of the outbox, to compare with an earlier one. Trimming moves `first`, a late row moves `count`.

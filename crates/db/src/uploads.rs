@@ -1,13 +1,14 @@
 //! This file's job is to read and write uploads, from the first byte to the bundle.
 
 use crate::apps::{self, apps_of};
-use crate::column::{Column as _, ID_END, all, page, row};
+use crate::column::{Column as _, ID_END, IN_LIST_MAX, all, page, row};
 use crate::dialect::db;
 use crate::schema::{app, upload};
-use crate::{DbConn, Error, Result, Scope, Tx, UploadState, plans};
+use crate::{DbConn, Error, Result, Scope, Tx, UploadState, feed, plans};
 use diesel::prelude::*;
 use domain::id::{AppId, BundleId, OrganizationId, UploadId};
 use domain::{Platform, Sha256, Timestamp};
+use std::collections::BTreeMap;
 
 row! {
     /// A resumable transfer, then its processing record.
@@ -101,6 +102,7 @@ pub fn insert(tx: &mut Tx<'_>, scope: &Scope, row: &Upload) -> Result<()> {
     apps::get(tx, scope, &row.app)?;
     db!(tx, |c| diesel::insert_into(upload::table).values(UploadRow::from(row)).execute(c))
         .map_err(|error| Error::from(error).exists_as("upload"))?;
+    feed::note_upload(tx, scope.organization(), row.app.clone(), &row.id, row.created_at);
     Ok(())
 }
 
@@ -177,7 +179,7 @@ pub fn append_received(
     progress: &Progress,
     now: Timestamp,
 ) -> Result<()> {
-    let changed = db!(tx, |c| {
+    let changed: Option<String> = db!(tx, |c| {
         diesel::update(upload::table.find(id.as_str()))
             .filter(upload::app.eq_any(apps_of!(scope)))
             .filter(upload::state.eq(UploadState::Receiving.as_str()))
@@ -189,9 +191,11 @@ pub fn append_received(
                 upload::expires_at.eq(progress.expires_at.as_us()),
                 upload::updated_at.eq(now.as_us()),
             ))
-            .execute(c)
+            .returning(upload::app)
+            .get_result(c)
+            .optional()
     })?;
-    found_or_conflict(tx, scope, id, changed)
+    found_or_conflict(tx, scope, id, changed, now)
 }
 
 /// Moves an upload from one of these states to the next; `Conflict` when it is in another.
@@ -209,7 +213,7 @@ pub fn set_state(
         NextState::Failed { reason, message } => (Some(reason), Some(message)),
         NextState::Queued | NextState::Processing | NextState::Ready(_) | NextState::Cancelled => (None, None),
     };
-    let changed = db!(tx, |c| {
+    let changed: Option<String> = db!(tx, |c| {
         diesel::update(upload::table.find(id.as_str()))
             .filter(upload::app.eq_any(apps_of!(scope)))
             .filter(upload::state.eq_any(from))
@@ -220,37 +224,66 @@ pub fn set_state(
                 upload::failure_message.eq(message),
                 upload::updated_at.eq(now.as_us()),
             ))
-            .execute(c)
+            .returning(upload::app)
+            .get_result(c)
+            .optional()
     })?;
-    found_or_conflict(tx, scope, id, changed)?;
+    found_or_conflict(tx, scope, id, changed, now)?;
     match next {
         NextState::Ready(_) => plans::count_build(tx, scope, now),
         NextState::Queued | NextState::Processing | NextState::Failed { .. } | NextState::Cancelled => Ok(()),
     }
 }
 
-fn found_or_conflict(tx: &mut Tx<'_>, scope: &Scope, id: &UploadId, changed: usize) -> Result<()> {
-    if changed == 0 {
+/// Tells those who watch, when the upload's app came back from the change.
+fn found_or_conflict(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    id: &UploadId,
+    changed: Option<String>,
+    now: Timestamp,
+) -> Result<()> {
+    let Some(app) = changed else {
         get(tx, scope, id)?;
         return Err(Error::Conflict { what: "upload" });
-    }
+    };
+    feed::note_upload(tx, scope.organization(), AppId::from_sql(app)?, id, now);
     Ok(())
+}
+
+/// Returns the state of each of these uploads of every organization and when it last changed, for sweeps; absent ones are left out.
+pub fn states(conn: &mut DbConn, ids: &[UploadId]) -> Result<BTreeMap<UploadId, (UploadState, Timestamp)>> {
+    let mut states = BTreeMap::new();
+    for part in ids.chunks(IN_LIST_MAX) {
+        let part: Vec<&str> = part.iter().map(UploadId::as_str).collect();
+        let rows: Vec<(String, String, i64)> = db!(conn, |c| {
+            upload::table
+                .filter(upload::id.eq_any(part))
+                .select((upload::id, upload::state, upload::updated_at))
+                .load(c)
+        })?;
+        for (id, state, updated_at) in rows {
+            let entry = (UploadState::from_sql(state)?, Timestamp::from_us(updated_at));
+            states.insert(UploadId::from_sql(id)?, entry);
+        }
+    }
+    Ok(states)
 }
 
 /// Cancels receiving uploads of every organization whose time has run out, at most `limit` of them, and returns them.
 pub fn expire(tx: &mut Tx<'_>, now: Timestamp, limit: u32) -> Result<Vec<Expired>> {
-    let rows: Vec<(String, String, String)> = db!(tx, |c| {
+    let rows: Vec<(String, String, String, String)> = db!(tx, |c| {
         upload::table
             .inner_join(app::table)
             .filter(upload::state.eq(UploadState::Receiving.as_str()))
             .filter(upload::expires_at.le(now.as_us()))
             .order(upload::expires_at)
             .limit(page(limit))
-            .select((upload::id, app::organization, upload::parts))
+            .select((upload::id, upload::app, app::organization, upload::parts))
             .load(c)
     })?;
     let mut expired = Vec::with_capacity(rows.len());
-    for (id, organization, parts) in rows {
+    for (id, app, organization, parts) in rows {
         // Guarded again: a sender may have moved it on since it was read.
         let changed = db!(tx, |c| {
             diesel::update(upload::table.find(&id))
@@ -265,6 +298,7 @@ pub fn expire(tx: &mut Tx<'_>, now: Timestamp, limit: u32) -> Result<Vec<Expired
         })?;
         if changed == 1 {
             let (id, organization) = (UploadId::from_sql(id)?, OrganizationId::from_sql(organization)?);
+            feed::note_upload(tx, &organization, AppId::from_sql(app)?, &id, now);
             expired.push(Expired { id, organization, parts });
         }
     }

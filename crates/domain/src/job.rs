@@ -62,6 +62,39 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// Which of a tier's two lanes a job queues in. They take turns: a claim prefers the foreground, and now and then the background,
+    /// so that neither starves.
+    pub enum Lane {
+        /// Somebody waits for it.
+        Foreground => "foreground",
+        /// It makes something better that works already.
+        Background => "background",
+    }
+}
+
+impl Lane {
+    /// Returns the lane that is not this one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Foreground => Self::Background,
+            Self::Background => Self::Foreground,
+        }
+    }
+}
+
+impl JobKind {
+    /// Returns the lane of jobs of this kind.
+    #[must_use]
+    pub const fn lane(self) -> Lane {
+        match self {
+            Self::ProcessUpload | Self::SendMail => Lane::Foreground,
+            Self::PlanDeltas | Self::MakeDelta => Lane::Background,
+        }
+    }
+}
+
 /// One piece of background work. The payload is small: ids only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Job {

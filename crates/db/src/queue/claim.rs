@@ -1,18 +1,17 @@
 //! This file's job is to lease ready jobs to workers and to keep the leases alive.
 
 use super::enqueue::virtual_time;
-use super::{StoredJob, StoredJobRow, payload};
+use super::{StoredJob, StoredJobRow, payload, pick};
 use crate::column::{Column as _, all};
-use crate::dialect::{self, db, load_skipping_locked};
-use crate::schema::{job, job_attempt, job_flow};
-use crate::{DbConn, JobState, Result, Scope, Tx};
-use diesel::dsl::{case_when, count_star};
+use crate::dialect::{self, db};
+use crate::schema::{job, job_attempt};
+use crate::{JobState, Result, Scope, Tx};
+use diesel::dsl::case_when;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable};
 use domain::Timestamp;
 use domain::id::{AppId, JobId, OrganizationId, WorkerId};
-use domain::job::{Job, Tier};
-use std::collections::BTreeMap;
+use domain::job::{Job, Lane, Tier};
 use std::time::Duration;
 
 /// What a worker asks for.
@@ -22,6 +21,12 @@ pub struct Claim {
     pub tier: Tier,
     /// Jobs at most; the smaller of the tier's batch and the worker's free slots.
     pub limit: u32,
+    /// Jobs of the background lane at most.
+    pub background_max: u32,
+    /// The lane that is looked at first; what is left of the limit goes to the other.
+    pub first: Lane,
+    /// How many jobs of one tenant run at once in the tier, on all workers together, unless [`super::set_flow`] says otherwise.
+    pub tenant_max: Option<u32>,
     /// The worker's incarnation: a fresh id for each start of a process.
     pub worker: WorkerId,
     /// How long a lease lasts without a heartbeat.
@@ -73,15 +78,39 @@ pub fn claim(tx: &mut Tx<'_>, claim: &Claim, now: Timestamp) -> Result<Vec<Lease
     }
     dialect::lock_tier(tx, claim.tier.to_sql())?;
     wake_due(tx, claim.tier, now)?;
-    let picked = pick(tx, claim)?;
-    if picked.is_empty() {
+    let ids = pick::pick(tx, claim)?;
+    if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let (lease_until, deadline_at) = (now.plus(claim.lease), now.plus(claim.deadline));
-    let ids: Vec<&str> = picked.iter().map(|row| row.id.as_str()).collect();
-    db!(tx, |c| {
+    let mut leases = Vec::with_capacity(ids.len());
+    for row in all::<_, StoredJob>(lease(tx, claim, &ids, now)?)? {
+        leases.push(Lease {
+            work: payload::decode(row.kind, &row.payload)?,
+            job: row.id,
+            tier: row.tier,
+            organization: row.tenant,
+            app: row.app,
+            attempt: row.attempt,
+            fence: row.fence,
+            worker: claim.worker.clone(),
+            lease_until: row.lease_until.unwrap_or(now),
+            deadline_at: row.deadline_at.unwrap_or(now),
+            enqueued_at: row.enqueued_at,
+        });
+    }
+    leases.sort_by_key(|lease| ids.iter().position(|id| id == lease.job.as_str()));
+    note_attempts(tx, &leases, now)?;
+    Ok(leases)
+}
+
+fn lease(tx: &mut Tx<'_>, claim: &Claim, ids: &[String], now: Timestamp) -> Result<Vec<StoredJobRow>> {
+    let deadline_at = now.plus(claim.deadline);
+    let lease_until = now.plus(claim.lease).min(deadline_at);
+    Ok(db!(tx, |c| {
         diesel::update(job::table)
             .filter(job::tier.eq(claim.tier.to_sql()).and(job::id.eq_any(ids)))
+            // The lock of the tier keeps other claimers away; this keeps everybody else away.
+            .filter(job::state.eq(JobState::Ready.as_str()))
             .set((
                 job::state.eq(JobState::Running.as_str()),
                 job::attempt.eq(job::attempt + 1),
@@ -95,122 +124,33 @@ pub fn claim(tx: &mut Tx<'_>, claim: &Claim, now: Timestamp) -> Result<Vec<Lease
                 )
                 .otherwise(job::first_started_at)),
             ))
-            .execute(c)
-    })?;
-    let mut leases = Vec::with_capacity(picked.len());
-    for row in picked {
-        leases.push(Lease {
-            work: payload::decode(row.kind, &row.payload)?,
-            job: row.id,
-            tier: row.tier,
-            organization: row.tenant,
-            app: row.app,
-            attempt: row.attempt + 1,
-            fence: row.fence + 1,
-            worker: claim.worker.clone(),
-            lease_until,
-            deadline_at,
-            enqueued_at: row.enqueued_at,
-        });
-    }
-    note_attempts(tx, &leases, now)?;
-    Ok(leases)
+            .returning(StoredJobRow::as_returning())
+            .get_results(c)
+    })?)
 }
 
 /// Makes waiting jobs ready whose time has come. They re-enter no earlier than the tier's virtual time, so that waiting earns no
 /// credit against others.
 fn wake_due(tx: &mut Tx<'_>, tier: Tier, now: Timestamp) -> Result<()> {
-    let due: Option<i64> = db!(tx, |c| {
-        job::table
-            .filter(job::tier.eq(tier.to_sql()).and(job::state.eq(JobState::Waiting.as_str())))
-            .select(diesel::dsl::min(job::run_at))
-            .first(c)
-    })?;
-    if due.is_none_or(|due| due > now.as_us()) {
+    let is_due = || job::tier.eq(tier.to_sql()).and(job::due_at.le(now.as_us()));
+    let due: Option<String> = db!(tx, |c| job::table.filter(is_due()).select(job::id).first(c).optional())?;
+    if due.is_none() {
         return Ok(());
     }
-    let start = virtual_time(tx, tier)?.unwrap_or(0);
-    db!(tx, |c| {
-        diesel::update(job::table)
-            .filter(job::tier.eq(tier.to_sql()).and(job::state.eq(JobState::Waiting.as_str())))
-            .filter(job::run_at.le(now.as_us()))
-            .set((
-                job::state.eq(JobState::Ready.as_str()),
-                job::vstart.eq(case_when::<_, _, BigInt>(job::vstart.lt(start), start).otherwise(job::vstart)),
-            ))
-            .execute(c)
-    })?;
+    for &lane in Lane::ALL {
+        let start = virtual_time(tx, tier, lane)?.unwrap_or(0);
+        db!(tx, |c| {
+            diesel::update(job::table)
+                .filter(is_due().and(job::lane.eq(lane.as_str())))
+                .set((
+                    job::state.eq(JobState::Ready.as_str()),
+                    job::due_at.eq(None::<i64>),
+                    job::vstart.eq(case_when::<_, _, BigInt>(job::vstart.lt(start), start).otherwise(job::vstart)),
+                ))
+                .execute(c)
+        })?;
+    }
     Ok(())
-}
-
-fn pick(tx: &mut Tx<'_>, claim: &Claim) -> Result<Vec<StoredJob>> {
-    let mut room = room_left(tx, claim.tier)?;
-    let mut full: Vec<String> = room.iter().filter(|(_, room)| **room <= 0).map(|(tenant, _)| tenant.clone()).collect();
-    let mut picked: Vec<StoredJob> = Vec::new();
-    let limit = usize::try_from(claim.limit.min(crate::PAGE_MAX)).unwrap_or(0);
-    // Each round picks something or learns of a tenant that is full, so it ends.
-    loop {
-        let wanted = limit - picked.len();
-        let taken: Vec<&str> = picked.iter().map(|row| row.id.as_str()).collect();
-        let rows = load_skipping_locked!(
-            tx,
-            job::table
-                .filter(job::tier.eq(claim.tier.to_sql()))
-                .filter(job::state.eq(JobState::Ready.as_str()))
-                .filter(job::tenant.ne_all(&full))
-                .filter(job::id.ne_all(taken))
-                .order((job::vstart, job::id))
-                .limit(i64::try_from(wanted).unwrap_or(0))
-                .select(StoredJobRow::as_select()),
-            StoredJobRow
-        )?;
-        let mut refused = false;
-        for row in all::<_, StoredJob>(rows)? {
-            match room.get_mut(row.tenant.as_str()) {
-                Some(0) => refused = true,
-                Some(left) => {
-                    *left -= 1;
-                    if *left == 0 {
-                        full.push(row.tenant.to_string());
-                    }
-                    picked.push(row);
-                }
-                None => picked.push(row),
-            }
-        }
-        if !refused || picked.len() >= limit {
-            return Ok(picked);
-        }
-    }
-}
-
-/// Returns how many more jobs each limited tenant may run. Counted from the leases themselves: a counter would drift.
-fn room_left(conn: &mut DbConn, tier: Tier) -> Result<BTreeMap<String, i64>> {
-    let limits: Vec<(String, Option<i64>)> = db!(conn, |c| {
-        job_flow::table
-            .filter(job_flow::tier.eq(tier.to_sql()))
-            .filter(job_flow::max_running.is_not_null())
-            .select((job_flow::tenant, job_flow::max_running))
-            .load(c)
-    })?;
-    let mut room: BTreeMap<String, i64> =
-        limits.into_iter().filter_map(|(tenant, most)| Some((tenant, most?))).collect();
-    if room.is_empty() {
-        return Ok(room);
-    }
-    let running: Vec<(String, i64)> = db!(conn, |c| {
-        job::table
-            .filter(job::tier.eq(tier.to_sql()).and(job::state.eq(JobState::Running.as_str())))
-            .group_by(job::tenant)
-            .select((job::tenant, count_star()))
-            .load(c)
-    })?;
-    for (tenant, count) in running {
-        if let Some(room) = room.get_mut(&tenant) {
-            *room = (*room - count).max(0);
-        }
-    }
-    Ok(room)
 }
 
 fn note_attempts(tx: &mut Tx<'_>, leases: &[Lease], now: Timestamp) -> Result<()> {
@@ -230,16 +170,20 @@ fn note_attempts(tx: &mut Tx<'_>, leases: &[Lease], now: Timestamp) -> Result<()
     Ok(())
 }
 
-/// Renews every lease of a worker and returns the job and fence of those that it still holds; work on any other must stop. Jobs past
-/// their deadline are not renewed. May run in [`crate::Db::write_relaxed`].
+/// Renews every lease of a worker and returns the job and fence of those that it still holds; work on any other must stop. No lease
+/// outlives its job's deadline. May run in [`crate::Db::write_relaxed`].
 pub fn heartbeat(tx: &mut Tx<'_>, worker: &WorkerId, lease: Duration, now: Timestamp) -> Result<Vec<(JobId, u64)>> {
-    let held: Vec<(String, i64)> = db!(tx, |c| {
-        diesel::update(job::table)
-            .filter(job::state.eq(JobState::Running.as_str()).and(job::worker.eq(worker.as_str())))
-            .filter(job::deadline_at.gt(now.as_us()))
-            .set(job::lease_until.eq(now.plus(lease).as_us()))
-            .returning((job::id, job::fence))
-            .get_results(c)
-    })?;
+    let until = now.plus(lease).as_us();
+    let held: Vec<(String, i64)> =
+        db!(tx, |c| {
+            diesel::update(job::table)
+                .filter(job::lease_until.is_not_null())
+                .filter(job::worker.eq(worker.as_str()).and(job::deadline_at.gt(now.as_us())))
+                .set(job::lease_until.eq(
+                    case_when::<_, _, Nullable<BigInt>>(job::deadline_at.lt(until), job::deadline_at).otherwise(until),
+                ))
+                .returning((job::id, job::fence))
+                .get_results(c)
+        })?;
     held.into_iter().map(|(id, fence)| Ok((JobId::from_sql(id)?, u64::from_sql(fence)?))).collect()
 }

@@ -97,7 +97,7 @@ pub fn release(tx: &mut Tx<'_>, lease: &Lease, now: Timestamp) -> Result<()> {
     if changed == 0 {
         return Err(Error::StaleLease);
     }
-    tx.note_job();
+    tx.note_job(lease.tier);
     end_attempt(tx, &guard, AttemptOutcome::Released, None, now)
 }
 
@@ -121,6 +121,7 @@ pub(super) fn end_badly(
                     .set((
                         job::state.eq(JobState::Waiting.as_str()),
                         job::run_at.eq(run_at.as_us()),
+                        job::due_at.eq(run_at.as_us()),
                         job::worker.eq(None::<&str>),
                         job::lease_until.eq(None::<i64>),
                         job::deadline_at.eq(None::<i64>),
@@ -128,7 +129,7 @@ pub(super) fn end_badly(
                     .execute(c)
             })?;
             // Workers must arm their timers for it.
-            tx.note_job();
+            tx.note_job(row.tier);
             (changed, Failed::Retried { run_at })
         }
         None => {

@@ -5,7 +5,7 @@ use super::{Failed, Failure, StoredJob, StoredJobRow};
 use crate::column::{all, page};
 use crate::dialect::load_skipping_locked;
 use crate::schema::job;
-use crate::{AttemptOutcome, JobState, Result, Tx};
+use crate::{AttemptOutcome, Result, Tx};
 use diesel::prelude::*;
 use domain::Timestamp;
 use domain::id::JobId;
@@ -28,8 +28,8 @@ pub fn rescue_expired(tx: &mut Tx<'_>, limit: u32, jitter: u16, now: Timestamp) 
     let rows = load_skipping_locked!(
         tx,
         job::table
-            .filter(job::state.eq(JobState::Running.as_str()))
-            .filter(job::lease_until.le(now.as_us()).or(job::deadline_at.le(now.as_us())))
+            // No lease outlives the deadline, so this finds both. Only running jobs have one.
+            .filter(job::lease_until.le(now.as_us()))
             .order((job::lease_until, job::id))
             .limit(page(limit))
             .select(StoredJobRow::as_select()),

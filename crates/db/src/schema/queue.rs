@@ -27,6 +27,18 @@ diesel::table! {
         enqueued_at -> BigInt,
         #[sql_name = "first_started_at_us"]
         first_started_at -> Nullable<BigInt>,
+        lane -> Text,
+        #[sql_name = "due_at_us"]
+        due_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    job_turn (tier, lane, tenant) {
+        tier -> BigInt,
+        tenant -> Text,
+        lane -> Text,
+        last_vfinish -> BigInt,
     }
 }
 
@@ -34,7 +46,6 @@ diesel::table! {
     job_flow (tier, tenant) {
         tier -> BigInt,
         tenant -> Text,
-        last_vfinish -> BigInt,
         weight -> BigInt,
         max_running -> Nullable<BigInt>,
     }
@@ -78,5 +89,7 @@ diesel::table! {
         #[sql_name = "resolved_at_us"]
         resolved_at -> Nullable<BigInt>,
         retried_as -> Nullable<Text>,
+        #[sql_name = "noticed_at_us"]
+        noticed_at -> Nullable<BigInt>,
     }
 }

@@ -56,3 +56,48 @@ diesel::table! {
         hash -> Binary,
     }
 }
+
+diesel::table! {
+    feed (organization) {
+        organization -> Text,
+        last_seq -> BigInt,
+        trimmed_seq -> BigInt,
+    }
+}
+
+diesel::table! {
+    feed_entry (organization, seq) {
+        organization -> Text,
+        seq -> BigInt,
+        app -> Text,
+        subject_kind -> Text,
+        subject -> Text,
+        stage -> Text,
+        #[sql_name = "at_us"]
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    schedule (name) {
+        name -> Text,
+        worker -> Nullable<Text>,
+        #[sql_name = "lease_until_us"]
+        lease_until -> Nullable<BigInt>,
+        fence -> BigInt,
+        #[sql_name = "due_at_us"]
+        due_at -> BigInt,
+        #[sql_name = "done_at_us"]
+        done_at -> Nullable<BigInt>,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    blob_condemned (sha256) {
+        sha256 -> Binary,
+        #[sql_name = "condemned_at_us"]
+        condemned_at -> BigInt,
+        removing -> Bool,
+    }
+}

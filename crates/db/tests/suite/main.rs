@@ -25,12 +25,18 @@ macro_rules! db_test {
     };
 }
 
+mod condemned;
 mod faults;
+mod feed;
 mod isolation;
 mod migrations;
 mod plan;
 mod queue;
+mod queue_cost;
+mod queue_lanes;
+mod queue_laws;
 mod queue_order;
+mod schedules;
 mod snapshots;
 mod tables;
 mod tenant;

@@ -108,6 +108,9 @@ async fn claim(world: &World, random: &mut Random, leases: &mut Vec<Lease>, now:
     let claim = Claim {
         tier: Tier::P2,
         limit: 1 + random.below(3) as u32,
+        background_max: 3,
+        first: domain::job::Lane::Foreground,
+        tenant_max: None,
         worker: worker(random.below(3) as u8),
         lease: Duration::from_secs(30),
         deadline: Duration::from_secs(60),
@@ -143,7 +146,7 @@ fn state(conn: &mut DbConn, keys: &[domain::snapshot::ChannelKey]) -> Result<Str
     let dead = queue::list_dead(conn, &everything, None, 1_000)?;
     let attempts = dead.iter().map(|dead| queue::attempts(conn, &dead.id)).collect::<Result<Vec<_>>>()?;
     let stats = queue::stats(conn)?;
-    let due = queue::next_due_at(conn)?;
+    let due = queue::next_due_at(conn, Tier::P2)?;
     Ok(format!("{snapshots:#?}\n{dead:#?}\n{attempts:#?}\n{stats:#?}\n{due:?}"))
 }
 

@@ -4,7 +4,7 @@ use crate::world::{START, World, after};
 use db::queue::{self, Claim, Enqueued, Failed, Failure, Lease, NewJob};
 use db::{AttemptOutcome, DeadResolution, Error, JobState};
 use domain::id::{JobId, OrganizationId, UploadId, WorkerId};
-use domain::job::{Job, Tier};
+use domain::job::{Job, Lane, Tier};
 use domain::{ErrorKind, Timestamp};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -39,6 +39,9 @@ pub async fn claim(world: &World, worker_number: u8, limit: u32, now: Timestamp)
     let claim = Claim {
         tier: Tier::P2,
         limit,
+        background_max: limit,
+        first: Lane::Foreground,
+        tenant_max: None,
         worker: worker(worker_number),
         lease: Duration::from_secs(30),
         deadline: Duration::from_secs(300),
@@ -159,7 +162,7 @@ db_test! {
         assert_eq!(beat(1, after(20)).await, [(lease.job.clone(), 1)]);
         assert_eq!(beat(2, after(20)).await, []);
         assert_eq!(rescue(&world, after(40)).await, []);
-        assert_eq!(world.read(queue::next_due_at).await, Some(after(50)));
+        assert_eq!(world.read(queue::next_lapse_at).await, Some(after(50)));
         assert_eq!(beat(1, after(290)).await.len(), 1);
         assert_eq!(beat(1, after(300)).await, [], "past the deadline nothing is renewed");
         let rescued = rescue(&world, after(301)).await;
@@ -177,7 +180,7 @@ db_test! {
             assert_eq!(lease.attempt, attempt);
             let run_at = now.plus(Duration::from_secs(wait));
             assert_eq!(fail(&world, &lease, true, now).await.unwrap(), Failed::Retried { run_at });
-            assert_eq!(world.read(queue::next_due_at).await, Some(run_at));
+            assert_eq!(world.read(|c| queue::next_due_at(c, Tier::P2)).await, Some(run_at));
             assert!(claim(&world, 1, 1, run_at.minus(Duration::from_micros(1))).await.is_empty());
             now = run_at;
         }
@@ -209,6 +212,10 @@ db_test! {
             let lease = claim_one(&world, 1, START).await;
             fail(&world, &lease, false, START).await.unwrap();
         }
+        let groups = world.read(queue::dead_groups).await;
+        assert_eq!((groups.len(), groups[0].count, groups[0].error.as_str()), (1, 2, "no space left"));
+        let narrow = queue::DeadFilter { id: Some(two.id.clone()), reason: Some("disk-full".into()), ..Default::default() };
+        assert_eq!(world.read(move |c| queue::list_dead(c, &narrow, None, 10)).await.len(), 1);
         let (old, fresh) = (one.id.clone(), JobId::from_parts(after(1), world.draw()));
         let made = fresh.clone();
         assert_eq!(world.write(move |tx| queue::retry_dead(tx, &old, &made, "ann", after(1))).await, Enqueued::New);
@@ -219,7 +226,7 @@ db_test! {
         let old = two.id.clone();
         world.write(move |tx| queue::discard_dead(tx, &old, "test data", "ann", after(2))).await;
         assert_eq!(world.read(queue::count_dead).await, 0);
-        let filter = queue::DeadFilter { resolved_too: true, organization: Some(tenant(2)), tier: Some(Tier::P2) };
+        let filter = queue::DeadFilter { resolved_too: true, organization: Some(tenant(2)), tier: Some(Tier::P2), ..Default::default() };
         let all = world.read(move |c| queue::list_dead(c, &filter, None, 10)).await;
         assert_eq!((all.len(), all[0].resolution, all[0].resolution_reason.as_deref()), (1, Some(DeadResolution::Discarded), Some("test data")));
         let retried = world.read(move |c| queue::get_dead(c, &one.id)).await;
@@ -287,6 +294,8 @@ db_test! {
         let stats = world.read(queue::stats).await;
         let tier = stats.iter().find(|stats| stats.tier == Tier::P2).unwrap();
         assert_eq!((tier.ready, tier.running, tier.waiting, tier.oldest_ready_at), (1, 1, 1, Some(START)));
+        let tenants = world.read(|c| queue::tenant_stats(c, 10)).await;
+        assert_eq!(tenants, [queue::TenantStats { tenant: tenant(1), stats: *tier }]);
         assert_eq!(world.write(|tx| queue::trim_attempts(tx, after(2))).await, 1);
     }
 }

@@ -4,13 +4,14 @@ use crate::queue::new_job;
 use crate::tenant::Tenant;
 use crate::world::{START, World, after};
 use db::{Config, Db, Error, queue};
+use domain::job::Tier;
 use std::time::Duration;
 use testkit::wait_until_async;
 
 db_test! {
     async fn a_signal_fires_after_the_commit_and_not_before(world) {
         let t = Tenant::create(&world, "one").await;
-        let (mut changes, mut jobs) = (world.db.wakeups().changes(), world.db.wakeups().jobs());
+        let (mut changes, mut jobs) = (world.db.wakeups().changes(), world.db.wakeups().jobs(Tier::P2));
         let mut seen_inside = world.db.wakeups().changes();
         let channel = t.channel.id.clone();
         let early = world.write(move |tx| {
@@ -42,7 +43,7 @@ db_test! {
 
 db_test! {
     async fn a_sleeper_is_woken(world) {
-        let mut jobs = world.db.wakeups().jobs();
+        let mut jobs = world.db.wakeups().jobs(Tier::P2);
         let sleeper = tokio::spawn(async move { jobs.wait().await });
         let new = new_job(&world, 1);
         world.write(move |tx| queue::enqueue(tx, &new, START)).await;
@@ -62,7 +63,7 @@ async fn other_processes_on_postgres_are_woken() {
 
 /// The other's listener may still be connecting, so enqueues until it hears one.
 pub async fn enqueue_until_heard(world: &World, other: &Db) {
-    let mut jobs = other.wakeups().jobs();
+    let mut jobs = other.wakeups().jobs(Tier::P2);
     wait_until_async(Duration::from_secs(10), || {
         let new = new_job(world, 1);
         let fired = jobs.fired();
