@@ -23,8 +23,6 @@ pub struct Config {
     pub lease_ms: u64,
     /// How often a heartbeat is sent.
     pub heartbeat_ms: u64,
-    /// How long a job may run altogether.
-    pub deadline_ms: u64,
     /// How often the queue is looked at when no signal came.
     pub poll_ms: u64,
     /// How often jobs of lost workers are looked for.
@@ -41,6 +39,8 @@ pub struct Config {
     pub delta_best_ms: u64,
     /// What making one delta may allocate.
     pub delta_memory_max_bytes: u64,
+    /// Jobs of the background lane that run at once, in all tiers together.
+    pub background_slots: u32,
     /// Where browsers see the control plane; links in mails begin with it.
     pub public_url: String,
     /// How mails are handed on.
@@ -83,10 +83,16 @@ pub struct Tiers {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TierConfig {
-    /// Jobs that run at once.
+    /// Jobs that run at once; more when other tiers lend their idle slots.
     pub slots: u32,
+    /// How many of them are not lent while they are idle.
+    pub kept_slots: u32,
     /// Jobs that are claimed at once at most.
     pub batch: u32,
+    /// Jobs of one organization that run at once, on all workers together; 0 for no limit.
+    pub tenant_slots: u32,
+    /// How long a job may run altogether.
+    pub deadline_ms: u64,
 }
 
 impl Tiers {
@@ -108,10 +114,6 @@ impl Config {
 
     pub(crate) const fn lease(&self) -> Duration {
         Duration::from_millis(self.lease_ms)
-    }
-
-    pub(crate) const fn deadline(&self) -> Duration {
-        Duration::from_millis(self.deadline_ms)
     }
 
     pub(crate) fn limits(&self) -> bundle::Limits {
@@ -148,22 +150,27 @@ impl Validate for Config {
         problems.require(!self.spool_folder.as_os_str().is_empty(), "worker.spool_folder", "must not be empty");
         let beats = self.heartbeat_ms > 0 && self.heartbeat_ms.saturating_mul(2) <= self.lease_ms;
         problems.require(beats, "worker.heartbeat_ms", "must be at most half of lease_ms, so that one may get lost");
-        problems.require(self.deadline_ms >= self.lease_ms, "worker.deadline_ms", "must be at least lease_ms");
         problems.require(self.poll_ms > 0, "worker.poll_ms", "must not be 0");
         problems.require(self.rescue_ms > 0, "worker.rescue_ms", "must not be 0");
         problems.require(self.file_max_bytes > 0, "worker.file_max_bytes", "must not be 0");
         let holds_one = self.unpacked_max_bytes >= self.file_max_bytes;
         problems.require(holds_one, "worker.unpacked_max_bytes", "must be at least file_max_bytes");
+        let shortest_ms = Tier::ALL.iter().map(|&tier| self.tiers.of(tier).deadline_ms).min().unwrap_or(u64::MAX);
         for (key, time_ms) in [("delta_quick_ms", self.delta_quick_ms), ("delta_best_ms", self.delta_best_ms)] {
-            let ends = (1..self.deadline_ms).contains(&time_ms);
-            problems.require(ends, &format!("worker.{key}"), "must be at least 1 and less than deadline_ms");
+            let ends = (1..shortest_ms).contains(&time_ms);
+            problems.require(ends, &format!("worker.{key}"), "must be at least 1 and less than every tier's deadline_ms");
         }
         problems.require(self.delta_bases <= BASES_MAX, "worker.delta_bases", "must be at most 100");
         problems.require(self.delta_memory_max_bytes > 0, "worker.delta_memory_max_bytes", "must not be 0");
+        problems.require(self.background_slots > 0, "worker.background_slots", "must not be 0");
         self.validate_mail(problems);
         for &tier in Tier::ALL {
-            let TierConfig { slots, batch } = self.tiers.of(tier);
+            let TierConfig { slots, kept_slots, batch, tenant_slots: _, deadline_ms } = self.tiers.of(tier);
             let key = format!("worker.tiers.{tier}");
+            let keeps_some = (1..=slots).contains(&kept_slots);
+            problems.require(keeps_some, &format!("{key}.kept_slots"), "must be 1 to slots, so that no tier starves");
+            let lasts = deadline_ms >= self.lease_ms;
+            problems.require(lasts, &format!("{key}.deadline_ms"), "must be at least lease_ms");
             problems.require((1..=SLOTS_MAX).contains(&slots), &format!("{key}.slots"), "must be 1 to 64");
             problems.require(batch > 0, &format!("{key}.batch"), "must not be 0");
         }

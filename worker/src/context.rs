@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::leases::Leases;
 use crate::mail::Post;
 use crate::metrics::WorkerMetrics;
+use crate::slots::Slots;
 use blob::Store;
 use db::Db;
 use domain::id::WorkerId;
@@ -11,6 +12,8 @@ use runtime::clock::Clock;
 use runtime::health::{Component, Health};
 use runtime::observe::Metrics;
 use runtime::shutdown::Stop;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// What the worker works with.
 pub struct Deps {
@@ -40,6 +43,9 @@ pub(crate) struct Context {
     pub(crate) health: Component,
     pub(crate) worker: WorkerId,
     pub(crate) leases: Leases,
+    pub(crate) slots: Arc<Slots>,
+    /// Room for jobs of the background lane.
+    pub(crate) background: Arc<Semaphore>,
 }
 
 /// Returns random jitter for the queue.

@@ -1,7 +1,7 @@
 //! This file's job is to name the parts of the worker, which does what was queued.
 //!
 //! [`Worker::build`] makes the machine from a configuration and its dependencies; [`Worker::run`] runs it until it is told to stop.
-//! Each queue tier has slots of its own and claims no more jobs than it has free slots. What a job does is in [`jobs`]; its effect and
+//! Each queue tier has slots, lends those that are idle, and claims no more jobs than it has. What a job does is in [`jobs`]; its effect and
 //! its end are one transaction, guarded by its lease.
 
 mod config;
@@ -12,7 +12,9 @@ mod leases;
 mod mail;
 mod metrics;
 mod outcome;
+mod periodic;
 mod rescue;
+mod slots;
 mod tier;
 mod worker;
 

@@ -16,6 +16,10 @@ pub(crate) struct WorkerMetrics {
     pub(crate) running: IntGauge,
     /// Jobs that were taken back from lost workers.
     pub(crate) rescued: IntCounter,
+    /// Jobs that died, by kind and reason.
+    pub(crate) dead: IntCounterVec,
+    /// Blobs that were removed because nobody has them.
+    pub(crate) swept: IntCounter,
 }
 
 impl WorkerMetrics {
@@ -25,6 +29,8 @@ impl WorkerMetrics {
             wait: metrics.histogram("aloft_worker_wait_seconds", "From enqueueing to the first start.", &WAIT_SECONDS),
             running: metrics.gauge("aloft_worker_running_count", "Jobs that run now."),
             rescued: metrics.counter("aloft_worker_rescued_total", "Jobs taken back from lost workers."),
+            dead: metrics.counters("aloft_worker_dead_total", "Jobs that failed for good.", &["kind", "reason"]),
+            swept: metrics.counter("aloft_worker_swept_blobs_total", "Removed blobs that nobody had."),
         }
     }
 }

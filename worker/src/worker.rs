@@ -6,12 +6,14 @@ use crate::error::Error;
 use crate::leases::{self, Leases};
 use crate::mail::Post;
 use crate::metrics::WorkerMetrics;
-use crate::{rescue, tier};
+use crate::slots::Slots;
+use crate::{periodic, rescue, tier};
 use domain::id::WorkerId;
 use domain::job::Tier;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// No job runs that long: an older folder was left by a process that was killed.
@@ -34,6 +36,8 @@ impl Worker {
             health: deps.health.component("worker"),
             leases: Leases::default(),
             post: Post::new(&config)?,
+            slots: Slots::new(&config.tiers),
+            background: Arc::new(Semaphore::new(config.background_slots as usize)),
             config,
             db: deps.db,
             store: deps.store,
@@ -52,6 +56,8 @@ impl Worker {
         }
         let beating = context.clone();
         parts.spawn(async move { leases::keep_alive(&beating).await });
+        let housekeeping = context.clone();
+        parts.spawn(async move { periodic::run(&housekeeping).await });
         parts.spawn(async move { rescue::run(&context).await });
         while let Some(ended) = parts.join_next().await {
             if let Err(error) = ended {

@@ -76,6 +76,9 @@ async fn a_worker_that_lost_its_lease_stops_working_on_the_job() {
     let claim = queue::Claim {
         tier: Tier::P3,
         limit: 1,
+        background_max: 1,
+        first: domain::job::Lane::Foreground,
+        tenant_max: None,
         worker: domain::id::WorkerId::from_parts(due, [3; 10]),
         lease: Duration::from_secs(1),
         deadline: Duration::from_secs(1),
@@ -158,6 +161,9 @@ async fn an_upload_whose_job_dies_is_failed_and_an_operator_can_revive_it() {
         let claim = queue::Claim {
             tier: Tier::P3,
             limit: 1,
+            background_max: 1,
+            first: domain::job::Lane::Foreground,
+            tenant_max: None,
             worker: domain::id::WorkerId::from_parts(now, [number; 10]),
             lease: Duration::from_secs(1),
             deadline: Duration::from_secs(1),
@@ -187,7 +193,11 @@ async fn no_more_jobs_are_claimed_than_there_are_slots() {
         rig.upload(&small_zip()).await;
     }
     let (hanging, _listener) = hanging_store().await;
+    // The others keep what they have, so nothing is lent.
     let slots = [
+        ("ALOFT_WORKER__TIERS__P0__KEPT_SLOTS", "5"),
+        ("ALOFT_WORKER__TIERS__P1__KEPT_SLOTS", "3"),
+        ("ALOFT_WORKER__TIERS__P2__KEPT_SLOTS", "2"),
         ("ALOFT_WORKER__TIERS__P3__SLOTS", "2"),
         ("ALOFT_WORKER__TIERS__P3__BATCH", "10"),
         ("ALOFT_WORKER__POLL_MS", "10"),

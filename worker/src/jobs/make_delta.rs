@@ -45,6 +45,8 @@ pub(crate) async fn run(
     if let Some(pair) = pair {
         for (format, patch) in make(context, &pair, effort).await? {
             let blob = Blob::of(&patch);
+            let announced = [blob.sha256];
+            context.db.write(move |tx| db::condemned::announce(tx, &announced)).await?;
             context.store.put(&blob, patch.as_slice()).await?;
             let (from_bundle, to_bundle, format) = (from.clone(), to.clone(), format.as_str().to_owned());
             let (base_sha256, blob_sha256) = (pair.base, blob.sha256);

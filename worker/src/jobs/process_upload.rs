@@ -217,6 +217,8 @@ async fn store_blobs(context: &Context, detected: &Detected, unpacked: &[Unpacke
         detected.files.iter().filter_map(|file| by_hash.get(&file.sha256).copied()).collect();
     needed.sort_by_key(|file| file.blob.sha256);
     needed.dedup_by_key(|file| file.blob.sha256);
+    let announced: Vec<Sha256> = needed.iter().map(|file| file.blob.sha256).collect();
+    context.db.write(move |tx| db::condemned::announce(tx, &announced)).await?;
     let mut blobs = Vec::with_capacity(needed.len());
     let mut puts = JoinSet::new();
     for file in needed {

@@ -1,0 +1,43 @@
+//! This file's job is to remove blobs from the store that no organization has; [`db::condemned`] says why that is safe.
+
+use super::Left;
+use crate::context::Context;
+use crate::error::Error;
+use domain::Sha256;
+
+/// Blobs that are compared with the database at once.
+const PAGE: usize = 500;
+/// Blobs that are removed in one turn; each is a request to the store.
+const REMOVED_MAX: u32 = 500;
+
+pub(super) async fn sweep(context: &Context) -> Result<Left, Error> {
+    condemn(context).await?;
+    let now = context.clock.now();
+    let condemned = context.db.write(move |tx| db::condemned::begin_removal(tx, REMOVED_MAX, now)).await?;
+    let count = condemned.len();
+    for blob in &condemned {
+        context.store.delete(blob).await?;
+    }
+    context.db.write(move |tx| db::condemned::removed(tx, &condemned)).await?;
+    if count > 0 {
+        tracing::info!(count, "blobs that nobody has were removed");
+        context.metrics.swept.inc_by(count as u64);
+    }
+    Ok(if count < REMOVED_MAX as usize { Left::Nothing } else { Left::More })
+}
+
+/// Goes through the whole store.
+async fn condemn(context: &Context) -> Result<(), Error> {
+    let mut after: Option<Sha256> = None;
+    loop {
+        let page: Vec<Sha256> =
+            context.store.list(after.as_ref(), PAGE).await?.into_iter().map(|listed| listed.sha256).collect();
+        let is_last = page.len() < PAGE;
+        after = page.last().copied();
+        let now = context.clock.now();
+        context.db.write(move |tx| db::condemned::condemn(tx, &page, now)).await?;
+        if is_last {
+            return Ok(());
+        }
+    }
+}
