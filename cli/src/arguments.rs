@@ -7,7 +7,7 @@ use crate::report::AnyReport;
 use crate::settings::{self, Settings};
 use crate::{
     app, app_transfer, audit, binary, channel, completions, credential, delta, exit, explain, key, login, logout,
-    names, operator, pin, promote, publisher, release, releases, rollback, rollout, status, upload, usage, whoami,
+    names, operator, pin, promote, publisher, queue, release, releases, rollback, rollout, status, upload, usage, whoami,
     workflow,
 };
 
@@ -84,6 +84,8 @@ pub enum Command {
     Pin(pin::PinArguments),
     Unpin(pin::UnpinArguments),
     Pins(pin::PinsArguments),
+    #[command(subcommand)]
+    Queue(queue::Command),
     Explain(explain::Arguments),
     Status(status::Arguments),
     #[command(subcommand)]
@@ -151,6 +153,7 @@ async fn connected(command: Command, connection: &Connection) -> Result<AnyRepor
         Command::Audit(command) => audit::run(command, connection).await,
         Command::Usage => usage::run(connection).await,
         Command::Operator(command) => operator::run(command, connection).await,
+        Command::Queue(command) => queue::run(command, connection).await,
         Command::Upload(arguments) => upload::run(arguments, connection).await,
         Command::Release(arguments) => release::run(*arguments, connection).await,
         Command::Releases(command) => releases::run(command, connection).await,

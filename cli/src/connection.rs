@@ -14,10 +14,12 @@ use proto::v1::channel_service_client::ChannelServiceClient;
 use proto::v1::credential_service_client::CredentialServiceClient;
 use proto::v1::operator_service_client::OperatorServiceClient;
 use proto::v1::person_service_client::PersonServiceClient;
+use proto::v1::queue_service_client::QueueServiceClient;
 use proto::v1::release_service_client::ReleaseServiceClient;
 use proto::v1::sign_in_service_client::SignInServiceClient;
 use proto::v1::trusted_publisher_service_client::TrustedPublisherServiceClient;
 use proto::v1::upload_service_client::UploadServiceClient;
+use proto::v1::watch_service_client::WatchServiceClient;
 use std::time::Duration;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -211,7 +213,19 @@ impl Connection {
         OperatorServiceClient::new(self.wire(Some(CALL_TIMEOUT)))
     }
 
-    /// Returns a client whose calls may take as long as the bytes may take as long as the bytes need.
+    /// Returns a client.
+    #[must_use]
+    pub fn queue(&self) -> QueueServiceClient<Wire> {
+        QueueServiceClient::new(self.wire(Some(CALL_TIMEOUT)))
+    }
+
+    /// Returns a client whose streams last as long as anybody watches.
+    #[must_use]
+    pub fn watches(&self) -> WatchServiceClient<Wire> {
+        WatchServiceClient::new(self.wire(None))
+    }
+
+    /// Returns a client whose calls may take as long as the bytes need.
     #[must_use]
     pub fn transfers(&self) -> UploadServiceClient<Wire> {
         UploadServiceClient::new(self.wire(None))

@@ -21,6 +21,7 @@ pub mod source;
 pub mod table;
 pub mod transfer;
 pub mod view;
+pub mod watch;
 
 pub mod app;
 pub mod app_transfer;
@@ -39,6 +40,7 @@ pub mod operator;
 pub mod pin;
 pub mod promote;
 pub mod publisher;
+pub mod queue;
 pub mod release;
 pub mod releases;
 pub mod rollback;

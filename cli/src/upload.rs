@@ -7,6 +7,7 @@ use crate::platform::{self, AnyPlatform};
 use crate::report::AnyReport;
 use crate::source::{self, Found};
 use crate::transfer::{self, Archive, Pace};
+use crate::watch::Watcher;
 use crate::{names, retry, table};
 use bundle::ScannedFile;
 use domain::Sha256;
@@ -14,15 +15,10 @@ use proto::v1;
 use serde::Serialize;
 use std::collections::HashSet;
 use std::fmt::{Display, Formatter};
-use std::io::BufWriter;
+use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// First wait between two looks at an upload that is being processed.
-const LOOK_FIRST: Duration = Duration::from_millis(50);
-/// Longest wait between two looks.
-const LOOK_MAX: Duration = Duration::from_secs(1);
 
 /// Brings a bundle to the server. A broken or killed upload resumes when the command is repeated.
 ///
@@ -52,6 +48,9 @@ pub struct Options {
     /// Wait at most so many seconds until the server has processed the bundle; 0 does not wait.
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub wait: u64,
+    /// Tell each step of the processing on standard error, as it happens.
+    #[arg(long)]
+    pub watch: bool,
     /// Send at most so many bytes a second.
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit_rate: Option<u64>,
@@ -151,7 +150,7 @@ pub async fn upload(connection: &Connection, app: &str, found: Found, options: &
     let created = retry::repeat(|| create(connection, request.clone())).await?;
     let stood_at_bytes = created.received_bytes;
     let sent = send(connection, created, &archive, options).await?;
-    let done = wait(connection, sent, Duration::from_secs(options.wait)).await?;
+    let done = wait(connection, sent, options).await?;
     Ok(Uploaded {
         state: state_text(done.state()),
         bundle: Some(done.bundle).filter(|bundle| !bundle.is_empty()),
@@ -223,9 +222,11 @@ async fn send(
 }
 
 /// Waits until the bundle is ready, or refused, or the time is over.
-async fn wait(connection: &Connection, upload: v1::Upload, limit: Duration) -> Result<v1::Upload, Error> {
+async fn wait(connection: &Connection, upload: v1::Upload, options: &Options) -> Result<v1::Upload, Error> {
     let spinner = connection.progress.waiting("processing");
-    let (begun, mut pause, mut upload) = (Instant::now(), LOOK_FIRST, upload);
+    let (begun, limit) = (Instant::now(), Duration::from_secs(options.wait));
+    let mut watcher = Watcher::new(connection, vec![upload.name.clone()]);
+    let mut upload = upload;
     loop {
         match upload.state() {
             v1::UploadState::Ready => break,
@@ -243,15 +244,26 @@ async fn wait(connection: &Connection, upload: v1::Upload, limit: Duration) -> R
                 return Err(Error::Answer("bytes are missing after the last one was sent".to_owned()));
             }
         }
-        if begun.elapsed() >= limit {
+        let left = limit.saturating_sub(begun.elapsed());
+        let Ok(step) = tokio::time::timeout(left, watcher.next()).await else {
             return Err(Error::ProcessingTimeout { upload: upload.name, seconds: limit.as_secs() });
+        };
+        let step = step?;
+        let text = if step.stage.is_empty() { state_text(step.upload.state()).to_owned() } else { step.stage };
+        if options.watch {
+            spinner.suspend(|| tell(begun, &text));
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LOOK_MAX);
-        upload = retry::repeat(|| transfer::get(connection, &upload.name)).await?;
+        spinner.set_message(text);
+        upload = step.upload;
     }
     spinner.finish_and_clear();
     Ok(upload)
+}
+
+/// Writes a step on standard error, where it is in nobody's way. A reader that went away is no failure.
+fn tell(begun: Instant, text: &str) {
+    let line = format!("{:>8.3} s  {text}\n", begun.elapsed().as_secs_f64());
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 const fn state_text(state: v1::UploadState) -> &'static str {

@@ -7,6 +7,7 @@ pub mod binaries;
 pub mod bundles;
 pub mod channels;
 pub mod credentials;
+pub mod dead_jobs;
 pub mod deltas;
 pub mod etag;
 pub mod explain;

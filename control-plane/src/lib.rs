@@ -3,6 +3,7 @@
 //! ```text
 //! guard (who may call what) → rpc (decode, one call, encode) → app (one use case, one transaction) → db, blob
 //! edge (snapshots to edge proxies): feed (database → hub) → hub (newest state of each channel) → stream (one edge)
+//! watch (changes to clients that look): hub (each organization's feed, read once) → stream (one client)
 //! ```
 
 mod app;
@@ -24,8 +25,8 @@ mod provider_pages;
 mod request_id;
 mod rpc;
 mod server;
-mod sweep;
 mod transfer;
+mod watch;
 
 pub use auth::key::ApiKey;
 pub use auth::verify::{Hasher, Verifier};
@@ -142,6 +143,7 @@ impl ControlPlane {
         let parts = Parts { hub: Arc::clone(&hub), fleet: Arc::clone(&fleet), wishes: Arc::default(), token_hash };
         let poll = Duration::from_millis(config.poll_ms);
         let feed_health = health.component("control-plane");
+        let watch_hub = Arc::new(watch::hub::Hub::default());
         let assembly = server::Assembly {
             context: context.clone(),
             hasher: hasher.clone(),
@@ -149,12 +151,13 @@ impl ControlPlane {
             provider,
             forges: Forges::new(&config.github_issuers, &config.gitlab_issuers),
             parts,
+            watch_hub: Arc::clone(&watch_hub),
             guard,
             health,
         };
         let router = server::router(&config, assembly)?;
         tokio::spawn(edge::feed::run(context.clone(), hub, poll, feed_health));
-        tokio::spawn(sweep::run(context.clone()));
+        tokio::spawn(watch::hub::run(context.clone(), watch_hub, poll));
         tokio::spawn(Watch::new(db, verifier).run(poll, stop));
         Ok(Self { config, context, hasher, router, fleet })
     }

@@ -15,8 +15,9 @@ use crate::provider_pages;
 use crate::request_id;
 use crate::rpc::{
     Accounts, ApiKeys, AppTransfers, Apps, Audit, Binaries, Bundles, Channels, Credentials, Edges, Operator,
-    Organizations, People, Releases, TrustedPublishers, Uploads,
+    Organizations, People, Queues, Releases, TrustedPublishers, Uploads, Watches,
 };
+use crate::watch::hub::Hub;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -37,10 +38,12 @@ use proto::v1::edge_service_server::EdgeServiceServer;
 use proto::v1::operator_service_server::OperatorServiceServer;
 use proto::v1::organization_service_server::OrganizationServiceServer;
 use proto::v1::person_service_server::PersonServiceServer;
+use proto::v1::queue_service_server::QueueServiceServer;
 use proto::v1::release_service_server::ReleaseServiceServer;
 use proto::v1::sign_in_service_server::SignInServiceServer;
 use proto::v1::trusted_publisher_service_server::TrustedPublisherServiceServer;
 use proto::v1::upload_service_server::UploadServiceServer;
+use proto::v1::watch_service_server::WatchServiceServer;
 use runtime::health::{Health, State as HealthState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,6 +95,8 @@ pub struct Assembly {
     pub forges: Forges,
     /// What edges' streams need.
     pub parts: Parts,
+    /// What watchers share.
+    pub watch_hub: Arc<Hub>,
     /// Lets calls through.
     pub guard: Arc<Guard>,
     /// How the parts of the process are.
@@ -105,9 +110,9 @@ pub struct Assembly {
 pub fn router(config: &Config, assembly: Assembly) -> Result<Router> {
     let timeout = Duration::from_millis(config.call_timeout_ms);
     let limits = Arc::new(Limits::new(config.calls_max, timeout, proto::FILE_DESCRIPTOR_SET)?);
-    let Assembly { context, hasher, issuers, provider, forges, parts, guard, health } = assembly;
+    let Assembly { context, hasher, issuers, provider, forges, parts, watch_hub, guard, health } = assembly;
     let publishers = TrustedPublishers { context: context.clone(), hasher: hasher.clone(), issuers, forges };
-    let calls = services(&context, (hasher, publishers, provider.clone()), parts)?
+    let calls = services(&context, (hasher, publishers, provider.clone()), parts, watch_hub)?
         .prepare()
         .into_axum_router()
         .reset_fallback()
@@ -138,6 +143,7 @@ fn services(
     context: &Context,
     (hasher, publishers, provider): (Hasher, TrustedPublishers, Option<Arc<Provider>>),
     parts: Parts,
+    watch_hub: Arc<Hub>,
 ) -> Result<Routes> {
     let context = || context.clone();
     let turns = Arc::new(Turns::default());
@@ -161,6 +167,8 @@ fn services(
         .add_service(bounded!(BundleServiceServer, Bundles { context: context() }, MESSAGE_MAX_BYTES))
         .add_service(bounded!(ReleaseServiceServer, Releases { context: context() }, MESSAGE_MAX_BYTES))
         .add_service(bounded!(UploadServiceServer, Uploads { context: context(), turns }, CHUNK_MESSAGE_MAX_BYTES))
+        .add_service(bounded!(QueueServiceServer, Queues { context: context() }, MESSAGE_MAX_BYTES))
+        .add_service(bounded!(WatchServiceServer, Watches::new(context(), watch_hub), MESSAGE_MAX_BYTES))
         .add_service(bounded!(EdgeServiceServer, Edges { context: context(), parts }, MESSAGE_MAX_BYTES));
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::FILE_DESCRIPTOR_SET)

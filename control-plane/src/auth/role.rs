@@ -44,6 +44,10 @@ text_enum! {
         Organization => "organization",
         /// What a plan allows.
         Plan => "plan",
+        /// What happens, told as it happens.
+        Feed => "feed",
+        /// The queue of background work.
+        Queue => "queue",
         /// An edge proxy's own state.
         Edge => "edge",
         /// What devices report.
@@ -83,6 +87,8 @@ impl Resource {
             | Self::Credential
             | Self::Organization
             | Self::Plan
+            | Self::Feed
+            | Self::Queue
             | Self::Edge
             | Self::Telemetry => false,
         }
@@ -94,7 +100,7 @@ impl Resource {
 #[must_use]
 pub const fn allows(role: Role, resource: Resource, action: Action) -> bool {
     match resource {
-        Resource::Caller => matches!(action, Action::Read),
+        Resource::Caller | Resource::Feed => matches!(action, Action::Read),
         Resource::ApiKey
         | Resource::Audit
         | Resource::Usage
@@ -115,6 +121,7 @@ pub const fn allows(role: Role, resource: Resource, action: Action) -> bool {
         },
         Resource::Organization
         | Resource::Plan
+        | Resource::Queue
         | Resource::Edge
         | Resource::Telemetry
         | Resource::SignIn

@@ -15,6 +15,7 @@ mod people;
 mod plans;
 mod provider;
 mod publishers;
+mod queue;
 mod releases;
 mod resources;
 mod rig;
@@ -24,6 +25,7 @@ mod tenants;
 mod trust;
 mod twins;
 mod uploads;
+mod watch;
 mod web;
 
 /// Runs each check on SQLite and on PostgreSQL.

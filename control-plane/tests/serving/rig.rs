@@ -102,18 +102,13 @@ pub async fn serve(db: &Db, store: &blob::Store) -> (Server, ControlPlane) {
     serve_with(db, store, Clock::system(), config()).await
 }
 
-/// Starts one more replica with another idea of the time.
-pub async fn serve_at(db: &Db, store: &blob::Store, clock: Clock) -> (Server, ControlPlane) {
-    serve_with(db, store, clock, config()).await
-}
-
 /// Starts one more replica with another configuration.
 pub async fn serve_with(db: &Db, store: &blob::Store, clock: Clock, config: Config) -> (Server, ControlPlane) {
     let (shutdown, stop) = shutdown::channel();
     let deps = Deps {
         db: db.clone(),
         store: store.clone(),
-        clock,
+        clock: Clock::system(),
         stop,
         metrics: Metrics::new(),
         health: Health::new(Clock::system()),
@@ -295,6 +290,7 @@ clients! {
     releases: release_service_client::ReleaseServiceClient,
     transfers: app_transfer_service_client::AppTransferServiceClient,
     uploads: upload_service_client::UploadServiceClient,
+    watches: watch_service_client::WatchServiceClient,
 }
 
 /// Returns the time.

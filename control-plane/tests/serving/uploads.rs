@@ -1,7 +1,7 @@
 //! This file's job is to check that uploads resume where they stopped, whoever was killed.
 
 use crate::on_both_databases;
-use crate::rig::{PATIENCE, Rig, now, reason, serve_at, sha256};
+use crate::rig::{PATIENCE, Rig, reason, sha256};
 use bytes::Bytes;
 use proto::v1::{self, ArchiveFormat, Platform, Reason, UploadState};
 use std::time::Duration;
@@ -17,7 +17,6 @@ on_both_databases!(
     wrong_offsets_sizes_and_states_are_refused,
     the_same_content_is_one_upload,
     known_content_is_not_sent_again,
-    an_unfinished_upload_is_given_up_in_the_end,
 );
 
 const MIB: usize = 1 << 20;
@@ -206,15 +205,4 @@ async fn known_content_is_not_sent_again(rig: Rig) {
     let ask = v1::FindMissingBlobsRequest { parent: app.name, sha256: vec![sha256(b"stored")] };
     let missing = rig.uploads().find_missing_blobs(crate::rig::with(&key, ask)).await.unwrap().into_inner();
     assert_eq!(missing.missing_sha256, [sha256(b"stored")]);
-}
-
-async fn an_unfinished_upload_is_given_up_in_the_end(rig: Rig) {
-    let (app, _) = rig.app("shop").await;
-    let upload = begin(&rig, &app, b"archive").await;
-    rig.uploads().upload_chunk(rig.ask(chunk(&upload.name, 0, b"arch"))).await.unwrap();
-    let later = runtime::clock::Clock::manual(now().plus(Duration::from_secs(25 * 60 * 60)));
-    let (_server, _control_plane) = serve_at(&rig.db, &rig.store, later).await;
-    wait_until_async(PATIENCE, async || look(&rig, &upload.name).await.state() == UploadState::Cancelled).await;
-    let id = upload.name.rsplit('/').next().unwrap().parse().unwrap();
-    wait_until_async(PATIENCE, async || rig.store.parts(&id).await.unwrap().is_empty()).await;
 }
