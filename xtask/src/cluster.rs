@@ -30,6 +30,15 @@ pub struct Cluster {
     _folder: TempDir,
 }
 
+/// What must survive a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing: the cluster is thrown away.
+    None,
+    /// Everything that was committed, as in production, so that measured commits cost what they cost there.
+    Real,
+}
+
 /// The account the server runs as: it refuses to run as root.
 #[derive(Debug, Clone, Copy)]
 struct Account {
@@ -39,7 +48,7 @@ struct Account {
 
 impl Cluster {
     /// Creates and starts a cluster; fails with what to install when PostgreSQL is missing.
-    pub fn start(supervisor: &Supervisor) -> Result<Self> {
+    pub fn start(supervisor: &Supervisor, durability: Durability) -> Result<Self> {
         let binaries = find_binaries()?;
         let account = geteuid().is_root().then(unprivileged_account).transpose()?;
         let folder = tempfile::Builder::new().prefix("aloft-postgres-").tempdir().context("cannot make a folder")?;
@@ -47,7 +56,7 @@ impl Cluster {
         initialise(supervisor, &binaries, folder.path(), account, &password)?;
         for _ in 0..START_ATTEMPTS {
             let port = free_port()?;
-            let mut server = launch(supervisor, &binaries, folder.path(), account, port)?;
+            let mut server = launch(supervisor, &binaries, folder.path(), account, port, durability)?;
             if wait_until_ready(supervisor, folder.path(), &mut server)? {
                 let url = format!("postgres://postgres:{password}@127.0.0.1:{port}/postgres");
                 return Ok(Self { url, _server: server, _folder: folder });
@@ -141,20 +150,19 @@ fn launch(
     folder: &Path,
     account: Option<Account>,
     port: u16,
+    durability: Durability,
 ) -> Result<Running> {
     let log = File::options().append(true).open(folder.join("log")).context("cannot open the log")?;
     let settings = [
         "listen_addresses=127.0.0.1".to_owned(),
         format!("unix_socket_directories={}", folder.display()),
         "max_connections=200".to_owned(),
-        // The cluster is thrown away: nothing needs to survive a crash.
-        "fsync=off".to_owned(),
-        "synchronous_commit=off".to_owned(),
-        "full_page_writes=off".to_owned(),
     ];
+    let careless = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"].map(str::to_owned);
     let mut command = command_as(account, &binaries.join("postgres"));
     command.arg("-D").arg(folder.join("data")).arg("-p").arg(port.to_string());
-    for setting in settings {
+    let careless = careless.into_iter().filter(|_| durability == Durability::None);
+    for setting in settings.into_iter().chain(careless) {
         command.arg("-c").arg(setting);
     }
     command.current_dir(folder).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
@@ -211,7 +219,7 @@ mod tests {
     #[test]
     fn a_cluster_runs_and_leaves_nothing_behind() {
         let supervisor = Supervisor::new().unwrap();
-        let cluster = Cluster::start(&supervisor).unwrap();
+        let cluster = Cluster::start(&supervisor, Durability::None).unwrap();
         let folder = cluster._folder.path().to_path_buf();
         let server_id = cluster._server.id();
         assert_eq!(ask_for_tls(cluster.url()), b'N');

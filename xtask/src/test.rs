@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Durability};
 use crate::places::Places;
 use crate::supervisor::Supervisor;
 use crate::up::cargo;
@@ -46,7 +46,7 @@ pub fn run(places: &Places, supervisor: &Supervisor, arguments: &Arguments) -> R
     let provider = npm_tool::install(places, supervisor, "test-oidc", &places.root().join("crates/testkit/oidc"))?;
     // The folder that has node_modules.
     let provider = provider.ancestors().nth(2).context("npm installs into a folder")?.to_owned();
-    let cluster = Cluster::start(supervisor)?;
+    let cluster = Cluster::start(supervisor, Durability::None)?;
     let mut command = cargo(places);
     command.arg("test");
     if arguments.package.is_empty() {

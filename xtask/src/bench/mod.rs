@@ -9,6 +9,7 @@ mod load;
 mod nginx;
 pub mod process_cost;
 mod publish;
+mod queue;
 pub mod report;
 
 use anyhow::{Context, Result, bail};
@@ -42,7 +43,13 @@ pub trait Suite {
 
 /// Every suite there is.
 fn suites() -> Vec<Box<dyn Suite>> {
-    vec![Box::new(auth::Auth), Box::new(delta::Delta), Box::new(edge::Edge), Box::new(publish::Publish)]
+    vec![
+        Box::new(auth::Auth),
+        Box::new(delta::Delta),
+        Box::new(edge::Edge),
+        Box::new(publish::Publish),
+        Box::new(queue::Queue),
+    ]
 }
 
 /// What `./x bench` takes.

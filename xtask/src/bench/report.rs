@@ -15,7 +15,6 @@ pub enum Better {
     /// Time, CPU, bytes.
     Lower,
     /// Rates.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no suite has a rate yet"))]
     Higher,
 }
 
