@@ -6,5 +6,6 @@ mod database;
 mod faults;
 mod outage;
 mod publish;
+mod queue;
 mod steer;
 mod world;

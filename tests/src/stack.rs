@@ -12,6 +12,10 @@ use testkit::wait_until;
 
 /// Long enough for the configuration's rule; protects nothing of worth.
 const SECRET: &str = "a-secret-for-tests-only-a-secret-for-tests-only";
+/// Another one: who has it is an edge.
+const EDGE_SECRET: &str = "an-edge-secret-for-tests-only-an-edge-secret";
+/// The variable that sets the operator's token.
+const OPERATOR_TOKEN: &str = "ALOFT_CONTROL_PLANE__OPERATOR_TOKEN";
 
 /// The parts behind the processes.
 #[derive(Default)]
@@ -32,6 +36,8 @@ pub struct Stack {
     pub standalone: Option<Process>,
     /// The command line, logged in as the first owner.
     pub cli: Cli,
+    /// The command line of whoever runs the installation.
+    pub operator: Cli,
     control_plane_port: u16,
     edge_port: u16,
     behind: Behind,
@@ -68,15 +74,18 @@ impl Stack {
         if let (Some(database), Some(store)) = (&behind.database, &behind.store) {
             standalone = standalone.with_arguments(&["--database-url", database.url(), "--store-url", &store.url()]);
         }
+        standalone.set(OPERATOR_TOKEN, SECRET);
         standalone.start();
         standalone.wait_for_port(edge_port);
         let cli = Cli::new(server(control_plane_port), first_key(&standalone));
+        let operator = Cli::new(server(control_plane_port), SECRET.to_owned());
         Self {
             control_plane: None,
             worker: None,
             edge: None,
             standalone: Some(standalone),
             cli,
+            operator,
             control_plane_port,
             edge_port,
             behind,
@@ -107,6 +116,7 @@ impl Stack {
         control_plane.start();
         control_plane.wait_for_port(control_plane_port);
         let cli = Cli::new(server(control_plane_port), first_key(&control_plane));
+        let operator = Cli::new(server(control_plane_port), SECRET.to_owned());
         let mut worker = Process::new("aloft-worker", folder.path(), &settings(&behind.common()));
         worker.set("ALOFT_WORKER__SPOOL_FOLDER", &folder.path().join("spool").display().to_string());
         worker.set("ALOFT_WORKER__MAIL_FOLDER", &folder.path().join("mail").display().to_string());
@@ -120,6 +130,7 @@ impl Stack {
             edge: Some(edge),
             standalone: None,
             cli,
+            operator,
             control_plane_port,
             edge_port,
             behind,
@@ -182,6 +193,13 @@ impl Stack {
         self.behind.database.as_ref().expect("a database server").kill_connections();
     }
 
+    /// Returns the database's URL, as configurations have it.
+    #[must_use]
+    pub fn database_url(&self) -> String {
+        let file = || format!("sqlite:{}", self.folder().join("data/aloft.db").display());
+        self.behind.database.as_ref().map_or_else(file, |database| database.url().to_owned())
+    }
+
     /// Returns the number that a query gives.
     ///
     /// # Panics
@@ -228,7 +246,8 @@ fn control_plane(behind: &Behind, folder: &Path, port: u16) -> Process {
     let mut all = behind.common();
     all.push(("ALOFT_CONTROL_PLANE__LISTEN", format!("127.0.0.1:{port}")));
     all.push(("ALOFT_CONTROL_PLANE__PEPPER", SECRET.to_owned()));
-    all.push(("ALOFT_CONTROL_PLANE__EDGE_TOKEN", SECRET.to_owned()));
+    all.push(("ALOFT_CONTROL_PLANE__EDGE_TOKEN", EDGE_SECRET.to_owned()));
+    all.push((OPERATOR_TOKEN, SECRET.to_owned()));
     Process::new("aloft-control-plane", folder, &settings(&all))
 }
 
@@ -238,7 +257,7 @@ fn edge(behind: &Behind, folder: &Path, control_plane_port: u16, port: u16) -> P
     all.push(("ALOFT_EDGE__ADMIN_LISTEN", "127.0.0.1:0".to_owned()));
     all.push(("ALOFT_EDGE__DATA_FOLDER", folder.join("edge").display().to_string()));
     all.push(("ALOFT_EDGE__CONTROL_PLANE", server(control_plane_port)));
-    all.push(("ALOFT_EDGE__TOKEN", SECRET.to_owned()));
+    all.push(("ALOFT_EDGE__TOKEN", EDGE_SECRET.to_owned()));
     // A test asks from one address as often as it can.
     all.push(("ALOFT_EDGE__ADDRESS_REQUESTS_PER_S", "0".to_owned()));
     Process::new("aloft-edge", folder, &settings(&all))

@@ -158,7 +158,11 @@ impl Validate for Config {
         let shortest_ms = Tier::ALL.iter().map(|&tier| self.tiers.of(tier).deadline_ms).min().unwrap_or(u64::MAX);
         for (key, time_ms) in [("delta_quick_ms", self.delta_quick_ms), ("delta_best_ms", self.delta_best_ms)] {
             let ends = (1..shortest_ms).contains(&time_ms);
-            problems.require(ends, &format!("worker.{key}"), "must be at least 1 and less than every tier's deadline_ms");
+            problems.require(
+                ends,
+                &format!("worker.{key}"),
+                "must be at least 1 and less than every tier's deadline_ms",
+            );
         }
         problems.require(self.delta_bases <= BASES_MAX, "worker.delta_bases", "must be at most 100");
         problems.require(self.delta_memory_max_bytes > 0, "worker.delta_memory_max_bytes", "must not be 0");

@@ -1,12 +1,13 @@
 //! This file's job is to try dead jobs again or to give them up, each with an entry in its organization's audit log.
 
+use crate::app::record;
 use crate::auth::caller::Operator;
-use crate::context::Context;
+use crate::context::{Context, OperatorChange};
 use crate::error::{Error, Result};
-use db::queue::{self, DeadFilter, DeadJob};
-use db::{AuditOutcome, Tx};
-use domain::Timestamp;
-use domain::id::{AuditId, JobId};
+use db::Tx;
+use db::queue::{self, DeadFilter, DeadJob, Enqueued};
+use domain::id::JobId;
+use domain::job::system_tenant;
 use proto::v1;
 
 /// Jobs of one call, which is one transaction.
@@ -66,17 +67,24 @@ pub async fn retry(context: &Context, operator: Operator, which: Which, validate
     if validate_only {
         return count(context, which).await;
     }
-    let now = context.clock.now();
-    let write = move |tx: &mut Tx<'_>| {
-        let jobs = queue::list_dead(tx, &which.filter, None, JOBS_MAX)?;
+    let write = move |tx: &mut Tx<'_>, change: &OperatorChange| {
+        let mut jobs = queue::list_dead(tx, &which.filter, None, JOBS_MAX)?;
+        in_one_order(&mut jobs);
+        let mut made = Vec::new();
         for job in &jobs {
-            let made = JobId::from_parts(now, runtime::random::bytes());
-            queue::retry_dead(tx, &job.id, &made, &operator.actor.id, now)?;
-            note(tx, &operator, job, "RetryDeadJobs", ("retried_as", made.as_str()), now)?;
+            let id = JobId::from_parts(change.now, runtime::random::bytes());
+            let retried_as = match queue::retry_dead(tx, &job.id, &id, &change.operator.actor.id, change.now)? {
+                Enqueued::New => id,
+                Enqueued::Existing(live) => live,
+            };
+            made.push(retried_as);
+        }
+        for (job, made) in jobs.iter().zip(&made) {
+            note(tx, change, job, "RetryDeadJobs", ("retried_as", made.as_str()))?;
         }
         Ok(jobs.len() as u64)
     };
-    Ok(context.db.write(write).await?)
+    context.operate(operator, write).await
 }
 
 /// Gives the dead jobs up and returns how many there are; only counts them with `validate_only`.
@@ -93,16 +101,23 @@ pub async fn discard(
     if validate_only {
         return count(context, which).await;
     }
-    let now = context.clock.now();
-    let write = move |tx: &mut Tx<'_>| {
-        let jobs = queue::list_dead(tx, &which.filter, None, JOBS_MAX)?;
+    let write = move |tx: &mut Tx<'_>, change: &OperatorChange| {
+        let mut jobs = queue::list_dead(tx, &which.filter, None, JOBS_MAX)?;
+        in_one_order(&mut jobs);
         for job in &jobs {
-            queue::discard_dead(tx, &job.id, &reason, &operator.actor.id, now)?;
-            note(tx, &operator, job, "DiscardDeadJobs", ("reason", &reason), now)?;
+            queue::discard_dead(tx, &job.id, &reason, &change.operator.actor.id, change.now)?;
+        }
+        for job in &jobs {
+            note(tx, change, job, "DiscardDeadJobs", ("reason", &reason))?;
         }
         Ok(jobs.len() as u64)
     };
-    Ok(context.db.write(write).await?)
+    context.operate(operator, write).await
+}
+
+/// Every call locks its tenants' rows in the same order, so that none waits for another in a circle.
+fn in_one_order(jobs: &mut [DeadJob]) {
+    jobs.sort_by(|one, other| (&one.tenant, &one.id).cmp(&(&other.tenant, &other.id)));
 }
 
 async fn count(context: &Context, which: Which) -> Result<u64> {
@@ -110,27 +125,12 @@ async fn count(context: &Context, which: Which) -> Result<u64> {
     Ok(counted.await? as u64)
 }
 
-fn note(
-    tx: &mut Tx<'_>,
-    operator: &Operator,
-    job: &DeadJob,
-    action: &str,
-    (name, value): (&str, &str),
-    now: Timestamp,
-) -> db::Result<()> {
-    let entry = db::audit::Entry {
-        id: AuditId::from_parts(now, runtime::random::bytes()),
-        organization: job.tenant.clone(),
-        actor_kind: operator.actor.kind.to_string(),
-        actor_id: operator.actor.id.clone(),
-        credential_id: Some(operator.actor.credential.clone()),
-        action: action.to_owned(),
-        resource: format!("deadJobs/{}", job.id),
-        outcome: AuditOutcome::Done,
-        detail: serde_json::json!({ name: value }).to_string(),
-        at: now,
-    };
-    db::audit::insert(tx, &entry)
+fn note(tx: &mut Tx<'_>, change: &OperatorChange, job: &DeadJob, action: &str, fact: (&str, &str)) -> Result<()> {
+    // No organization's log tells of the installation's own jobs; the dead job itself says who dealt with it.
+    if job.tenant == system_tenant() {
+        return Ok(());
+    }
+    record::operated(tx, change, &job.tenant, (action, format!("deadJobs/{}", job.id)), &[fact])
 }
 
 #[cfg(test)]

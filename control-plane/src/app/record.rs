@@ -17,7 +17,7 @@ pub fn done(tx: &mut Tx<'_>, change: &Change, action: &str, resource: String, fa
     insert(tx, &change.caller.actor, organization, change.now, (action, resource), facts)
 }
 
-/// Notes that the operator made the change, in the log of the organization that it concerns.
+/// Notes that the operator made the change to the resource, in the log of the organization that it concerns.
 ///
 /// # Errors
 /// Those of the database.
@@ -25,10 +25,9 @@ pub fn operated(
     tx: &mut Tx<'_>,
     change: &OperatorChange,
     organization: &OrganizationId,
-    action: &str,
+    (action, resource): (&str, String),
     facts: &[(&str, &str)],
 ) -> Result<()> {
-    let resource = crate::names::of_organization(organization);
     insert(tx, &change.operator.actor, organization, change.now, (action, resource), facts)
 }
 

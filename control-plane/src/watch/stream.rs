@@ -2,9 +2,11 @@
 
 use super::hub::{self, Delta, Hub};
 use super::topics::{Named, Thing, Topics};
-use crate::auth::caller::{ActorKind, Caller};
+use crate::auth::caller::{Actor, ActorKind, Caller};
 use crate::context::Context;
 use crate::error::{Error, Result, chain};
+use db::DbConn;
+use domain::Timestamp;
 use proto::v1;
 use proto::v1::watch_response::Message;
 use std::collections::BTreeSet;
@@ -174,23 +176,38 @@ impl Session {
         Ok(shows)
     }
 
-    /// Ends the stream when the key was revoked or has expired meanwhile.
+    /// Ends the stream when the credential does not hold any more: the key was revoked, the person signed out or left.
     async fn check_caller(&self) -> Result<()> {
-        match self.caller.actor.kind {
-            ActorKind::ApiKey => {}
-            // The policy admits keys only.
-            ActorKind::Person | ActorKind::Workflow | ActorKind::Operator => return Ok(()),
+        let (caller, now) = (self.caller.clone(), self.context.clock.now());
+        if self.context.read(move |conn| holds(conn, &caller, now)).await? {
+            Ok(())
+        } else {
+            Err(Error::unauthenticated())
         }
-        let public_id = self.caller.actor.credential.clone();
-        let found = self.context.read(move |conn| Ok(db::api_keys::find_by_public_id(conn, &public_id)?)).await?;
-        let now = self.context.clock.now();
-        let is_valid = found.is_some_and(|key| key.revoked_at.is_none() && key.expires_at.is_none_or(|at| now < at));
-        if is_valid { Ok(()) } else { Err(Error::unauthenticated()) }
     }
 
     async fn send(&self, message: Message) -> Result<()> {
         let response = v1::WatchResponse { seq: self.seq, message: Some(message) };
         self.outgoing.send(Ok(response)).await.map_err(|_| gone())
+    }
+}
+
+fn holds(conn: &mut DbConn, caller: &Caller, now: Timestamp) -> Result<bool> {
+    let Actor { kind, id, credential } = &caller.actor;
+    match kind {
+        ActorKind::ApiKey => {
+            let key = db::api_keys::find_by_public_id(conn, credential)?;
+            Ok(key.is_some_and(|key| key.revoked_at.is_none() && key.expires_at.is_none_or(|at| now < at)))
+        }
+        ActorKind::Person => {
+            // The guard wrote both down: they are ids.
+            let (Ok(account), Ok(session)) = (id.parse(), credential.parse()) else { return Ok(false) };
+            let session = db::sessions::find(conn, &session)?;
+            let member = db::members::find(conn, &caller.scope, &account)?;
+            Ok(session.is_some_and(|session| now < session.expires_at) && member.is_some())
+        }
+        // Acts for no organization, so it never gets here.
+        ActorKind::Operator => Ok(false),
     }
 }
 

@@ -11,7 +11,11 @@ use proto::v1::queue_service_client::QueueServiceClient;
 use std::time::Duration;
 use tonic::transport::Channel;
 
-on_both_databases!(dead_jobs_are_seen_counted_retried_and_discarded, nobody_with_a_key_sees_the_queue);
+on_both_databases!(
+    dead_jobs_are_seen_counted_retried_and_discarded,
+    dead_jobs_of_the_installation_are_dealt_with_too,
+    nobody_with_a_key_sees_the_queue,
+);
 
 fn client(rig: &Rig) -> QueueServiceClient<Channel> {
     QueueServiceClient::new(rig.server.channel.clone())
@@ -96,6 +100,22 @@ async fn dead_jobs_are_seen_counted_retried_and_discarded(rig: Rig) {
         audit.iter().filter(|entry| entry.actor_kind == "operator").map(|entry| entry.action.as_str()).collect();
     assert_eq!(actions.len(), 3);
     assert!(actions.contains(&"RetryDeadJobs") && actions.contains(&"DiscardDeadJobs"), "{actions:?}");
+}
+
+async fn dead_jobs_of_the_installation_are_dealt_with_too(rig: Rig) {
+    let system = Scope::authorized(domain::job::system_tenant());
+    let (first, second) = (kill(&rig, &system, "away").await, kill(&rig, &system, "full").await);
+    let only = |id: &JobId| Some(v1::DeadJobFilter { job_id: id.to_string(), ..Default::default() });
+    let retry = v1::RetryDeadJobsRequest { filter: only(&first), validate_only: false };
+    client(&rig).retry_dead_jobs(with(OPERATOR_TOKEN, retry)).await.unwrap();
+    let discard = v1::DiscardDeadJobsRequest { filter: only(&second), reason: "old".into(), validate_only: false };
+    client(&rig).discard_dead_jobs(with(OPERATOR_TOKEN, discard)).await.unwrap();
+    // No organization's audit log tells of them; they tell it themselves.
+    for (id, resolution) in [(first, "retried"), (second, "discarded")] {
+        let shown = v1::GetDeadJobRequest { job_id: id.to_string() };
+        let shown = client(&rig).get_dead_job(with(OPERATOR_TOKEN, shown)).await.unwrap().into_inner();
+        assert_eq!(shown.job.unwrap().resolution, resolution);
+    }
 }
 
 async fn nobody_with_a_key_sees_the_queue(rig: Rig) {

@@ -102,13 +102,13 @@ pub async fn serve(db: &Db, store: &blob::Store) -> (Server, ControlPlane) {
     serve_with(db, store, Clock::system(), config()).await
 }
 
-/// Starts one more replica with another configuration.
+/// Starts one more replica with another idea of the time and another configuration.
 pub async fn serve_with(db: &Db, store: &blob::Store, clock: Clock, config: Config) -> (Server, ControlPlane) {
     let (shutdown, stop) = shutdown::channel();
     let deps = Deps {
         db: db.clone(),
         store: store.clone(),
-        clock: Clock::system(),
+        clock,
         stop,
         metrics: Metrics::new(),
         health: Health::new(Clock::system()),

@@ -36,6 +36,17 @@ impl Watcher {
         }
     }
 
+    /// Waits until the server ends the stream, and returns why.
+    async fn end(&mut self) -> tonic::Status {
+        loop {
+            match self.0.message().await {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("ended without a reason"),
+                Err(status) => return status,
+            }
+        }
+    }
+
     async fn snapshot(&mut self) -> (i64, v1::WatchSnapshot) {
         match self.next().await {
             (seq, Message::Snapshot(snapshot)) => (seq, snapshot),
@@ -182,25 +193,38 @@ async fn nothing_of_another_organization_is_told(rig: Rig) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_revoked_key_ends_its_streams() {
+async fn a_credential_that_ends_ends_its_streams() {
     let rig = Rig::new(Shape::Embedded).await;
     rig.app("shop").await;
     let (key, id) = rig.key(&rig.scope, db::Role::Viewer).await;
-    let mut watcher = Watcher::connect(&rig, &key, &[], 0).await;
-    watcher.snapshot().await;
+    let mut tokens = vec![key];
+    for _ in 0..2 {
+        tokens.push(rig.signed_in_member(&rig.scope, db::Role::Viewer).await);
+    }
+    let mut watchers = Vec::new();
+    for token in &tokens {
+        let mut watcher = Watcher::connect(&rig, token, &[], 0).await;
+        watcher.snapshot().await;
+        watchers.push(watcher);
+    }
+    let [signed_out, left] = [person_of(&rig, &tokens[1]).await, person_of(&rig, &tokens[2]).await];
     let scope = rig.scope.clone();
-    rig.db.write(move |tx| db::api_keys::revoke(tx, &scope, &id, crate::rig::now())).await.unwrap();
-    // The stream looks with each heartbeat.
-    let ended = tokio::time::timeout(PATIENCE * 3, async {
-        loop {
-            match watcher.0.message().await {
-                Ok(Some(_)) => {}
-                Ok(None) => panic!("ended without a reason"),
-                Err(status) => return status,
-            }
-        }
-    });
-    assert_eq!(reason(Err::<(), _>(ended.await.unwrap())), v1::Reason::CredentialInvalid);
+    let end = move |tx: &mut db::Tx<'_>| {
+        db::api_keys::revoke(tx, &scope, &id, crate::rig::now())?;
+        db::sessions::delete_others(tx, &signed_out, None)?;
+        db::members::delete(tx, &scope, &left)
+    };
+    rig.db.write(end).await.unwrap();
+    for (number, mut watcher) in watchers.into_iter().enumerate() {
+        // The stream looks with each heartbeat.
+        let status = tokio::time::timeout(PATIENCE * 3, watcher.end()).await.unwrap();
+        assert_eq!(reason(Err::<(), _>(status)), v1::Reason::CredentialInvalid, "watcher {number}");
+    }
+}
+
+async fn person_of(rig: &Rig, token: &str) -> domain::id::UserId {
+    let answer = rig.person().get_person(with(token, v1::GetPersonRequest {})).await.unwrap();
+    answer.into_inner().person.unwrap().person_id.parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -67,6 +67,12 @@ pub fn find_by_token(conn: &mut DbConn, token_hash: &Sha256) -> Result<Option<Se
     found.map(TryInto::try_into).transpose()
 }
 
+/// Returns the session with this id, expired ones too. Not scoped: the authorizer asks.
+pub fn find(conn: &mut DbConn, id: &SessionId) -> Result<Option<Session>> {
+    let found = db!(conn, |c| session::table.find(id.as_str()).select(SessionRow::as_select()).first(c).optional())?;
+    found.map(TryInto::try_into).transpose()
+}
+
 /// Lists a person's sessions, newest first.
 pub fn list(conn: &mut DbConn, account: &UserId) -> Result<Vec<Session>> {
     let rows: Vec<SessionRow> = db!(conn, |c| {

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 use super::record::Record;
 use super::{Faults, Suite, lines};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Durability};
 use crate::corpus;
 use crate::up::cargo;
 
@@ -26,7 +26,7 @@ impl Suite for Spine {
     fn run(&self, faults: &Faults<'_>, record: &mut Record) -> Result<()> {
         let corpus = corpus::ensure(faults.places, faults.supervisor)?;
         faults.supervisor.run(cargo(faults.places).args(["build", "--quiet", "--workspace", "--bins"]))?;
-        let cluster = Cluster::start(faults.supervisor)?;
+        let cluster = Cluster::start(faults.supervisor, Durability::None)?;
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
         let rounds = if faults.short { 1 } else { ROUNDS };
         let mut command = cargo(faults.places);
