@@ -79,7 +79,9 @@ async fn dead_jobs_are_seen_counted_retried_and_discarded(rig: Rig) {
         let stats =
             client(&rig).get_queue_stats(with(OPERATOR_TOKEN, v1::GetQueueStatsRequest {})).await.unwrap().into_inner();
         assert_eq!((stats.tiers[3].ready_count, stats.dead_count), (ready, 3 - ready));
-        assert_eq!(stats.tenants.len(), usize::from(ready > 0));
+        // The installation itself has a mail to send.
+        let own = stats.tenants.iter().filter(|share| share.organization_id == rig.scope.organization().as_str());
+        assert_eq!(own.count(), usize::from(ready > 0));
     }
     let discard = |why: &str| v1::DiscardDeadJobsRequest {
         filter: Some(v1::DeadJobFilter { all: true, ..Default::default() }),
