@@ -130,7 +130,7 @@ fn note(tx: &mut Tx<'_>, change: &OperatorChange, job: &DeadJob, action: &str, f
     if job.tenant == system_tenant() {
         return Ok(());
     }
-    record::operated(tx, change, &job.tenant, (action, format!("deadJobs/{}", job.id)), &[fact])
+    record::operated_on(tx, change, &job.tenant, (action, format!("deadJobs/{}", job.id)), &[fact])
 }
 
 #[cfg(test)]

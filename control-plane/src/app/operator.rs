@@ -3,7 +3,6 @@
 use crate::app::record;
 use crate::context::OperatorChange;
 use crate::error::{Error, Result};
-use crate::names;
 use db::Tx;
 use db::organizations::Organization;
 use domain::id::OrganizationId;
@@ -47,13 +46,7 @@ pub fn change_plan(
     let before = db::organizations::get_any(tx, id)?;
     let plan = db::plans::get(tx, name)?;
     db::organizations::set_plan(tx, id, &plan, change.now)?;
-    record::operated(
-        tx,
-        change,
-        id,
-        ("ChangePlan", names::of_organization(id)),
-        &[("from", before.plan.as_str()), ("to", name.as_str())],
-    )?;
+    record::operated(tx, change, id, "ChangePlan", &[("from", before.plan.as_str()), ("to", name.as_str())])?;
     Ok(db::organizations::get_any(tx, id)?)
 }
 
@@ -69,13 +62,7 @@ pub fn suspend(
 ) -> Result<Organization> {
     db::organizations::set_suspended(tx, id, true, how.block_devices, change.now)?;
     let devices = if how.block_devices { "blocked" } else { "served" };
-    record::operated(
-        tx,
-        change,
-        id,
-        ("SuspendOrganization", names::of_organization(id)),
-        &[("reason", &how.reason), ("devices", devices)],
-    )?;
+    record::operated(tx, change, id, "SuspendOrganization", &[("reason", &how.reason), ("devices", devices)])?;
     Ok(db::organizations::get_any(tx, id)?)
 }
 
@@ -85,7 +72,7 @@ pub fn suspend(
 /// Not found.
 pub fn resume(tx: &mut Tx<'_>, change: &OperatorChange, id: &OrganizationId) -> Result<Organization> {
     db::organizations::set_suspended(tx, id, false, false, change.now)?;
-    record::operated(tx, change, id, ("ResumeOrganization", names::of_organization(id)), &[])?;
+    record::operated(tx, change, id, "ResumeOrganization", &[])?;
     Ok(db::organizations::get_any(tx, id)?)
 }
 

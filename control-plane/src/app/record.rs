@@ -17,11 +17,25 @@ pub fn done(tx: &mut Tx<'_>, change: &Change, action: &str, resource: String, fa
     insert(tx, &change.caller.actor, organization, change.now, (action, resource), facts)
 }
 
-/// Notes that the operator made the change to the resource, in the log of the organization that it concerns.
+/// Notes that the operator changed the organization, in its own log.
 ///
 /// # Errors
 /// Those of the database.
 pub fn operated(
+    tx: &mut Tx<'_>,
+    change: &OperatorChange,
+    organization: &OrganizationId,
+    action: &str,
+    facts: &[(&str, &str)],
+) -> Result<()> {
+    operated_on(tx, change, organization, (action, crate::names::of_organization(organization)), facts)
+}
+
+/// Notes that the operator changed something of an organization's, in that organization's log.
+///
+/// # Errors
+/// Those of the database.
+pub fn operated_on(
     tx: &mut Tx<'_>,
     change: &OperatorChange,
     organization: &OrganizationId,
