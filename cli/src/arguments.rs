@@ -6,7 +6,7 @@ use crate::progress::Progress;
 use crate::report::AnyReport;
 use crate::settings::{self, Settings};
 use crate::{
-    app, app_transfer, audit, binary, channel, completions, credential, delta, exit, explain, key, login, logout,
+    app, app_transfer, audit, binary, channel, completions, credential, delta, device, exit, explain, key, login, logout,
     names, operator, pin, promote, publisher, queue, release, releases, rollback, rollout, status, upload, usage, whoami,
     workflow,
 };
@@ -84,6 +84,8 @@ pub enum Command {
     Pin(pin::PinArguments),
     Unpin(pin::UnpinArguments),
     Pins(pin::PinsArguments),
+    #[command(subcommand)]
+    Device(device::Command),
     #[command(subcommand)]
     Queue(queue::Command),
     Explain(explain::Arguments),
@@ -163,6 +165,7 @@ async fn connected(command: Command, connection: &Connection) -> Result<AnyRepor
         Command::Pin(arguments) => pin::pin(arguments, connection).await,
         Command::Unpin(arguments) => pin::unpin(arguments, connection).await,
         Command::Pins(arguments) => pin::pins(arguments, connection).await,
+        Command::Device(command) => device::run(command, connection).await,
         Command::Explain(arguments) => explain::run(arguments, connection).await,
         Command::Status(arguments) => status::run(arguments, connection).await,
         Command::Delta(command) => delta::run(&command),

@@ -31,6 +31,7 @@ pub mod channel;
 pub mod completions;
 pub mod credential;
 pub mod delta;
+pub mod device;
 pub mod downloads;
 pub mod explain;
 pub mod key;

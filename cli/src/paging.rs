@@ -53,6 +53,16 @@ pub async fn releases(connection: &Connection, channel: &str) -> Result<Vec<v1::
     all_pages!(connection, releases.list_releases, ListReleasesRequest { parent: channel.to_owned() }, releases)
 }
 
+/// Lists all devices of an app that are refused.
+pub async fn revoked_devices(connection: &Connection, app: &str) -> Result<Vec<v1::DeviceRevocation>, Error> {
+    all_pages!(
+        connection,
+        devices.list_revoked_devices,
+        ListRevokedDevicesRequest { parent: app.to_owned() },
+        revocations
+    )
+}
+
 /// Lists all pins of a channel.
 pub async fn pins(connection: &Connection, channel: &str) -> Result<Vec<v1::DevicePin>, Error> {
     all_pages!(connection, channels.list_device_pins, ListDevicePinsRequest { parent: channel.to_owned() }, pins)

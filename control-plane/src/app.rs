@@ -9,6 +9,7 @@ pub mod channels;
 pub mod credentials;
 pub mod dead_jobs;
 pub mod deltas;
+pub mod devices;
 pub mod etag;
 pub mod explain;
 pub mod jobs;

@@ -56,9 +56,7 @@ fn answer_from(
     claim: &Claim<'_>,
     headers: &HeaderMap,
 ) -> Result<Response<Body>, Refusal> {
-    if !channel.keys.verify(claim) {
-        return Err(Refusal::unauthenticated());
-    }
+    channel.authenticate(claim)?;
     state.admit(channel)?;
     let answer = decide_answer(state, channel, query, claim.device)?;
     Ok(respond(&answer, headers))

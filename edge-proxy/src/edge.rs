@@ -127,9 +127,7 @@ impl Edge {
         let reloading =
             reloader.map(|reloader| -> Background { Box::pin(reloader.run(component("edge tls"), deps.stop.clone())) });
         let (listener, device_address) = listen(config.listen)?;
-        let (admin_listener, admin_address) = listen(config.admin_listen)?;
-        let unbound = |source| Error::Listen { address: admin_address, source };
-        let admin_listener = tokio::net::TcpListener::from_std(admin_listener).map_err(unbound)?;
+        let (admin_listener, admin_address) = listen_async(config.admin_listen)?;
         let parts =
             Parts { config, channels, interests, wishes, blobs, spool: spool.clone(), meters, clock: deps.clock };
         let state = Arc::new(State::new(parts));
@@ -286,6 +284,13 @@ fn prefetcher(
         prefetch.request(&channel);
     }
     (Some(prefetch), Some(Box::pin(prefetching)))
+}
+
+/// Listens for async code.
+fn listen_async(address: SocketAddr) -> Result<(tokio::net::TcpListener, SocketAddr), Error> {
+    let (listener, address) = listen(address)?;
+    let unbound = |source| Error::Listen { address, source };
+    Ok((tokio::net::TcpListener::from_std(listener).map_err(unbound)?, address))
 }
 
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {

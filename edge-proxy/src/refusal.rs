@@ -52,6 +52,11 @@ impl Refusal {
         )
     }
 
+    /// The device is refused: registering again cannot help.
+    pub(crate) const fn revoked() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "device-revoked", Cow::Borrowed("the device is revoked"))
+    }
+
     /// There is no such thing.
     pub(crate) const fn not_found(reason: &'static str, message: &'static str) -> Self {
         Self::new(StatusCode::NOT_FOUND, reason, Cow::Borrowed(message))

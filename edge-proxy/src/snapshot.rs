@@ -5,11 +5,12 @@ pub(crate) mod disk;
 
 use crate::allowance::Allowance;
 use crate::blobs::coding::{Coded, Coding};
-use crate::devices::token::TokenKeys;
+use crate::devices::token::{Claim, TokenKeys};
+use crate::refusal::Refusal;
 use domain::Sha256;
 use domain::bundle::{Blob, FileRole};
 use domain::snapshot::{ChannelSnapshot, Delta, offerable};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 /// Room for a snapshot with several bundles of thousands of files; larger ones are refused.
@@ -23,6 +24,7 @@ pub(crate) struct Channel {
     /// Differs between any two snapshots, so it stands for (channel, version) in the cache of answers.
     pub(crate) digest: Sha256,
     pub(crate) keys: TokenKeys,
+    revoked: HashSet<Box<str>>,
     /// Every blob that a device may ask for, and whether the edge must keep it at hand.
     pub(crate) blobs: Vec<(Arc<Blob>, bool)>,
     /// Launch files, and the patches that can be sent in their place.
@@ -48,8 +50,19 @@ impl Channel {
             deltas.entry((delta.from, delta.to)).or_default().push(index);
         }
         let (keys, blobs) = (TokenKeys::new(&snapshot.token_keys), list_blobs(&snapshot));
+        let revoked = snapshot.revoked_devices.iter().map(|device| device.as_str().into()).collect();
         let launches = list_launches(&snapshot);
-        Ok(Self { keys, blobs, launches, allowance: OnceLock::new(), digest, deltas, snapshot })
+        Ok(Self { keys, revoked, blobs, launches, allowance: OnceLock::new(), digest, deltas, snapshot })
+    }
+
+    /// Lets a device in whose token is good and which is not revoked.
+    pub(crate) fn authenticate(&self, claim: &Claim<'_>) -> Result<(), Refusal> {
+        if self.keys.verify(claim) { self.check_revoked(claim.device) } else { Err(Refusal::unauthenticated()) }
+    }
+
+    /// Refuses a device that is revoked.
+    pub(crate) fn check_revoked(&self, device: &str) -> Result<(), Refusal> {
+        if self.revoked.contains(device) { Err(Refusal::revoked()) } else { Ok(()) }
     }
 
     /// Returns the smallest patch between the two bundles in one of the formats: its index and itself.

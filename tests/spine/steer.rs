@@ -51,6 +51,10 @@ async fn pausing_disabling_and_pinning_do_what_they_say() {
         let checked = check_until(&late, |checked| offers(checked, "v1")).await;
         assert!(checked.page.update.unwrap().mandatory);
 
+        let app = |command: &[&str]| world.cli().json(&[command, &["--app", "trailhead"]].concat());
+        app(&["device", "rotate-key", "--retire-earlier"]);
+        check_until(&late, |checked| offers(checked, "v1")).await;
+
         world.channel(&["rollout", "set", "0%", "--retreat", "now"]);
         check_until(&early, |checked| checked.page.action == Action::Embedded).await;
     })

@@ -24,6 +24,8 @@ text_enum! {
         Channel => "channel",
         /// A device's pin.
         Pin => "pin",
+        /// A device as such.
+        Device => "device",
         /// A native build.
         Binary => "binary",
         /// An upload.
@@ -79,6 +81,7 @@ impl Resource {
             | Self::App
             | Self::Channel
             | Self::Pin
+            | Self::Device
             | Self::Binary
             | Self::Upload
             | Self::Bundle
@@ -108,6 +111,7 @@ pub const fn allows(role: Role, resource: Resource, action: Action) -> bool {
         | Resource::App
         | Resource::Channel
         | Resource::Pin
+        | Resource::Device
         | Resource::Binary
         | Resource::Upload
         | Resource::Bundle

@@ -5,6 +5,7 @@ mod app_transfers;
 mod audit;
 mod browser;
 mod contract;
+mod devices;
 mod edges;
 mod issuer;
 mod keys;

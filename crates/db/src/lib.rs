@@ -32,6 +32,7 @@ pub mod credential_changes;
 pub mod credentials;
 pub mod deltas;
 pub mod device_pins;
+pub mod device_revocations;
 pub mod edges;
 pub mod feed;
 pub mod idempotency;

@@ -46,6 +46,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     app,
     app_token_key,
     channel,
+    device_revocation,
     binary_build,
     blob,
     bundle,

@@ -5,7 +5,7 @@ use crate::deltas::Delta as StoredDelta;
 use crate::dialect::db;
 use crate::releases::{Release as StoredRelease, list_newest};
 use crate::schema::{app, bundle, bundle_file, channel, device_pin};
-use crate::{DbConn, Error, Result, Scope, apps, blobs, deltas, meta, organizations};
+use crate::{DbConn, Error, Result, Scope, apps, blobs, deltas, device_revocations, meta, organizations};
 use diesel::prelude::*;
 use domain::bundle::{Blob, BundleFile, Engine, FileRole};
 use domain::device::DeviceKey;
@@ -55,9 +55,18 @@ pub fn load(conn: &mut DbConn, key: &ChannelKey) -> Result<Option<ChannelSnapsho
     heads.retain(|_, head| offered.contains(&head.hash));
     let bundles = offered_bundles(conn, &owner, &heads)?;
     let deltas = offered_deltas(conn, &owner, &heads)?;
-    let token_keys = apps::token_keys(conn, &key.app)?;
-    let key = key.clone();
-    Ok(Some(ChannelSnapshot { key, channel_id, version, blocked, releases, bundles, deltas, pins, token_keys }))
+    Ok(Some(ChannelSnapshot {
+        key: key.clone(),
+        channel_id,
+        version,
+        blocked,
+        releases,
+        bundles,
+        deltas,
+        pins,
+        token_keys: apps::token_keys(conn, &key.app)?,
+        revoked_devices: device_revocations::devices(conn, &key.app)?,
+    }))
 }
 
 /// Returns the versions of those channels that exist. Cheap; what a poller asks for the channels that edges follow.

@@ -3,7 +3,7 @@
 use crate::bundle::{Blob, BundleFile, Engine};
 use crate::device::DeviceKey;
 use crate::hash::Sha256;
-use crate::id::{AppId, ChannelId, ReleaseId};
+use crate::id::{AppId, ChannelId, DeviceId, ReleaseId};
 use crate::name::{ChannelName, Platform};
 use crate::release::{Content, Release};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const RELEASES_MAX: usize = 500;
 /// Pins are for testers and support cases, not for fleets.
 pub const PINS_MAX: usize = 1_000;
+/// Revocations are for single devices; when a secret got lost, it is renewed.
+pub const REVOKED_DEVICES_MAX: usize = 1_000;
+/// Secrets that device tokens may be made with at once.
+pub const TOKEN_KEYS_MAX: usize = 8;
 
 /// Which of two states of one channel is newer; compared epoch first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -52,6 +56,8 @@ pub struct ChannelSnapshot {
     pub pins: BTreeMap<DeviceKey, ReleaseId>,
     /// Secrets that device tokens of the app are made with, newest first; the first one signs.
     pub token_keys: Vec<TokenKey>,
+    /// Devices whose tokens are refused, at most [`REVOKED_DEVICES_MAX`].
+    pub revoked_devices: BTreeSet<DeviceId>,
 }
 
 /// A bundle with all that a device needs to fetch it.

@@ -86,6 +86,7 @@ fn snapshot(value: &Value) -> ChannelSnapshot {
         deltas: Vec::new(),
         pins: pins.map(|(device, seq)| (device.parse().unwrap(), release_id(seq.as_u64().unwrap()))).collect(),
         token_keys: Vec::new(),
+        revoked_devices: [].into(),
     }
 }
 

@@ -65,6 +65,7 @@ pub(crate) async fn handle(state: &State, request: Request<Incoming>) -> Result<
     let channel = state.channel(&key).await?;
     let now = state.clock.now();
     let registered = channel.keys.register(&key.app, &nonce, now).ok_or_else(no_key)?;
+    channel.check_revoked(registered.device.as_str())?;
     let event = Event {
         id: registered.event,
         app: key.app,

@@ -61,9 +61,7 @@ pub(crate) async fn handle(state: &State, request: Request<Incoming>) -> Result<
     let body = serve::read_body(request.into_body(), BODY_MAX_BYTES).await?;
     let (common, events) = parse(&body, &claim, state.clock.now())?;
     let channel = state.channel(&common.key).await?;
-    if !channel.keys.verify(&claim) {
-        return Err(Refusal::unauthenticated());
-    }
+    channel.authenticate(&claim)?;
     state.admit(&channel)?;
     take(state, &common, events).await
 }

@@ -144,6 +144,39 @@ async fn tokens_are_refused_when_forged_cut_or_of_another_app() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_device_is_refused_everywhere_until_it_is_restored() {
+    let mut snapshot = samples::channel(1, 1, b"one", b"logo");
+    let (world, _server, edge) = World::serving(&snapshot).await;
+    let nonce = "a-nonce-with-enough-characters";
+    let (token, registered) = (edge.token(&snapshot).await, edge.register(&snapshot, nonce).await.json());
+    let other = edge.register(&snapshot, "the-nonce-of-another-device").await.json();
+    let other = other["token"].as_str().unwrap();
+    let report = serde_json::json!({"channel": "production", "platform": "ios", "events": []});
+    for (version, revoked, expected) in [
+        (1, vec![], [200, 202, 201, 200]),
+        (2, vec![registered["device_id"].as_str().unwrap().parse().unwrap()], [403, 403, 403, 200]),
+        (3, vec![], [200, 202, 201, 200]),
+    ] {
+        snapshot.version.version = version;
+        snapshot.revoked_devices = revoked.into_iter().collect();
+        world.control_plane.publish(&snapshot).await;
+        let is_it = |ack: &proto::v1::SyncAck| ack.version.is_some_and(|acked| acked.version == version);
+        until("the change is in use", || world.control_plane.acks().iter().any(is_it)).await;
+        let answer = edge.check(&snapshot, &token, "").await;
+        let reason = answer.json()["error"]["reason"].as_str().map(str::to_owned);
+        assert_eq!(reason.as_deref(), (version == 2).then_some("device-revoked"));
+        let statuses = [
+            answer.status.as_u16(),
+            edge.client.post("/v1/events", &token, &report).await.status.as_u16(),
+            edge.register(&snapshot, nonce).await.status.as_u16(),
+            edge.check(&snapshot, other, "").await.status.as_u16(),
+        ];
+        assert_eq!(statuses, expected);
+    }
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn registering_twice_with_one_nonce_is_one_device_and_bad_registrations_are_refused() {
     let snapshot = samples::channel(1, 1, b"one", b"logo");
     let (_world, _server, edge) = World::serving(&snapshot).await;

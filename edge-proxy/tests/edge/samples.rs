@@ -77,6 +77,7 @@ pub fn empty(app_number: u8, version: u64) -> ChannelSnapshot {
         deltas: vec![],
         pins: [].into(),
         token_keys: vec![TokenKey { generation: 1, secret: [app_number; 32] }],
+        revoked_devices: [].into(),
     }
 }
 

@@ -11,15 +11,14 @@ use domain::Sha256;
 use domain::bundle::{BUNDLE_FILES_MAX, FileRole, content_hash};
 use domain::release::{Content, NOTES_MAX_BYTES, Release};
 use domain::snapshot::{
-    ChannelKey, ChannelSnapshot, Delta, OfferedBundle, PINS_MAX, RELEASES_MAX, SnapshotVersion, TokenKey, offerable,
+    ChannelKey, ChannelSnapshot, Delta, OfferedBundle, PINS_MAX, RELEASES_MAX, REVOKED_DEVICES_MAX, SnapshotVersion,
+    TOKEN_KEYS_MAX, TokenKey, offerable,
 };
 use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest text that names a delta format.
 const FORMAT_MAX_BYTES: usize = 32;
-/// Rotation keeps a few old keys alive, not many.
-const TOKEN_KEYS_MAX: usize = 8;
 
 /// Serializes a snapshot. The digest is the SHA-256 of the result.
 #[must_use]
@@ -38,6 +37,7 @@ pub fn encode_snapshot(snapshot: &ChannelSnapshot) -> Bytes {
         token_keys: (snapshot.token_keys.iter())
             .map(|key| v1::SnapshotTokenKey { generation: key.generation, secret: Bytes::copy_from_slice(&key.secret) })
             .collect(),
+        revoked_device_ids: snapshot.revoked_devices.iter().map(ToString::to_string).collect(),
     }
     .encode_to_vec()
     .into()
@@ -52,6 +52,7 @@ pub fn decode_snapshot(encoded: &[u8]) -> Result<ChannelSnapshot, InvalidMessage
     at_most(wire.releases.len(), RELEASES_MAX, "releases")?;
     at_most(wire.pins.len(), PINS_MAX, "pins")?;
     at_most(wire.token_keys.len(), TOKEN_KEYS_MAX, "token_keys")?;
+    at_most(wire.revoked_device_ids.len(), REVOKED_DEVICES_MAX, "revoked_device_ids")?;
     let snapshot = ChannelSnapshot {
         key: channel_key_from_wire(wire.key)?,
         channel_id: wire.channel_id.parse().in_field("channel_id")?,
@@ -62,6 +63,9 @@ pub fn decode_snapshot(encoded: &[u8]) -> Result<ChannelSnapshot, InvalidMessage
         deltas: wire.deltas.into_iter().map(delta_from_wire).collect::<Result<_, _>>()?,
         pins: wire.pins.into_iter().map(pin_from_wire).collect::<Result<_, _>>()?,
         token_keys: wire.token_keys.into_iter().map(token_key_from_wire).collect::<Result<_, _>>()?,
+        revoked_devices: (wire.revoked_device_ids.iter())
+            .map(|device| device.parse().in_field("revoked_device_ids"))
+            .collect::<Result<_, _>>()?,
     };
     check_whole(&snapshot)?;
     Ok(snapshot)

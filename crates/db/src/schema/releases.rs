@@ -29,6 +29,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    device_revocation (app, device) {
+        app -> Text,
+        device -> Text,
+        created_by -> Text,
+        #[sql_name = "created_at_us"]
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
     device_pin (channel, device_key) {
         channel -> Text,
         device_key -> Text,

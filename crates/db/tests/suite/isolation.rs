@@ -43,6 +43,7 @@ fn naming_reads() -> Vec<(&'static str, Probe)> {
         "releases::list_of_app" => |tx, s, t| db::releases::list_of_app(tx, s, &t.app.id, None, 10),
         "publishers::list" => |tx, s, t| db::publishers::list(tx, s, &t.app.id),
         "credentials::list" => |tx, s, t| db::credentials::list(tx, s, &t.app.id),
+        "device_revocations::list" => |tx, s, t| db::device_revocations::list(tx, s, &t.app.id, None, 10),
         "device_pins::list" => |tx, s, t| db::device_pins::list(tx, s, &t.channel.id, None, 10),
     ]
 }
@@ -84,6 +85,10 @@ fn naming_writes() -> Vec<(&'static str, Probe)> {
         "deltas::apply" => |tx, s, t| db::deltas::apply(tx, s, &t.delta),
         "releases::insert" => |tx, s, t| db::releases::insert(tx, s, &t.release),
         "releases::apply" => |tx, s, t| db::releases::apply(tx, s, &t.release.id, 1, &Default::default(), START),
+        "device_revocations::insert" => |tx, s, t| db::device_revocations::insert(tx, s, &t.revocation),
+        "device_revocations::delete" => |tx, s, t| {
+            db::device_revocations::delete(tx, s, &t.app.id, &t.revocation.device, START)
+        },
         "device_pins::set" => |tx, s, t| db::device_pins::set(tx, s, &t.pin),
         "device_pins::remove" => |tx, s, t| {
             db::device_pins::remove(tx, s, &t.channel.id, &t.pin.device_key, START)

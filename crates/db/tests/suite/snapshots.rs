@@ -42,14 +42,15 @@ fn golden(t: &Tenant) -> ChannelSnapshot {
     ChannelSnapshot {
         key: t.channel.key(),
         channel_id: t.channel.id.clone(),
-        // Made, then touched by the release, the delta and the pin.
-        version: SnapshotVersion { epoch: 1, version: 4 },
+        // Made, then touched by the release, the delta, the pin and the revocation.
+        version: SnapshotVersion { epoch: 1, version: 5 },
         blocked: false,
         releases: vec![release],
         bundles: BTreeMap::from([(t.bundle.content_hash, offered)]),
         deltas: vec![delta],
         pins: BTreeMap::from([(t.pin.device_key.clone(), t.release.id.clone())]),
         token_keys: vec![t.token_key.clone()],
+        revoked_devices: [t.revocation.device.clone()].into(),
     }
 }
 

@@ -143,6 +143,10 @@ db_test! {
                 db::channels::apply(tx, &t.scope, &t.channel.id, 1, &blocked, after(3)).map(drop)
             }),
             Box::new(|tx, t| db::apps::delete_token_key(tx, &t.scope, &t.app.id, 1, after(4))),
+            Box::new(|tx, t| {
+                db::device_revocations::delete(tx, &t.scope, &t.app.id, &t.revocation.device, after(5)).map(drop)
+            }),
+            Box::new(|tx, t| db::device_revocations::insert(tx, &t.scope, &t.revocation).map(drop)),
         ];
         let now = version(&world, &t).await;
         assert!(now > last);

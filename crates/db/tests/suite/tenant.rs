@@ -10,6 +10,7 @@ use db::bundles::Bundle;
 use db::channels::Channel;
 use db::deltas::Delta;
 use db::device_pins::Pin;
+use db::device_revocations::Revocation;
 use db::members::Member;
 use db::organizations::Organization;
 use db::releases::Release;
@@ -42,6 +43,7 @@ pub struct Tenant {
     pub delta: Delta,
     pub release: Release,
     pub pin: Pin,
+    pub revocation: Revocation,
     pub audit: Entry,
     pub token_key: TokenKey,
 }
@@ -156,6 +158,7 @@ impl Tenant {
                 let release = db::releases::insert(tx, &t.scope, &t.release)?;
                 db::deltas::apply(tx, &t.scope, &t.delta)?;
                 db::device_pins::set(tx, &t.scope, &t.pin)?;
+                db::device_revocations::insert(tx, &t.scope, &t.revocation)?;
                 db::audit::insert(tx, &t.audit)?;
                 Ok(release)
             })
@@ -219,6 +222,7 @@ impl Tenant {
             audit: audit(world, &organization),
             token_key: TokenKey { generation: 1, secret: [7; 32] },
             organization,
+            revocation: revocation(world, &app.id),
             app,
             channel,
             upload,
@@ -246,6 +250,15 @@ fn api_key(world: &World, organization: &Organization) -> ApiKey {
         expires_at: None,
         revoked_at: None,
         last_used_at: None,
+    }
+}
+
+fn revocation(world: &World, app: &AppId) -> Revocation {
+    Revocation {
+        app: app.clone(),
+        device: domain::id::DeviceId::from_parts(START, world.draw()),
+        created_by: "key".into(),
+        created_at: START,
     }
 }
 

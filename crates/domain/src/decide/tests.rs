@@ -47,6 +47,7 @@ fn snapshot(mut releases: Vec<Release>) -> ChannelSnapshot {
         deltas: Vec::new(),
         pins: Default::default(),
         token_keys: Vec::new(),
+        revoked_devices: [].into(),
     }
 }
 
