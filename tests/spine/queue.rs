@@ -53,7 +53,7 @@ async fn an_operator_looks_at_dead_jobs_retries_one_and_discards_the_others() {
         let operator = &world.stack.operator;
         assert!(rows(&operator.json(&["queue", "dead", "list"])).is_empty());
         let organization = world.cli().json(&["whoami"])["organization_id"].as_str().unwrap().parse().unwrap();
-        let db = Db::open(&db::Config::new(&world.stack.database_url())).await.unwrap();
+        let db = Db::open(&db::Config::new(world.stack.database_url())).await.unwrap();
         let first = bury(&db, &organization, 1, "unavailable").await;
         for (number, reason) in [(2, "unavailable"), (3, "data-loss")] {
             bury(&db, &organization, number, reason).await;

@@ -4,12 +4,15 @@ use crate::queue::{enqueue, new_job, tenant, worker};
 use crate::world::{START, World, after};
 use db::queue::{self, Claim, Lease, NewJob};
 use domain::id::BundleId;
-use domain::job::{Job, Lane, Tier};
+use domain::job::{DeltaEffort, Job, Lane, Tier};
 use std::time::Duration;
 
 fn delta(world: &World, tenant_number: u8) -> NewJob {
     let bundle = || BundleId::from_parts(START, world.draw());
-    NewJob { work: Job::MakeDelta { from: bundle(), to: bundle() }, ..new_job(world, tenant_number) }
+    NewJob {
+        work: Job::MakeDelta { from: bundle(), to: bundle(), effort: DeltaEffort::Best },
+        ..new_job(world, tenant_number)
+    }
 }
 
 async fn claim(world: &World, limit: u32, background_max: u32, first: Lane, tenant_max: Option<u32>) -> Vec<Lease> {
