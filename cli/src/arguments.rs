@@ -6,9 +6,9 @@ use crate::progress::Progress;
 use crate::report::AnyReport;
 use crate::settings::{self, Settings};
 use crate::{
-    app, app_transfer, audit, binary, channel, completions, credential, delta, device, exit, explain, key, login, logout,
-    names, operator, pin, promote, publisher, queue, release, releases, rollback, rollout, status, upload, usage, whoami,
-    workflow,
+    app, app_transfer, audit, binary, channel, completions, credential, delta, device, exit, explain, key, login,
+    logout, names, operator, pin, promote, publisher, queue, release, releases, rollback, rollout, status, upload,
+    usage, whoami, workflow,
 };
 
 /// Ships over-the-air updates to React Native apps.

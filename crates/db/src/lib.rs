@@ -58,8 +58,8 @@ pub mod uploads;
 pub use database::{Config, Db, DbConn, Tx};
 pub use error::{Error, Result};
 pub use kind::{
-    AttemptOutcome, AuditOutcome, ChangeKind, CredentialKind, DeadResolution, FeedSubject, JobState, LoginState, MailKind,
-    ReleaseOrigin, Role, SessionKind, TargetKind, UploadState,
+    AttemptOutcome, AuditOutcome, ChangeKind, CredentialKind, DeadResolution, FeedSubject, JobState, LoginState,
+    MailKind, ReleaseOrigin, Role, SessionKind, TargetKind, UploadState,
 };
 pub use scope::{Reach, Scope};
 pub use wakeups::{Wake, Wakeups};
