@@ -37,11 +37,15 @@ fn hexadecimal(bytes: &[u8]) -> String {
 fn a_c_program_applies_patches_of_every_format_and_refuses_what_cannot_work() {
     let place = tempfile::tempdir().unwrap();
     let program = compiled(place.path());
-    for format in ["bsdiff40", "dcb", "dcz"] {
-        let samples = folder().join("tests/samples");
-        let file = |name: &str| samples.join(name);
-        let (old, new) = (std::fs::read(file("old.txt")).unwrap(), std::fs::read(file("new.txt")).unwrap());
-        let files = [file("old.txt"), file(&format!("patch.{format}")), file("new.txt")];
+    let samples = folder().join("tests/samples");
+    let bytecode = folder().join("../delta/tests/samples");
+    let [text, bytecode] = [
+        [samples.join("old.txt"), samples.join("new.txt")],
+        ["old", "new"].map(|name| bytecode.join(format!("{name}-98.hbc"))),
+    ];
+    for (format, [old, new]) in [("bsdiff40", &text), ("dcb", &text), ("dcz", &text), ("hbc1", &bytecode)] {
+        let files = [old, &samples.join(format!("patch.{format}")), new];
+        let (old, new) = (std::fs::read(old).unwrap(), std::fs::read(new).unwrap());
         let run = Command::new(&program).arg(format).args(files).args([hexadecimal(&old), hexadecimal(&new)]).status();
         let code = run.unwrap().code();
         assert_eq!(code, Some(0), "{format}: see apply.c for what the code means");

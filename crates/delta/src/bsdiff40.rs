@@ -28,7 +28,11 @@ mod suffixes;
 
 pub use decode::{block_sizes, decode};
 #[cfg(feature = "encode")]
+pub(crate) use encode::divide;
+#[cfg(feature = "encode")]
 pub use encode::encode;
+#[cfg(feature = "encode")]
+pub(crate) use segments::{Segment, Source};
 
 const MAGIC: &[u8; 8] = b"BSDIFF40";
 const HEADER_SIZE_BYTES: usize = 32;

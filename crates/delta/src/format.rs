@@ -1,6 +1,7 @@
 //! This file's job is to name the formats, as the protocols and the database do.
 
 use crate::error::DeltaError;
+use crate::hermes::{self, Profile};
 use crate::limits::Limits;
 #[cfg(feature = "encode")]
 use crate::{Budget, Effort};
@@ -17,11 +18,13 @@ pub enum Format {
     Dcb,
     /// Zstandard with the old file as dictionary (RFC 9842).
     Dcz,
+    /// Hermes bytecode whose indexes are predicted, with Zstandard.
+    Hermes,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 3] = [Self::Bsdiff40, Self::Dcb, Self::Dcz];
+    pub const ALL: [Self; 4] = [Self::Bsdiff40, Self::Dcb, Self::Dcz, Self::Hermes];
 
     /// Returns the name, as in the `Content-Encoding` of RFC 9842 where it has one.
     #[must_use]
@@ -30,12 +33,13 @@ impl Format {
             Self::Bsdiff40 => "bsdiff40",
             Self::Dcb => "dcb",
             Self::Dcz => "dcz",
+            Self::Hermes => "hbc1",
         }
     }
 
     /// Makes a patch that turns `base` into `target`. The caller compares it with the other formats and with the file compressed alone.
     ///
-    /// `None` when the format or the budget does not allow files this large, or the budget is spent.
+    /// `None` when the format or the budget does not allow such files, or the budget is spent.
     ///
     /// # Errors
     /// When the encoder fails.
@@ -51,6 +55,7 @@ impl Format {
             Self::Bsdiff40 => bsdiff40::encode(base, target, effort, budget),
             Self::Dcb => dcb::encode(base, target, effort, budget),
             Self::Dcz => dcz::encode(base, target, effort, budget),
+            Self::Hermes => hermes::encode(base, target, Profile::Zstandard, effort, budget),
         }
     }
 
@@ -63,6 +68,7 @@ impl Format {
             Self::Bsdiff40 => bsdiff40::decode(base, patch, limits),
             Self::Dcb => dcb::decode(base, patch, limits),
             Self::Dcz => dcz::decode(base, patch, limits),
+            Self::Hermes => hermes::decode(base, patch, Profile::Zstandard, limits),
         }
     }
 }

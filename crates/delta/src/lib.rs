@@ -16,6 +16,7 @@ mod bzip2;
 mod dictionary;
 mod error;
 mod format;
+mod hermes;
 mod limits;
 
 pub use apply::{Expected, apply};

@@ -37,6 +37,8 @@ const METHODS: &[Method] = &[
     Method { name: "dcz quick", ours: Some(["dcz", "quick"]), kinds: ALL },
     Method { name: "dcz best", ours: Some(["dcz", "best"]), kinds: ALL },
     Method { name: "dcb best", ours: Some(["dcb", "best"]), kinds: ALL },
+    Method { name: "hbc1 quick", ours: Some(["hbc1", "quick"]), kinds: HBC },
+    Method { name: "hbc1 best", ours: Some(["hbc1", "best"]), kinds: HBC },
 ];
 
 /// A geometric mean that is compared with the peer's.
@@ -49,6 +51,12 @@ struct Mean {
 }
 
 const MEANS: &[Mean] = &[
+    Mean { case: "hermes base geo", method: "hbc1 best", kinds: &[Kind::Based], with_fixes: false },
+    Mean { case: "hermes plain geo", method: "hbc1 best", kinds: &[Kind::Plain], with_fixes: false },
+    Mean { case: "hermes base geo, with fixes", method: "hbc1 best", kinds: &[Kind::Based], with_fixes: true },
+    Mean { case: "hermes plain geo, with fixes", method: "hbc1 best", kinds: &[Kind::Plain], with_fixes: true },
+    Mean { case: "hermes quick base geo", method: "hbc1 quick", kinds: &[Kind::Based], with_fixes: false },
+    Mean { case: "hermes quick plain geo", method: "hbc1 quick", kinds: &[Kind::Plain], with_fixes: false },
     Mean { case: "bsdiff40 hbc geo", method: "bsdiff40 best", kinds: HBC, with_fixes: false },
     Mean { case: "bsdiff40 js geo", method: "bsdiff40 best", kinds: &[Kind::Script], with_fixes: false },
     Mean { case: "bsdiff40 hbc geo, with fixes", method: "bsdiff40 best", kinds: HBC, with_fixes: true },
@@ -100,7 +108,7 @@ impl Suite for Delta {
         for mean in MEANS {
             compare(mean, &pairs, &rows, report);
         }
-        costs(&rows, report);
+        costs(&pairs, &rows, report);
         Ok(())
     }
 }
@@ -200,12 +208,17 @@ fn compare(mean: &Mean, pairs: &[Pair], rows: &[Row], report: &mut Report) {
 }
 
 /// Records what applying costs, beside `bspatch`.
-fn costs(rows: &[Row], report: &mut Report) {
-    let decode = |method: &str| -> Vec<f64> {
-        rows.iter().filter(|row| row.method == method).map(|row| row.decode.cpu_us as f64 / 1_000.0).collect()
-    };
-    let figure = Figure { case: "bsdiff40 decode cpu geo", unit: "ms CPU", better: Better::Lower };
-    report.record(figure, "bspatch", &geometric(&decode("bsdiff40 best")), &geometric(&decode(METHODS[0].name)));
+fn costs(pairs: &[Pair], rows: &[Row], report: &mut Report) {
+    for (case, method, kinds) in
+        [("bsdiff40 decode cpu geo", "bsdiff40 best", ALL), ("hermes decode cpu geo", "hbc1 best", HBC)]
+    {
+        let decode = |method: &str| -> Vec<f64> {
+            let of = |row: &&Row| row.method == method && kinds.contains(&pairs[row.pair].kind);
+            rows.iter().filter(of).map(|row| row.decode.cpu_us as f64 / 1_000.0).collect()
+        };
+        let figure = Figure { case, unit: "ms CPU", better: Better::Lower };
+        report.record(figure, "bspatch", &geometric(&decode(method)), &geometric(&decode(METHODS[0].name)));
+    }
 }
 
 /// The geometric mean, or nothing of nothing.

@@ -37,6 +37,38 @@ pub fn encode(base: &[u8], target: &[u8], effort: Effort, budget: &Budget<'_>) -
     if base.len() > INPUT_MAX_BYTES || target.len() > INPUT_MAX_BYTES || !budget.allows(memory_bytes) {
         return Ok(None);
     }
+    let Some(found) = search(base, target, effort, budget)? else { return Ok(None) };
+    let patch = found.best.blocks.finish(target.len(), effort, budget)?;
+    if effort == Effort::Quick {
+        return Ok(Some(patch));
+    }
+    let stock = found.as_bsdiff.finish(target.len(), effort, budget)?;
+    Ok(Some(if stock.len() < patch.len() { stock } else { patch }))
+}
+
+/// Divides `target` into parts that are like parts of `base` and fresh ones: at once as `bsdiff` does, or as cheaply as can be found.
+/// `None` when the budget is spent.
+pub(crate) fn divide(
+    base: &[u8],
+    target: &[u8],
+    effort: Effort,
+    budget: &Budget<'_>,
+) -> Result<Option<Vec<Segment>>, DeltaError> {
+    Ok(match effort {
+        Effort::Quick => classic::divide(base, target, &Suffixes::new(base), budget).map(|divided| divided.segments),
+        Effort::Best => search(base, target, Effort::Quick, budget)?.map(|found| found.best.segments),
+    })
+}
+
+/// What a search found.
+struct Found {
+    best: Trial,
+    /// The division of `bsdiff`, with its own steps.
+    as_bsdiff: Blocks,
+}
+
+/// Searches for the best division. `None` when the budget is spent before there is one.
+fn search(base: &[u8], target: &[u8], effort: Effort, budget: &Budget<'_>) -> Result<Option<Found>, DeltaError> {
     let suffixes = Suffixes::new(base);
     let Some(divided) = classic::divide(base, target, &suffixes, budget) else { return Ok(None) };
     let mut finder = Finder::new(base, target, &suffixes);
@@ -51,12 +83,7 @@ pub fn encode(base: &[u8], target: &[u8], effort: Effort, budget: &Budget<'_>) -
     if effort == Effort::Best {
         search.scale(&mut finder)?;
     }
-    let patch = search.best.blocks.finish(target.len(), effort, budget)?;
-    if effort == Effort::Quick {
-        return Ok(Some(patch));
-    }
-    let stock = as_bsdiff.finish(target.len(), effort, budget)?;
-    Ok(Some(if stock.len() < patch.len() { stock } else { patch }))
+    Ok(Some(Found { best: search.best, as_bsdiff }))
 }
 
 /// A division with what it costs.

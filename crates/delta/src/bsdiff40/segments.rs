@@ -4,7 +4,7 @@ use crate::bsdiff40::number;
 
 /// Where the bytes of a segment come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
+pub(crate) enum Source {
     /// Nearly the same bytes of the old file, so many further on (or back) than in the new file.
     Old(i32),
     /// Bytes of their own.
@@ -13,10 +13,10 @@ pub(super) enum Source {
 
 /// A part of the new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Segment {
-    pub(super) start: u32,
-    pub(super) length: u32,
-    pub(super) source: Source,
+pub(crate) struct Segment {
+    pub(crate) start: u32,
+    pub(crate) length: u32,
+    pub(crate) source: Source,
 }
 
 /// The three blocks of a patch, before they are compressed.
