@@ -123,7 +123,7 @@ impl Contract {
         match field.kind() {
             Kind::String => match named(comment).map(|pattern| expand(pattern, things)) {
                 Some(name) => Some(Value::String(name)),
-                None => self.text(field.name()).map(Value::String),
+                None => self.text(field).map(Value::String),
             },
             Kind::Bytes if field.name().contains("sha256") || comment.contains("32 bytes") => {
                 Some(Value::Bytes(crate::rig::sha256(b"bytes")))
@@ -148,9 +148,9 @@ impl Contract {
     }
 
     /// Values of text fields that name nothing.
-    fn text(&self, field: &str) -> Option<String> {
+    fn text(&self, field: &FieldDescriptor) -> Option<String> {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
-        match field {
+        match field.name() {
             "slug" | "channel_name" | "device" => Some(format!("fresh-{number}")),
             "device_id" => Some(format!("dev_{}", "0".repeat(26))),
             "version" => Some(format!("1.0.{number}")),
@@ -172,7 +172,8 @@ impl Contract {
             "repository" => Some("acme/shop".to_owned()),
             "repository_id" | "owner_id" => Some("74".to_owned()),
             "workflow" => Some("release.yml".to_owned()),
-            "kind" => Some("store-token".to_owned()),
+            // Jobs have kinds, too: none stands for all of them.
+            "kind" if field.full_name().contains("Credential") => Some("store-token".to_owned()),
             "job_id" => Some("job_00000000000000000000000000".to_owned()),
             _ => None,
         }
