@@ -24,8 +24,8 @@ const ANSWERS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// Room for a UUID, or for what a CI system calls its run.
 const REQUEST_ID_MAX_BYTES: usize = 64;
 
-/// One call loses the race against another one with the same request id, then finds its answer; the third run is for good measure.
-const RACE_RUNS_MAX: u32 = 3;
+/// How often a use case is run when others change what it had read. Each further run means that another call has succeeded.
+const RACE_RUNS_MAX: u32 = 8;
 
 /// Bounds that operators set.
 #[derive(Debug, Clone, Copy)]
@@ -143,7 +143,7 @@ impl Context {
             active(tx, &change.caller)?;
             work(tx, &change)
         };
-        self.db.write(move |tx| run(tx).map_err(lower)).await.map_err(lift)
+        self.transact(move |tx| run(tx), |_| false).await.map_err(lift)
     }
 
     /// Checks early what every write checks anyway, before work that costs something.
@@ -165,7 +165,7 @@ impl Context {
         T: Send + 'static,
     {
         let change = OperatorChange { operator, now: self.clock.now() };
-        self.db.write(move |tx| work(tx, &change).map_err(lower)).await.map_err(lift)
+        self.transact(move |tx| work(tx, &change), |_| false).await.map_err(lift)
     }
 
     /// Runs a use case of somebody who acts for no organization, as one transaction. It may run more than once.
@@ -178,7 +178,7 @@ impl Context {
         T: Send + 'static,
     {
         let now = self.clock.now();
-        self.db.write(move |tx| work(tx, now).map_err(lower)).await.map_err(lift)
+        self.transact(move |tx| work(tx, now), |_| false).await.map_err(lift)
     }
 
     /// Like [`Context::write`] for calls that may be repeated: the same request id gets the stored answer of the first call.
@@ -205,19 +205,32 @@ impl Context {
                 Outcome::Undo(answer) => Err(Error::Database(db::Error::abort(Undone(answer)))),
             }
         };
-        let run = Arc::new(Mutex::new(move |tx: &mut Tx<'_>| run(tx)));
-        let mut runs_left = if is_repeatable { RACE_RUNS_MAX } else { 1 };
+        // The same request may be answered at the same time: then the next run finds that answer.
+        let is_answered = move |error: &db::Error| is_repeatable && matches!(error, db::Error::AlreadyExists { .. });
+        match self.transact(move |tx| run(tx), is_answered).await {
+            Ok(answer) => Ok(answer),
+            Err(error) => match error.into_aborted::<Undone<A>>() {
+                Ok(Undone(answer)) => Ok(answer),
+                Err(error) => Err(lift(error)),
+            },
+        }
+    }
+
+    /// Runs a transaction, and runs it again when another one changed what it had read in between. Whoever sent an etag is told of
+    /// that change by the next run, and whoever sent none does not mind it.
+    async fn transact<T, F>(&self, work: F, is_race: impl Fn(&db::Error) -> bool) -> db::Result<T>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let work = Arc::new(Mutex::new(work));
+        let mut runs_left = RACE_RUNS_MAX;
         loop {
-            let run = Arc::clone(&run);
+            let work = Arc::clone(&work);
             runs_left -= 1;
-            match self.db.write(move |tx| (run.lock())(tx).map_err(lower)).await {
-                Ok(answer) => return Ok(answer),
-                // The same request may have been answered at the same time: then the next run finds that answer.
-                Err(db::Error::AlreadyExists { .. } | db::Error::Conflict { .. }) if runs_left > 0 => {}
-                Err(error) => match error.into_aborted::<Undone<A>>() {
-                    Ok(Undone(answer)) => return Ok(answer),
-                    Err(error) => return Err(lift(error)),
-                },
+            match self.db.write(move |tx| (work.lock())(tx).map_err(lower)).await {
+                Err(error) if runs_left > 0 && (matches!(error, db::Error::Conflict { .. }) || is_race(&error)) => {}
+                ended => return ended,
             }
         }
     }

@@ -31,6 +31,8 @@ pub struct Config {
     pub connections_max: usize,
     /// Connections at once from one IPv4 address or one IPv6 /64 network.
     pub connections_per_address_max: usize,
+    /// How long a connection is kept on which nothing is asked for.
+    pub idle_timeout_s: u32,
     /// Requests a second from one IPv4 address or one IPv6 /64 network; zero for no limit.
     pub address_requests_per_s: u32,
     /// Update checks and reports a second of one app's devices; zero for no limit.
@@ -60,6 +62,8 @@ impl Config {
 
 /// Two spool segments: one is written while the other is sent.
 const SPOOL_MIN_BYTES: u64 = 2 * crate::telemetry::SEGMENT_MAX_BYTES;
+/// Above what any load balancer keeps its connections for.
+const IDLE_MAX_S: u32 = 3_600;
 /// A day: devices that ask less often than that miss releases.
 const NEXT_CHECK_MAX_S: u32 = 86_400;
 
@@ -89,6 +93,7 @@ impl Validate for Config {
             "edge.next_check_s",
             "must be 1 to 86400",
         );
+        problems.require((1..=IDLE_MAX_S).contains(&self.idle_timeout_s), "edge.idle_timeout_s", "must be 1 to 3600");
         problems.require(self.memory_max_bytes >= 1 << 20, "edge.memory_max_bytes", "must be at least 1048576");
         problems.require(
             self.spool_max_bytes >= SPOOL_MIN_BYTES,

@@ -12,15 +12,17 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// What the device port grants.
-pub(crate) const LIMITS: Limits =
-    Limits { head: Duration::from_secs(10), write: Duration::from_secs(30), answer: Duration::from_secs(120) };
+/// Head and body of an answer up to this size are sent as one piece: copying them costs less than making the system collect them.
+const JOINED_MAX_BYTES: usize = 1_024;
 
 /// How long a client may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// A request's head must be there in this time, also the next one on a connection that is kept: slow clients hold nothing for long.
+    /// A request's head must be there in this time, on a new connection or since it began: slow clients hold nothing for long. Looked at
+    /// once in this time, so it may take up to twice as long.
     pub(crate) head: Duration,
+    /// A connection on which nothing is asked for is kept for this time.
+    pub(crate) idle: Duration,
     /// A client that takes no byte in this time is gone.
     pub(crate) write: Duration,
     /// Answers of which nothing was sent in this time will not be sent: whatever makes one has a shorter deadline. An HTTP/2 client that grants
@@ -28,9 +30,18 @@ pub(crate) struct Limits {
     pub(crate) answer: Duration,
 }
 
+impl Limits {
+    /// What the device port grants to connections that are kept for the given time.
+    pub(crate) const fn idle(idle: Duration) -> Self {
+        Self { head: Duration::from_secs(10), idle, write: Duration::from_secs(30), answer: Duration::from_secs(120) }
+    }
+}
+
 /// What a connection, its stream and its answers know about its progress. Only the connection's task changes it, so no order is needed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pace {
+    /// A head is due: the connection is new, or a request has begun to arrive.
+    due: AtomicBool,
     /// Answers that are being made or streamed.
     busy: AtomicUsize,
     /// Bytes were sent since this was last asked.
@@ -42,6 +53,13 @@ pub(crate) struct Pace {
 /// Lives as long as an answer is being made or streamed.
 #[derive(Debug)]
 pub(crate) struct Busy(Arc<Pace>);
+
+impl Default for Pace {
+    fn default() -> Self {
+        let no = || AtomicBool::new(false);
+        Self { due: AtomicBool::new(true), busy: AtomicUsize::new(0), moved: no(), stuck: no() }
+    }
+}
 
 impl Pace {
     /// Notes that an answer takes time. Until the guard is gone, the client is not the one who is slow.
@@ -62,8 +80,9 @@ impl Drop for Busy {
 pub(crate) struct Patience {
     pace: Arc<Pace>,
     limits: Limits,
-    /// When the client last got or took something.
+    /// When the client last took something, or began to send or not to take.
     since: Instant,
+    was_due: bool,
     was_stuck: bool,
     timer: Pin<Box<Sleep>>,
 }
@@ -71,13 +90,15 @@ pub(crate) struct Patience {
 impl Patience {
     pub(crate) fn new(pace: Arc<Pace>, limits: Limits) -> Self {
         let since = Instant::now();
-        Self { pace, limits, since, was_stuck: false, timer: Box::pin(sleep_until(since + limits.head)) }
+        let timer = Box::pin(sleep_until(since + limits.head.min(limits.idle)));
+        Self { pace, limits, since, was_due: true, was_stuck: false, timer }
     }
 
     /// Is ready when the connection must be cut off. To be called whenever the connection has nothing to do.
     pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let stuck = self.pace.stuck.load(Ordering::Relaxed);
-        if self.pace.moved.swap(false, Ordering::Relaxed) {
+        let (due, stuck) = (self.pace.due.load(Ordering::Relaxed), self.pace.stuck.load(Ordering::Relaxed));
+        if self.pace.moved.swap(false, Ordering::Relaxed) || due != self.was_due {
+            self.was_due = due;
             self.since = Instant::now();
         }
         if stuck != self.was_stuck {
@@ -88,15 +109,17 @@ impl Patience {
         while self.timer.as_mut().poll(cx).is_ready() {
             let busy = self.pace.busy.load(Ordering::Relaxed) > 0;
             let now = Instant::now();
-            let end = match (stuck, busy) {
-                (true, _) => self.since + self.limits.write,
-                (false, true) => self.since + self.limits.answer,
-                (false, false) => self.since + self.limits.head,
+            let limit = match (stuck, busy, due) {
+                (true, _, _) => self.limits.write,
+                (false, true, _) => self.limits.answer,
+                (false, false, true) => self.limits.head,
+                (false, false, false) => self.limits.idle,
             };
+            let end = self.since + limit;
             if end <= now {
                 return Poll::Ready(());
             }
-            // An answer may end before its time is over, and then the head's time counts.
+            // Before its time is over something shorter may begin to count.
             self.timer.as_mut().reset(end.min(now + self.limits.head));
         }
         Poll::Pending
@@ -118,6 +141,7 @@ impl<I> Paced<I> {
         self.pace.stuck.store(result.is_pending(), Ordering::Relaxed);
         if result.is_ready() {
             self.pace.moved.store(true, Ordering::Relaxed);
+            self.pace.due.store(false, Ordering::Relaxed);
         }
         result
     }
@@ -125,7 +149,12 @@ impl<I> Paced<I> {
 
 impl<I: AsyncRead + Unpin> AsyncRead for Paced<I> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buffer)
+        let had = buffer.filled().len();
+        let result = Pin::new(&mut self.io).poll_read(cx, buffer);
+        if buffer.filled().len() > had {
+            self.pace.due.store(true, Ordering::Relaxed);
+        }
+        result
     }
 }
 
@@ -140,7 +169,11 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Paced<I> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        let mut joined = [0; JOINED_MAX_BYTES];
+        let result = match join(slices, &mut joined) {
+            Some(bytes) => Pin::new(&mut self.io).poll_write(cx, bytes),
+            None => Pin::new(&mut self.io).poll_write_vectored(cx, slices),
+        };
         self.note(result)
     }
 
@@ -161,6 +194,16 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Paced<I> {
     }
 }
 
+/// Copies the slices behind one another, if all of them fit.
+fn join<'a>(slices: &[IoSlice<'_>], joined: &'a mut [u8]) -> Option<&'a [u8]> {
+    let mut end = 0;
+    for slice in slices {
+        joined.get_mut(end..end + slice.len())?.copy_from_slice(slice);
+        end += slice.len();
+    }
+    Some(&joined[..end])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,6 +217,17 @@ mod tests {
     /// As on a busy machine.
     const DEADLINE: Duration = Duration::from_secs(60);
     const PIPE_BYTES: usize = 1_024;
+
+    #[test]
+    fn slices_are_joined_in_their_order_if_all_of_them_fit() {
+        let join_into = |slices: &[&[u8]], room: usize| {
+            let slices: Vec<_> = slices.iter().map(|slice| IoSlice::new(slice)).collect();
+            join(&slices, &mut vec![0; room]).map(<[u8]>::to_vec)
+        };
+        assert_eq!(join_into(&[b"head", b"", b"body"], 8).as_deref(), Some(&b"headbody"[..]));
+        assert_eq!(join_into(&[b"head", b"body"], 7), None);
+        assert_eq!(join_into(&[], 0).as_deref(), Some(&b""[..]));
+    }
 
     fn paced(limits: Limits) -> (Arc<Pace>, Patience, Paced<DuplexStream>, DuplexStream) {
         let pace = Arc::new(Pace::default());
@@ -190,30 +244,54 @@ mod tests {
         .await;
     }
 
+    /// Everything may take longer than a test.
+    const ENDLESS: Limits = Limits { head: DEADLINE, idle: DEADLINE, write: DEADLINE, answer: DEADLINE };
+
+    async fn is_cut_off(patience: &mut Patience, within: Duration) -> bool {
+        timeout(within, poll_fn(|cx| patience.poll_end(cx))).await.is_ok()
+    }
+
     #[tokio::test]
-    async fn a_client_that_sends_no_request_is_cut_off_also_after_an_answer() {
-        let limits = Limits { head: SHORT, write: LONG * 60, answer: LONG * 60 };
-        let (_pace, mut patience, mut io, _client) = paced(limits);
+    async fn a_client_that_sends_no_request_is_cut_off() {
+        let (_pace, mut patience, _io, _client) = paced(Limits { head: SHORT, ..ENDLESS });
+        assert!(is_cut_off(&mut patience, DEADLINE).await);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_has_its_answer_may_be_silent_for_longer_but_not_for_ever() {
+        for (idle, within, cut) in [(DEADLINE, LONG, false), (SHORT, DEADLINE, true)] {
+            let (_pace, mut patience, mut io, _client) = paced(Limits { head: SHORT, idle, ..ENDLESS });
+            io.write_all(b"an answer").await.unwrap();
+            assert_eq!(is_cut_off(&mut patience, within).await, cut);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_begins_another_request_has_to_end_it() {
+        let (_pace, mut patience, mut io, mut client) = paced(Limits { head: SHORT, ..ENDLESS });
         io.write_all(b"an answer").await.unwrap();
-        timeout(DEADLINE, poll_fn(|cx| patience.poll_end(cx))).await.unwrap();
+        assert!(!is_cut_off(&mut patience, LONG).await);
+        client.write_all(b"GET").await.unwrap();
+        io.read_exact(&mut [0; 3]).await.unwrap();
+        assert!(is_cut_off(&mut patience, DEADLINE).await);
     }
 
     #[tokio::test]
     async fn a_client_that_takes_nothing_is_cut_off_even_while_an_answer_is_being_made() {
-        let (pace, mut patience, mut io, _client) = paced(Limits { head: SHORT, write: SHORT, answer: LONG * 60 });
+        let (pace, mut patience, mut io, _client) = paced(Limits { head: SHORT, write: SHORT, ..ENDLESS });
         let _busy = pace.busy();
         timeout(DEADLINE, fill(&mut patience, &mut io)).await.unwrap();
     }
 
     #[tokio::test]
     async fn a_client_that_takes_nothing_has_the_longer_time() {
-        let (_pace, mut patience, mut io, _client) = paced(Limits { head: SHORT, write: DEADLINE, answer: DEADLINE });
+        let (_pace, mut patience, mut io, _client) = paced(Limits { head: SHORT, ..ENDLESS });
         assert!(timeout(LONG, fill(&mut patience, &mut io)).await.is_err());
     }
 
     #[tokio::test]
     async fn a_client_that_waits_for_its_answer_is_not_cut_off_until_it_has_it() {
-        let (pace, mut patience, _io, _client) = paced(Limits { head: SHORT, write: SHORT, answer: LONG * 60 });
+        let (pace, mut patience, _io, _client) = paced(Limits { head: SHORT, write: SHORT, ..ENDLESS });
         let busy = pace.busy();
         assert!(timeout(LONG, poll_fn(|cx| patience.poll_end(cx))).await.is_err());
         drop(busy);

@@ -1,7 +1,7 @@
 //! This file's job is to speak HTTP on one connection, with a limit on everything that a client could drag out.
 
 use crate::body::Body;
-use crate::pace::{LIMITS, Pace, Paced, Patience};
+use crate::pace::{Limits, Pace, Paced, Patience};
 use crate::peer::Peer;
 use crate::refusal::Refusal;
 use crate::routes::{self, Answering};
@@ -48,7 +48,7 @@ where
         .max_header_size(HEADER_MAX_BYTES)
         .max_buf_size(BUFFER_MAX_BYTES)
         .serve_connection(io, Answers { state, peer, pace: &pace });
-    until_end(connection, &pace, stop).await;
+    until_end(connection, Patience::new(pace.clone(), limits(state)), stop).await;
 }
 
 /// Serves HTTP/2, with the same limits.
@@ -58,7 +58,8 @@ where
 {
     let pace = Arc::new(Pace::default());
     let io = TokioIo::new(Paced::new(io, pace.clone()));
-    let shared = Arc::new((state, peer, pace.clone()));
+    let patience = Patience::new(pace.clone(), limits(&state));
+    let shared = Arc::new((state, peer, pace));
     let service = service_fn(move |request| {
         let shared = shared.clone();
         async move {
@@ -73,7 +74,11 @@ where
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
         .serve_connection(io, service);
-    until_end(connection, &pace, stop).await;
+    until_end(connection, patience, stop).await;
+}
+
+fn limits(state: &State) -> Limits {
+    Limits::idle(Duration::from_secs(u64::from(state.config.idle_timeout_s)))
 }
 
 /// A connection that can be told to take no more requests.
@@ -99,9 +104,8 @@ where
     }
 }
 
-async fn until_end(connection: impl Stoppable, pace: &Arc<Pace>, stop: watch::Receiver<bool>) {
+async fn until_end(connection: impl Stoppable, mut patience: Patience, stop: watch::Receiver<bool>) {
     let mut connection = pin!(connection);
-    let mut patience = Patience::new(pace.clone(), LIMITS);
     let mut stopped = pin!(is_true(stop.clone()));
     let (mut watching, mut stopping) = (false, false);
     // What ends a connection early is the client's affair: it hung up, was too slow, or does not speak HTTP.

@@ -1,9 +1,10 @@
 //! This file's job is to give the tests an app with a channel, and devices that follow it.
 
 use domain::{Platform, Sha256};
+use reqwest::StatusCode;
 use serde_json::Value;
 use standalone::demo::device::{Checked, Device, DeviceError, Identity};
-use standalone::demo::http::Http;
+use standalone::demo::http::{Http, HttpError};
 use standalone::demo::protocol::Action;
 use std::time::{Duration, Instant};
 use tests::cli::Cli;
@@ -50,8 +51,19 @@ impl World {
         answer["releases"][0].clone()
     }
 
+    /// Registers a device, which tries again when the edge says so: it may not have heard of the channel yet.
     pub async fn device(&self) -> Device {
-        self.try_device().await.unwrap()
+        let begun = Instant::now();
+        loop {
+            match self.try_device().await {
+                Err(DeviceError::Http(HttpError::Status { status: StatusCode::SERVICE_UNAVAILABLE, .. }))
+                    if begun.elapsed() < ARRIVAL_DEADLINE =>
+                {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+                registered => return registered.unwrap(),
+            }
+        }
     }
 
     /// Registers a device, which an edge that knows nothing refuses.

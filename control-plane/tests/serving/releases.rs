@@ -4,6 +4,7 @@ use crate::on_both_databases;
 use crate::rig::{Rig, range, reason};
 use proto::v1::roll_back_channel_request::To;
 use proto::v1::{self, Outcome, Platform, Reason, RolloutState};
+use tokio::task::JoinSet;
 
 on_both_databases!(
     a_release_is_published_steered_and_deleted,
@@ -12,6 +13,7 @@ on_both_databases!(
     a_validated_release_is_not_made,
     pins_and_explanations_agree_with_the_edge,
     bundles_in_use_stay,
+    changes_without_an_etag_all_happen_and_one_with_an_etag_wins,
 );
 
 async fn a_release_is_published_steered_and_deleted(rig: Rig) {
@@ -61,6 +63,34 @@ async fn a_release_is_published_steered_and_deleted(rig: Rig) {
     let listed = rig.releases().list_releases(rig.ask(list)).await.unwrap().into_inner().releases;
     assert_eq!(listed.iter().map(|release| release.label.as_str()).collect::<Vec<_>>(), ["v2"]);
     assert_eq!(rig.publish(&channel, &one).await.label, "v3", "a label is not used again");
+}
+
+/// As many as the server tries to get through.
+const RIVALS: usize = 8;
+
+async fn changes_without_an_etag_all_happen_and_one_with_an_etag_wins(rig: Rig) {
+    let (app, channel) = rig.app("shop").await;
+    let release = rig.publish(&channel, &rig.bundle(&app, "one").await).await;
+    let rivals = async |etag: &str| {
+        let updates = (0..RIVALS).map(|number| {
+            let wanted = v1::Release { name: release.name.clone(), notes: format!("{number}"), ..Default::default() };
+            let update_mask = Some(prost_types::FieldMask { paths: vec!["notes".into()] });
+            let request = rig.ask(v1::UpdateReleaseRequest { release: Some(wanted), update_mask, etag: etag.into() });
+            let mut client = rig.releases();
+            async move { client.update_release(request).await }
+        });
+        updates.collect::<JoinSet<_>>().join_all().await
+    };
+    for ended in rivals("").await {
+        ended.unwrap();
+    }
+    let get = v1::GetReleaseRequest { name: release.name.clone() };
+    let read = rig.releases().get_release(rig.ask(get)).await.unwrap().into_inner().release.unwrap();
+    let (won, lost): (Vec<_>, Vec<_>) = rivals(&read.etag).await.into_iter().partition(Result::is_ok);
+    assert_eq!((won.len(), lost.len()), (1, RIVALS - 1));
+    for ended in lost {
+        assert_eq!(reason(ended), Reason::EtagMismatch);
+    }
 }
 
 fn back(channel: &v1::Channel, to: Option<To>) -> v1::RollBackChannelRequest {

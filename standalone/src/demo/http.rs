@@ -16,6 +16,9 @@ const ANSWER_MAX_BYTES: usize = 8 << 20;
 /// A phone gives up on a server that does not begin to answer in this time.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Less than an edge keeps idle connections for, so that no request is sent into one that is closing.
+const IDLE_MAX: Duration = Duration::from_secs(5);
+
 /// Why a request got no usable answer.
 #[derive(Debug, Error)]
 pub enum HttpError {
@@ -58,7 +61,7 @@ impl Http {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         Self {
-            client: Client::builder(TokioExecutor::new()).build(connector),
+            client: Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE_MAX).build(connector),
             base: base.trim_end_matches('/').to_owned(),
         }
     }
