@@ -80,6 +80,7 @@ impl World {
             token: TOKEN.to_owned().into(),
             connections_max: 1_000,
             connections_per_address_max: 1_000,
+            idle_timeout_s: 60,
             address_requests_per_s: 0,
             app_requests_per_s: 0,
             client_address_header: String::new(),
