@@ -12,7 +12,7 @@ use crate::meters::Meters;
 use crate::refusal::Refusal;
 use crate::snapshot::channels::Channels;
 use bytes::Bytes;
-use coding::Coded;
+use coding::Forms;
 use domain::bundle::{Blob, CHUNK_SIZE_BYTES};
 use domain::{ErrorKind, Sha256};
 use fill::{Delivered, Fill};
@@ -121,9 +121,9 @@ impl Blobs {
         self.channels.blob(sha256)
     }
 
-    /// Returns the patches that lead to a launch file and can be sent in its place; none when the blob is no launch file.
-    pub(crate) fn coded(&self, sha256: &Sha256) -> Option<Vec<Arc<Coded>>> {
-        self.channels.coded(sha256)
+    /// Returns what can be sent in the place of a file; none when it always comes as it is.
+    pub(crate) fn forms(&self, sha256: &Sha256) -> Option<Forms> {
+        self.channels.forms(sha256)
     }
 
     /// Returns one chunk, verified.

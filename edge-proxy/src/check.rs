@@ -14,7 +14,7 @@ use domain::release::Content;
 use domain::snapshot::ChannelKey;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use query::Query;
+use query::{Codings, Query};
 use std::sync::Arc;
 
 /// Devices are spread over this many answers that differ in when to ask again; the number multiplies the cache of answers.
@@ -85,6 +85,7 @@ fn decide_answer(state: &State, channel: &Channel, query: &Query<'_>, device: &s
         snapshot: channel.digest,
         decision,
         delta: find_delta(state, channel, decision, query),
+        codings: if matches!(decision, Decision::Update { .. }) { query.codings } else { Codings::default() },
         check_class: check_class(device),
     };
     if let Some(answer) = state.answers.get(&key) {

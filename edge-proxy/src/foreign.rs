@@ -4,7 +4,7 @@
 
 use crate::blobs::range::{self, Asked};
 use crate::check::answer::{Answer, AnswerKey};
-use crate::check::query::{Decoded, Query};
+use crate::check::query::{Codings, Decoded, Query};
 use crate::devices::register;
 use crate::devices::token::{Claim, TokenKeys};
 use crate::snapshot::{Channel, disk};
@@ -81,7 +81,8 @@ pub fn snapshot(encoded: &[u8]) {
                 current: None,
             };
             let decision = decide(&channel.snapshot, &check);
-            let key = AnswerKey { snapshot: digest, decision, delta: None, check_class: 0 };
+            let key =
+                AnswerKey { snapshot: digest, decision, delta: None, codings: Codings::default(), check_class: 0 };
             assert!(Answer::make(&channel, &key, 60).is_some(), "{decision:?} has no answer");
         }
     }

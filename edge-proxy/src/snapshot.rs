@@ -4,12 +4,12 @@ pub(crate) mod channels;
 pub(crate) mod disk;
 
 use crate::allowance::Allowance;
-use crate::blobs::coding::{Coded, Coding};
+use crate::blobs::coding::{Coded, Coding, Forms};
 use crate::devices::token::{Claim, TokenKeys};
 use crate::refusal::Refusal;
 use domain::Sha256;
 use domain::bundle::{Blob, FileRole};
-use domain::snapshot::{ChannelSnapshot, Delta, offerable};
+use domain::snapshot::{ChannelSnapshot, Delta, OfferedBundle, offerable};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
@@ -17,6 +17,8 @@ use std::sync::{Arc, OnceLock};
 pub(crate) const ENCODED_MAX_BYTES: usize = 32 << 20;
 /// Far above any bundle; keeps a lying description from reserving a whole disk.
 const BLOB_MAX_BYTES: u64 = 4 << 30;
+/// A patch that saves less than a quarter of the smallest form of the whole file is not worth a second thing to fall back from.
+const DELTA_MAX_PERCENT: u64 = 75;
 
 /// A snapshot in use.
 pub(crate) struct Channel {
@@ -27,8 +29,8 @@ pub(crate) struct Channel {
     revoked: HashSet<Box<str>>,
     /// Every blob that a device may ask for, and whether the edge must keep it at hand.
     pub(crate) blobs: Vec<(Arc<Blob>, bool)>,
-    /// Launch files, and the patches that can be sent in their place.
-    pub(crate) launches: Vec<(Sha256, Vec<Arc<Coded>>)>,
+    /// Files, and what can be sent in their place.
+    pub(crate) forms: Vec<(Sha256, Arc<Forms>)>,
     /// What the devices of the app may ask for; set when the channel is put to use.
     pub(crate) allowance: OnceLock<Arc<Allowance>>,
     deltas: HashMap<(Sha256, Sha256), Vec<usize>>,
@@ -47,12 +49,14 @@ impl Channel {
         check(&snapshot)?;
         let mut deltas: HashMap<_, Vec<usize>> = HashMap::new();
         for (index, delta) in snapshot.deltas.iter().enumerate() {
-            deltas.entry((delta.from, delta.to)).or_default().push(index);
+            if snapshot.bundles.get(&delta.to).is_some_and(|bundle| is_worth(delta, bundle)) {
+                deltas.entry((delta.from, delta.to)).or_default().push(index);
+            }
         }
         let (keys, blobs) = (TokenKeys::new(&snapshot.token_keys), list_blobs(&snapshot));
         let revoked = snapshot.revoked_devices.iter().map(|device| device.as_str().into()).collect();
-        let launches = list_launches(&snapshot);
-        Ok(Self { keys, revoked, blobs, launches, allowance: OnceLock::new(), digest, deltas, snapshot })
+        let forms = list_forms(&snapshot);
+        Ok(Self { keys, revoked, blobs, forms, allowance: OnceLock::new(), digest, deltas, snapshot })
     }
 
     /// Lets a device in whose token is good and which is not revoked.
@@ -77,8 +81,10 @@ impl Channel {
 
 /// Checks what the conversion leaves open.
 fn check(snapshot: &ChannelSnapshot) -> Result<(), String> {
-    let bundles = snapshot.bundles.values().flat_map(|bundle| &bundle.blobs);
-    for blob in bundles.chain(snapshot.deltas.iter().map(|delta| &delta.blob)) {
+    let bundles = || snapshot.bundles.values();
+    let files = bundles().flat_map(|bundle| &bundle.blobs);
+    let variants = bundles().flat_map(|bundle| &bundle.variants).map(|variant| &variant.blob);
+    for blob in files.chain(variants).chain(snapshot.deltas.iter().map(|delta| &delta.blob)) {
         if blob.size_bytes > BLOB_MAX_BYTES {
             return Err(format!("blob {} has more than {BLOB_MAX_BYTES} bytes", blob.sha256));
         }
@@ -101,7 +107,8 @@ fn check(snapshot: &ChannelSnapshot) -> Result<(), String> {
     Ok(())
 }
 
-/// Lists all blobs. Those of current, candidate and previous releases are pinned; patches and what only single devices get are not.
+/// Lists all blobs. Those of current, candidate and previous releases are pinned; patches, compressed forms and what only single devices
+/// get are not.
 fn list_blobs(snapshot: &ChannelSnapshot) -> Vec<(Arc<Blob>, bool)> {
     let pinned = offerable(&snapshot.releases, []);
     let mut listed: HashMap<Sha256, (Arc<Blob>, bool)> = HashMap::new();
@@ -111,23 +118,41 @@ fn list_blobs(snapshot: &ChannelSnapshot) -> Vec<(Arc<Blob>, bool)> {
             listed.entry(blob.sha256).or_insert_with(|| (Arc::new(blob.clone()), pin)).1 |= pin;
         }
     }
-    for delta in &snapshot.deltas {
-        listed.entry(delta.blob.sha256).or_insert_with(|| (Arc::new(delta.blob.clone()), false));
+    let variants = snapshot.bundles.values().flat_map(|bundle| &bundle.variants).map(|variant| &variant.blob);
+    for blob in snapshot.deltas.iter().map(|delta| &delta.blob).chain(variants) {
+        listed.entry(blob.sha256).or_insert_with(|| (Arc::new(blob.clone()), false));
     }
     listed.into_values().collect()
 }
 
-fn list_launches(snapshot: &ChannelSnapshot) -> Vec<(Sha256, Vec<Arc<Coded>>)> {
-    let coded = |delta: &Delta| {
-        let coding = Coding::of_format(&delta.format)?;
-        Some(Arc::new(Coded { coding, base: delta.base, blob: Arc::new(delta.blob.clone()) }))
-    };
-    let mut launches = Vec::new();
+/// Says whether the patch is small enough, compared with what a device that has nothing downloads.
+fn is_worth(delta: &Delta, bundle: &OfferedBundle) -> bool {
+    let Some(launch) = bundle.files.iter().find(|file| file.role == FileRole::Launch) else { return false };
+    let smallest = bundle.smallest_variant(&launch.sha256, |_| true);
+    let full_bytes = smallest.map_or(launch.size_bytes, |variant| variant.blob.size_bytes);
+    delta.blob.size_bytes.saturating_mul(100) <= full_bytes.saturating_mul(DELTA_MAX_PERCENT)
+}
+
+fn list_forms(snapshot: &ChannelSnapshot) -> Vec<(Sha256, Arc<Forms>)> {
+    let mut listed = Vec::new();
     for (content, bundle) in &snapshot.bundles {
-        let leading = snapshot.deltas.iter().filter(|delta| delta.to == *content);
-        let coded: Vec<_> = leading.filter_map(coded).collect();
-        let launch = bundle.files.iter().find(|file| file.role == FileRole::Launch);
-        launches.extend(launch.map(|file| (file.sha256, coded)));
+        let mut forms: HashMap<Sha256, Forms> = HashMap::new();
+        for variant in &bundle.variants {
+            let (coding, blob) = (Coding::Alone(variant.coding), Arc::new(variant.blob.clone()));
+            forms.entry(variant.of).or_default().coded.push(Arc::new(Coded { coding, base: None, blob }));
+        }
+        if let Some(launch) = bundle.files.iter().find(|file| file.role == FileRole::Launch) {
+            let forms = forms.entry(launch.sha256).or_default();
+            let leading = snapshot.deltas.iter().filter(|delta| delta.to == *content && is_worth(delta, bundle));
+            forms.coded.extend(leading.filter_map(patch_form));
+            forms.is_launch = true;
+        }
+        listed.extend(forms.into_iter().map(|(file, forms)| (file, Arc::new(forms))));
     }
-    launches
+    listed
+}
+
+fn patch_form(delta: &Delta) -> Option<Arc<Coded>> {
+    let coding = Coding::of_format(&delta.format)?;
+    Some(Arc::new(Coded { coding, base: Some(delta.base), blob: Arc::new(delta.blob.clone()) }))
 }

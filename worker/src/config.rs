@@ -33,7 +33,7 @@ pub struct Config {
     pub file_max_bytes: u64,
     /// How many bundles a release gets deltas from, besides those of binaries.
     pub delta_bases: u32,
-    /// How long deltas of one pair of bundles may take to make, at first.
+    /// How long deltas of one pair of bundles, or the compressed files of one, may take to make, at first.
     pub delta_quick_ms: u64,
     /// How long making them smaller may take.
     pub delta_best_ms: u64,

@@ -1,6 +1,7 @@
 //! This file's job is to name the kinds of jobs, one file each. Every job may run twice and must end the same.
 
 mod make_delta;
+mod make_variants;
 mod plan_deltas;
 pub(crate) mod process_upload;
 mod send_mail;
@@ -17,6 +18,7 @@ pub(crate) async fn run(context: &Context, lease: &Lease) -> Result<(), Error> {
         Job::ProcessUpload { upload } => process_upload::run(context, lease, upload).await,
         Job::PlanDeltas { release } => plan_deltas::run(context, lease, release).await,
         Job::MakeDelta { from, to, effort } => make_delta::run(context, lease, (from, to), *effort).await,
+        Job::MakeVariants { bundle, effort } => make_variants::run(context, lease, bundle, *effort).await,
         Job::SendMail { mail } => send_mail::run(context, lease, mail).await,
     }
 }

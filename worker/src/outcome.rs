@@ -80,6 +80,6 @@ pub(crate) fn give_up(tx: &mut Tx<'_>, scope: &db::Scope, work: &Job, now: Times
     match work {
         Job::ProcessUpload { upload } => process_upload::give_up(tx, scope, upload, now),
         // Devices get the whole file; whoever waits for a mail asks for another one.
-        Job::PlanDeltas { .. } | Job::MakeDelta { .. } | Job::SendMail { .. } => Ok(()),
+        Job::PlanDeltas { .. } | Job::MakeDelta { .. } | Job::MakeVariants { .. } | Job::SendMail { .. } => Ok(()),
     }
 }

@@ -6,6 +6,7 @@
 
 mod archive;
 mod compare;
+mod compress;
 mod contents;
 mod describe;
 mod detect;
@@ -24,6 +25,7 @@ mod zip_reader;
 
 pub use archive::{read_archive, sniff};
 pub use compare::{Change, ChangeKind, Comparison, Side, Subject, compare};
+pub use compress::{Allowed, COMPRESSED_MIN_BYTES, compress, decompress, gains_by_effort, is_compressed};
 pub use contents::{Asset, Contents, Module};
 pub use describe::{Bytes, Of, OpenWhole, describe};
 pub use detect::{Detected, Input, Layout, SkipReason, Skipped, Warning, detect};

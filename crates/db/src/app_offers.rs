@@ -144,7 +144,8 @@ fn copy_blobs(tx: &mut Tx<'_>, from: &Scope, to: &Scope, id: &AppId, now: Timest
     })?;
     let hashes = hashes.into_iter().map(domain::Sha256::from_sql).collect::<Result<Vec<_>>>()?;
     let blobs = crate::blobs::find_many(tx, from, &hashes)?;
-    crate::blobs::insert_missing(tx, to, &blobs, now)
+    crate::blobs::insert_missing(tx, to, &blobs, now)?;
+    crate::variants::copy(tx, from, to, &hashes, now)
 }
 
 /// Forgets offers that ended before the time.

@@ -1,13 +1,13 @@
 //! This file's job is to carry domain values over the border between rows and columns.
 
 use crate::error::{Error, Result};
-use domain::bundle::{Engine, FileRole};
+use domain::bundle::{Coding, Engine, FileRole};
 use domain::device::DeviceKey;
 use domain::id::{
     ApiKeyId, AppId, AuditId, BinaryId, BundleId, ChannelId, CredentialId, DeviceId, EdgeId, EventId, InvitationId,
     JobId, MailId, OrganizationId, PublisherId, ReleaseId, SessionId, UploadId, UserId, WorkerId,
 };
-use domain::job::{JobKind, Lane, Tier};
+use domain::job::{DeltaEffort, JobKind, Lane, Tier};
 use domain::name::OrganizationSlug;
 use domain::plan::PlanName;
 use domain::release::{Retreat, RolloutState};
@@ -62,6 +62,8 @@ text_columns!(
     Platform,
     JobKind,
     Lane,
+    Coding,
+    DeltaEffort,
     Engine,
     FileRole,
     Retreat,

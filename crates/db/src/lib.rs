@@ -54,6 +54,7 @@ pub mod sessions;
 pub mod snapshots;
 pub mod telemetry;
 pub mod uploads;
+pub mod variants;
 
 pub use database::{Config, Db, DbConn, Tx};
 pub use error::{Error, Result};

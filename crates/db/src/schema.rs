@@ -52,6 +52,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     bundle,
     bundle_file,
     delta,
+    variant,
     upload,
     release,
     device_pin,

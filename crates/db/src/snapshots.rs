@@ -5,14 +5,14 @@ use crate::deltas::Delta as StoredDelta;
 use crate::dialect::db;
 use crate::releases::{Release as StoredRelease, list_newest};
 use crate::schema::{app, bundle, bundle_file, channel, device_pin};
-use crate::{DbConn, Error, Result, Scope, apps, blobs, deltas, device_revocations, meta, organizations};
+use crate::{DbConn, Error, Result, Scope, apps, blobs, deltas, device_revocations, meta, organizations, variants};
 use diesel::prelude::*;
 use domain::bundle::{Blob, BundleFile, Engine, FileRole};
 use domain::device::DeviceKey;
 use domain::id::{AppId, BundleId, ChannelId, OrganizationId, ReleaseId};
 use domain::release::{Content, Release};
 use domain::snapshot::{
-    ChannelKey, ChannelSnapshot, Delta, OfferedBundle, PINS_MAX, RELEASES_MAX, SnapshotVersion, offerable,
+    ChannelKey, ChannelSnapshot, Delta, OfferedBundle, PINS_MAX, RELEASES_MAX, SnapshotVersion, Variant, offerable,
 };
 use domain::{ChannelName, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -206,6 +206,7 @@ fn offered_bundles(conn: &mut DbConn, owner: &Scope, heads: &Heads) -> Result<BT
     }
     let wanted: Vec<Sha256> = files.values().flatten().map(|file| file.sha256).collect();
     let blobs = blobs_by_hash(conn, owner, &wanted)?;
+    let variants = variants_by_hash(conn, owner, &wanted)?;
     let mut bundles = BTreeMap::new();
     for (id, head) in heads {
         let files = files.remove(id).unwrap_or_default();
@@ -214,9 +215,24 @@ fn offered_bundles(conn: &mut DbConn, owner: &Scope, heads: &Heads) -> Result<BT
             .iter()
             .map(|hash| blobs.get(hash).cloned().ok_or(Error::not_found("blob")))
             .collect::<Result<Vec<_>>>()?;
-        bundles.insert(head.hash, OfferedBundle { engine: head.engine, files, blobs });
+        let variants = hashes.iter().filter_map(|hash| variants.get(hash)).flatten().cloned().collect();
+        bundles.insert(head.hash, OfferedBundle { engine: head.engine, files, blobs, variants });
     }
     Ok(bundles)
+}
+
+fn variants_by_hash(conn: &mut DbConn, owner: &Scope, hashes: &[Sha256]) -> Result<BTreeMap<Sha256, Vec<Variant>>> {
+    let stored = variants::list_for(conn, owner, hashes)?;
+    let compressed: Vec<Sha256> = stored.iter().map(|variant| variant.blob_sha256).collect();
+    let blobs = blobs_by_hash(conn, owner, &compressed)?;
+    let mut found: BTreeMap<Sha256, Vec<Variant>> = BTreeMap::new();
+    for variant in stored {
+        if let Some(blob) = blobs.get(&variant.blob_sha256) {
+            let (of, coding, blob) = (variant.sha256, variant.coding, blob.clone());
+            found.entry(of).or_default().push(Variant { of, coding, blob });
+        }
+    }
+    Ok(found)
 }
 
 fn offered_deltas(conn: &mut DbConn, owner: &Scope, heads: &Heads) -> Result<Vec<Delta>> {

@@ -32,6 +32,18 @@ text_enum! {
 }
 
 text_enum! {
+    /// How the bytes of a file are compressed alone, by its name in HTTP.
+    pub enum Coding {
+        /// Brotli (RFC 7932): the smallest.
+        Brotli => "br",
+        /// Zstandard with a window of at most 8 MiB (RFC 9659): the fastest to decode.
+        Zstandard => "zstd",
+        /// For old clients.
+        Gzip => "gzip",
+    }
+}
+
+text_enum! {
     /// What is allowed in a bundle, but perhaps not meant. An app's policy says whether it is refused.
     pub enum WarningKind {
         /// It was built for development: slow, and it looks for a development server.

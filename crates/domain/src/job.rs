@@ -47,13 +47,15 @@ text_enum! {
         PlanDeltas => "plan-deltas",
         /// Make the delta from one bundle to another.
         MakeDelta => "make-delta",
+        /// Compress the files of a bundle.
+        MakeVariants => "make-variants",
         /// Send a mail.
         SendMail => "send-mail",
     }
 }
 
 text_enum! {
-    /// How hard deltas are made smaller.
+    /// How hard deltas and compressed files are made smaller.
     pub enum DeltaEffort {
         /// Seconds: what is offered first.
         Quick => "quick",
@@ -90,7 +92,7 @@ impl JobKind {
     pub const fn lane(self) -> Lane {
         match self {
             Self::ProcessUpload | Self::SendMail => Lane::Foreground,
-            Self::PlanDeltas | Self::MakeDelta => Lane::Background,
+            Self::PlanDeltas | Self::MakeDelta | Self::MakeVariants => Lane::Background,
         }
     }
 }
@@ -117,6 +119,13 @@ pub enum Job {
         /// How small they shall become.
         effort: DeltaEffort,
     },
+    /// Compress the files of a bundle that get smaller by it.
+    MakeVariants {
+        /// The bundle.
+        bundle: BundleId,
+        /// How small they shall become.
+        effort: DeltaEffort,
+    },
     /// Send a mail with a fresh token.
     SendMail {
         /// The mail.
@@ -138,6 +147,7 @@ impl Job {
             Self::ProcessUpload { .. } => JobKind::ProcessUpload,
             Self::PlanDeltas { .. } => JobKind::PlanDeltas,
             Self::MakeDelta { .. } => JobKind::MakeDelta,
+            Self::MakeVariants { .. } => JobKind::MakeVariants,
             Self::SendMail { .. } => JobKind::SendMail,
         }
     }
@@ -149,6 +159,7 @@ impl Job {
             Self::ProcessUpload { upload } => format!("{}:{upload}", JobKind::ProcessUpload),
             Self::PlanDeltas { release } => format!("{}:{release}", JobKind::PlanDeltas),
             Self::MakeDelta { from, to, effort } => format!("{}:{from}:{to}:{effort}", JobKind::MakeDelta),
+            Self::MakeVariants { bundle, effort } => format!("{}:{bundle}:{effort}", JobKind::MakeVariants),
             Self::SendMail { mail } => format!("{}:{mail}", JobKind::SendMail),
         }
     }

@@ -1,6 +1,6 @@
 //! This file's job is to define all that an edge may know of a channel.
 
-use crate::bundle::{Blob, BundleFile, Engine};
+use crate::bundle::{Blob, BundleFile, Coding, Engine};
 use crate::device::DeviceKey;
 use crate::hash::Sha256;
 use crate::id::{AppId, ChannelId, DeviceId, ReleaseId};
@@ -69,6 +69,29 @@ pub struct OfferedBundle {
     pub files: Vec<BundleFile>,
     /// The blobs of the files, one for each different hash.
     pub blobs: Vec<Blob>,
+    /// Compressed forms of some of these blobs, each smaller than its blob; sorted by hash and coding.
+    pub variants: Vec<Variant>,
+}
+
+impl OfferedBundle {
+    /// Returns the smallest compressed form of a file in one of these codings.
+    #[must_use]
+    pub fn smallest_variant(&self, of: &Sha256, is_wanted: impl Fn(Coding) -> bool) -> Option<&Variant> {
+        let begin = self.variants.partition_point(|variant| variant.of < *of);
+        let same = self.variants.get(begin..)?.iter().take_while(|variant| variant.of == *of);
+        same.filter(|variant| is_wanted(variant.coding)).min_by_key(|variant| variant.blob.size_bytes)
+    }
+}
+
+/// The bytes of a file, compressed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variant {
+    /// SHA-256 of the file.
+    pub of: Sha256,
+    /// How it is compressed.
+    pub coding: Coding,
+    /// The compressed bytes.
+    pub blob: Blob,
 }
 
 /// A patch that makes the launch file of one bundle from that of another.

@@ -1,57 +1,81 @@
-//! This file's job is to choose a patch in place of a launch file, when the client has the base and asks as RFC 9842 says
-//! ("Compression Dictionary Transport").
+//! This file's job is to choose what is sent in the place of a file: a compressed form, or a patch when the client has the base and asks as
+//! RFC 9842 says ("Compression Dictionary Transport").
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::Sha256;
-use domain::bundle::Blob;
-use http::header::ACCEPT_ENCODING;
+use domain::bundle::{self, Blob};
+use http::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderName};
 use std::sync::Arc;
 
 const AVAILABLE_DICTIONARY: HeaderName = HeaderName::from_static("available-dictionary");
 
-/// A content coding that needs a dictionary.
+/// A content coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Coding {
     /// Brotli with a dictionary.
     Dcb,
     /// Zstandard with a dictionary.
     Dcz,
+    /// One that needs no dictionary.
+    Alone(bundle::Coding),
 }
 
 impl Coding {
-    const ALL: [Self; 2] = [Self::Dcb, Self::Dcz];
+    const WITH_DICTIONARY: [Self; 2] = [Self::Dcb, Self::Dcz];
 
-    /// Returns its name, which is also that of the patches' format.
+    /// Returns its name; for one with a dictionary that is also the name of the patches' format.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Dcb => "dcb",
             Self::Dcz => "dcz",
+            Self::Alone(coding) => coding.as_str(),
         }
     }
 
     /// Returns the coding of patches of this format; none of those that HTTP does not know.
     pub(crate) fn of_format(format: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|coding| coding.as_str() == format)
+        Self::WITH_DICTIONARY.into_iter().find(|coding| coding.as_str() == format)
     }
 }
 
-/// A launch file, encoded with another one as the dictionary.
+/// What a file can be sent as.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Forms {
+    /// Launch files are dictionaries for later ones.
+    pub(crate) is_launch: bool,
+    pub(crate) coded: Vec<Arc<Coded>>,
+}
+
+/// A file, encoded.
 #[derive(Debug)]
 pub(crate) struct Coded {
     pub(crate) coding: Coding,
     /// SHA-256 of the dictionary.
-    pub(crate) base: Sha256,
+    pub(crate) base: Option<Sha256>,
     /// The encoded bytes.
     pub(crate) blob: Arc<Blob>,
 }
 
 /// Returns the smallest of these that the client can decode.
 pub(crate) fn choose(headers: &HeaderMap, coded: &[Arc<Coded>]) -> Option<Arc<Coded>> {
-    let base = available_dictionary(headers)?;
-    let fitting = coded.iter().filter(|one| one.base == base && accepts(headers, one.coding.as_str()));
+    if coded.is_empty() || !headers.contains_key(ACCEPT_ENCODING) {
+        return None;
+    }
+    let base = available_dictionary(headers);
+    let fitting = coded.iter().filter(|one| match one.base {
+        Some(_) => one.base == base && accepts(headers, one.coding, Star::Nothing),
+        None => accepts(headers, one.coding, Star::Anything) && is_begun(headers, &one.blob),
+    });
     fitting.min_by_key(|one| one.blob.size_bytes).cloned()
+}
+
+/// Says whether a part that the client asks for can be one of this form: it is when it names the form by its tag. Many clients decode
+/// without knowing, and count the bytes that they have in those of the file; their parts are parts of the file.
+fn is_begun(headers: &HeaderMap, blob: &Blob) -> bool {
+    let tag = || headers.get(IF_RANGE).and_then(|tag| tag.to_str().ok()?.strip_prefix('"')?.strip_suffix('"'));
+    !headers.contains_key(RANGE) || tag() == Some(blob.sha256.to_hex().as_str())
 }
 
 /// Reads the header, a byte sequence of RFC 9651: the hash of what the client has. What is malformed counts as absent.
@@ -63,13 +87,28 @@ fn available_dictionary(headers: &HeaderMap) -> Option<Sha256> {
     Some(Sha256::from_bytes(bytes))
 }
 
-/// Says whether Accept-Encoding names the coding. A star does not stand for codings that need a dictionary.
-fn accepts(headers: &HeaderMap, coding: &str) -> bool {
+/// What a star in Accept-Encoding stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Star {
+    /// Whatever is not named.
+    Anything,
+    /// Not for codings that need a dictionary.
+    Nothing,
+}
+
+/// Says whether Accept-Encoding allows the coding.
+fn accepts(headers: &HeaderMap, coding: Coding, star: Star) -> bool {
     let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|part| {
+    let mut by_star = false;
+    for part in values.flat_map(|value| value.split(',')) {
         let (name, weight) = part.split_once(';').unwrap_or((part, ""));
-        name.trim().eq_ignore_ascii_case(coding) && !is_zero(weight.trim())
-    })
+        let is_allowed = !is_zero(weight.trim());
+        if name.trim().eq_ignore_ascii_case(coding.as_str()) {
+            return is_allowed;
+        }
+        by_star |= name.trim() == "*" && is_allowed;
+    }
+    by_star && star == Star::Anything
 }
 
 fn is_zero(weight: &str) -> bool {
@@ -85,7 +124,17 @@ mod tests {
 
     fn coded(coding: Coding, base: &[u8], size_bytes: u64) -> Arc<Coded> {
         let blob = Blob { size_bytes, ..Blob::of(b"patch") };
-        Arc::new(Coded { coding, base: Sha256::of(base), blob: Arc::new(blob) })
+        Arc::new(Coded { coding, base: Some(Sha256::of(base)), blob: Arc::new(blob) })
+    }
+
+    fn alone(coding: bundle::Coding, size_bytes: u64) -> Arc<Coded> {
+        let blob = Blob { size_bytes, ..Blob::of(coding.as_str().as_bytes()) };
+        Arc::new(Coded { coding: Coding::Alone(coding), base: None, blob: Arc::new(blob) })
+    }
+
+    fn all() -> [Arc<Coded>; 4] {
+        let [brotli, zstandard, gzip] = [bundle::Coding::Brotli, bundle::Coding::Zstandard, bundle::Coding::Gzip];
+        [alone(brotli, 50), alone(zstandard, 60), alone(gzip, 70), coded(Coding::Dcz, b"a", 9)]
     }
 
     fn headers(accept: &str, dictionary: &str) -> HeaderMap {
@@ -118,6 +167,39 @@ mod tests {
     }
 
     #[test]
+    fn whoever_has_no_dictionary_gets_the_smallest_form_that_it_decodes() {
+        let chosen = |accept: &str| choose(&headers(accept, ""), &all()).map(|one| one.coding.as_str());
+        for (accept, expected) in [
+            ("gzip, deflate, br, zstd", Some("br")),
+            ("gzip, deflate, zstd", Some("zstd")),
+            ("GZIP", Some("gzip")),
+            ("*", Some("br")),
+            ("br;q=0, *", Some("zstd")),
+            ("*;q=0, gzip;q=0.1", Some("gzip")),
+            ("identity", None),
+            ("deflate, compress", None),
+            ("br;q=0", None),
+            ("", None),
+        ] {
+            assert_eq!(chosen(accept), expected, "{accept}");
+        }
+        assert!(choose(&HeaderMap::new(), &all()).is_none(), "not a word is no wish");
+        let with_base = headers("br, dcz", &dictionary(b"a"));
+        assert_eq!(choose(&with_base, &all()).map(|one| one.coding), Some(Coding::Dcz));
+    }
+
+    #[test]
+    fn a_part_is_one_of_the_file_unless_the_client_names_the_form() {
+        let mut headers = headers("br, gzip", "");
+        headers.insert(RANGE, HeaderValue::from_static("bytes=5-"));
+        assert!(choose(&headers, &all()).is_none());
+        headers.insert(IF_RANGE, HeaderValue::from_str(&format!("\"{}\"", Sha256::of(b"gzip"))).unwrap());
+        assert_eq!(choose(&headers, &all()).map(|one| one.coding.as_str()), Some("gzip"));
+        headers.insert(IF_RANGE, HeaderValue::from_str(&format!("\"{}\"", Sha256::of(b"file"))).unwrap());
+        assert!(choose(&headers, &all()).is_none());
+    }
+
+    #[test]
     fn two_dictionaries_count_as_none() {
         let mut headers = headers("dcz", &dictionary(b"a"));
         headers.append(AVAILABLE_DICTIONARY, HeaderValue::from_str(&dictionary(b"b")).unwrap());
@@ -138,8 +220,23 @@ mod tests {
             let known = [coded(Coding::Dcz, &[0], 9), coded(Coding::Dcb, &[1], 7)];
             let text = format!("{before}{}{after}", dictionary(&[base]));
             if let Some(chosen) = choose(&headers(&accept, &text), &known) {
-                prop_assert_eq!(chosen.base, Sha256::of(&[base]));
+                prop_assert_eq!(chosen.base, Some(Sha256::of(&[base])));
                 prop_assert!(accept.to_ascii_lowercase().contains(chosen.coding.as_str()));
+            }
+        }
+
+        #[test]
+        fn whatever_headers_say_no_form_is_sent_that_they_do_not_allow(
+            accept in "((br|zstd|gzip|identity|\\*|[ -~])(;q=(0|0\\.5|1|[ -~]))?,? ?){0,5}", has_range in any::<bool>(),
+        ) {
+            let mut asked = headers(&accept, "");
+            if has_range {
+                asked.insert(RANGE, HeaderValue::from_static("bytes=0-1"));
+            }
+            if let Some(chosen) = choose(&asked, &all()) {
+                let accept = accept.to_ascii_lowercase();
+                prop_assert!(!has_range && chosen.base.is_none());
+                prop_assert!(accept.contains(chosen.coding.as_str()) || accept.contains('*'));
             }
         }
     }

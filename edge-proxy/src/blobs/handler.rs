@@ -33,8 +33,8 @@ pub(crate) async fn handle<B>(state: &State, name: &str, request: &Request<B>) -
     let unknown = || Refusal::not_found("blob-unknown", "no release has this blob");
     let mut blob = state.blobs.describe(&sha256).ok_or_else(unknown)?;
     let headers = request.headers();
-    let launch = state.blobs.coded(&sha256);
-    let coded = launch.as_ref().and_then(|known| coding::choose(headers, known));
+    let forms = state.blobs.forms(&sha256);
+    let coded = forms.as_ref().and_then(|forms| coding::choose(headers, &forms.coded));
     if let Some(coded) = &coded {
         blob = coded.blob.clone();
     }
@@ -46,8 +46,8 @@ pub(crate) async fn handle<B>(state: &State, name: &str, request: &Request<B>) -
     let mut response = Response::new(body);
     *response.status_mut() = status;
     describe(response.headers_mut(), &blob, etag);
-    if launch.is_some() {
-        negotiated(response.headers_mut(), coded.as_deref());
+    if let Some(forms) = &forms {
+        negotiated(response.headers_mut(), forms.is_launch, coded.as_deref());
     }
     match status {
         StatusCode::NOT_MODIFIED => {}
@@ -92,12 +92,16 @@ fn describe(headers: &mut HeaderMap, blob: &Blob, etag: HeaderValue) {
 }
 
 /// Launch files are dictionaries, and come in codings that need one.
-fn negotiated(headers: &mut HeaderMap, coded: Option<&Coded>) {
-    headers.insert(VARY, HeaderValue::from_static("accept-encoding, available-dictionary"));
-    match coded {
-        Some(coded) => headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coded.coding.as_str())),
-        None => headers.insert(USE_AS_DICTIONARY, HeaderValue::from_static("match=\"/v1/blobs/*\"")),
-    };
+fn negotiated(headers: &mut HeaderMap, is_launch: bool, coded: Option<&Coded>) {
+    let vary = if is_launch { "accept-encoding, available-dictionary" } else { "accept-encoding" };
+    headers.insert(VARY, HeaderValue::from_static(vary));
+    if let Some(coded) = coded {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coded.coding.as_str()));
+    }
+    // What a patch makes is a dictionary, too, but the client that took a patch has been told where they are.
+    if is_launch && coded.is_none_or(|coded| coded.base.is_none()) {
+        headers.insert(USE_AS_DICTIONARY, HeaderValue::from_static("match=\"/v1/blobs/*\""));
+    }
 }
 
 fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {

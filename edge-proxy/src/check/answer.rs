@@ -1,12 +1,13 @@
 //! This file's job is to write the answer to an update check, once for all devices that get the same.
 
+use super::query::Codings;
 use crate::snapshot::Channel;
 use bytes::Bytes;
 use domain::Sha256;
 use domain::bundle::{Blob, BundleFile, FileRole};
 use domain::decide::Decision;
 use domain::release::{Content, Release};
-use domain::snapshot::{Delta, OfferedBundle};
+use domain::snapshot::{Delta, OfferedBundle, Variant};
 use http::HeaderValue;
 use serde::Serialize;
 use std::hash::{Hash, Hasher};
@@ -19,6 +20,8 @@ pub(crate) struct AnswerKey {
     pub(crate) decision: Decision,
     /// Index of the patch in the snapshot.
     pub(crate) delta: Option<usize>,
+    /// How whole files may be compressed.
+    pub(crate) codings: Codings,
     pub(crate) check_class: u32,
 }
 
@@ -87,6 +90,17 @@ struct File<'a> {
     size_bytes: u64,
     role: &'static str,
     url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoded: Option<Encoded<'a>>,
+}
+
+#[derive(Serialize)]
+struct Encoded<'a> {
+    coding: &'static str,
+    sha256: Sha256,
+    size_bytes: u64,
+    chunks: &'a [Sha256],
+    url: String,
 }
 
 #[derive(Serialize)]
@@ -131,7 +145,7 @@ impl Answer {
                 page.action = "update";
                 let release = channel.snapshot.releases.get(release)?;
                 let delta = key.delta.and_then(|index| channel.snapshot.deltas.get(index));
-                page.update = Some(update(channel, release, delta, (install.as_str(), mandatory))?);
+                page.update = Some(update(channel, release, delta, key.codings, (install.as_str(), mandatory))?);
             }
         }
         let body = Bytes::from(serde_json::to_vec(&page).ok()?);
@@ -151,6 +165,7 @@ fn update<'a>(
     channel: &'a Channel,
     release: &'a Release,
     delta: Option<&'a Delta>,
+    codings: Codings,
     (install, mandatory): (&'static str, bool),
 ) -> Option<Update<'a>> {
     let Content::Bundle(hash) = release.content else { return None };
@@ -161,19 +176,19 @@ fn update<'a>(
         mandatory,
         install,
         notes: &release.notes,
-        bundle: bundle(hash, channel.snapshot.bundles.get(&hash)?)?,
+        bundle: bundle(hash, channel.snapshot.bundles.get(&hash)?, codings)?,
         delta: delta.map(patch),
     })
 }
 
-fn bundle(sha256: Sha256, bundle: &OfferedBundle) -> Option<Bundle<'_>> {
+fn bundle(sha256: Sha256, bundle: &OfferedBundle, codings: Codings) -> Option<Bundle<'_>> {
     let launch = bundle.files.iter().find(|file| file.role == FileRole::Launch)?;
     let chunks = &bundle.blobs.iter().find(|blob| blob.sha256 == launch.sha256)?.chunks;
     Some(Bundle {
         sha256,
         engine: bundle.engine.as_str(),
         size_bytes: bundle.files.iter().map(|file| file.size_bytes).sum(),
-        files: bundle.files.iter().map(file).collect(),
+        files: bundle.files.iter().map(|each| file(each, bundle, codings)).collect(),
         launch: Launch {
             path: &launch.path,
             sha256: launch.sha256,
@@ -184,14 +199,20 @@ fn bundle(sha256: Sha256, bundle: &OfferedBundle) -> Option<Bundle<'_>> {
     })
 }
 
-fn file(file: &BundleFile) -> File<'_> {
+fn file<'a>(file: &'a BundleFile, bundle: &'a OfferedBundle, codings: Codings) -> File<'a> {
     File {
         path: &file.path,
         sha256: file.sha256,
         size_bytes: file.size_bytes,
         role: file.role.as_str(),
         url: url(&file.sha256),
+        encoded: bundle.smallest_variant(&file.sha256, |coding| codings.has(coding)).map(encoded),
     }
+}
+
+fn encoded(variant: &Variant) -> Encoded<'_> {
+    let Blob { sha256, size_bytes, ref chunks } = variant.blob;
+    Encoded { coding: variant.coding.as_str(), sha256, size_bytes, chunks, url: url(&sha256) }
 }
 
 fn patch(delta: &Delta) -> Patch<'_> {

@@ -2,6 +2,7 @@
 
 use crate::cut::cut;
 use crate::refusal::Refusal;
+use domain::bundle::Coding;
 use domain::target::{BINARY_RANGE_MAX_BYTES, BinaryVersion, RuntimeVersion};
 use domain::{Platform, Sha256};
 use percent_encoding::percent_decode_str;
@@ -11,8 +12,8 @@ use std::borrow::Cow;
 const QUERY_MAX_BYTES: usize = 2_048;
 /// More parameters than this protocol will ever have.
 const PARAMETERS_MAX: usize = 32;
-/// More formats than there will ever be.
-const FORMATS_MAX: usize = 8;
+/// More formats and codings than there will ever be.
+const FORMATS_MAX: usize = 16;
 /// As long as the names in snapshots.
 const FORMAT_MAX_BYTES: usize = 32;
 
@@ -34,7 +35,24 @@ pub(crate) struct Query<'a> {
     runtime: Option<&'a str>,
     pub(crate) current: Option<Sha256>,
     pub(crate) embedded: Option<Sha256>,
+    /// Formats of patches.
     pub(crate) formats: Vec<&'a str>,
+    /// How whole files may be compressed.
+    pub(crate) codings: Codings,
+}
+
+/// A set of codings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Codings(u8);
+
+impl Codings {
+    const fn with(self, coding: Coding) -> Self {
+        Self(self.0 | 1 << coding as u8)
+    }
+
+    pub(crate) const fn has(self, coding: Coding) -> bool {
+        self.0 & 1 << coding as u8 != 0
+    }
 }
 
 impl<'a> Query<'a> {
@@ -49,6 +67,7 @@ impl<'a> Query<'a> {
             return Err(invalid("app and channel must be names".to_owned()));
         }
         let platform = required(platform, "platform")?;
+        let (formats, codings) = formats_of(present(formats))?;
         let query = Self {
             app,
             channel,
@@ -57,7 +76,8 @@ impl<'a> Query<'a> {
             runtime: present(runtime),
             current: hash(current, "current")?,
             embedded: hash(embedded, "embedded")?,
-            formats: formats_of(present(formats))?,
+            formats,
+            codings,
         };
         if query.binary.is_none() && query.runtime.is_none() {
             return Err(invalid("binary or runtime must be given".to_owned()));
@@ -139,9 +159,10 @@ fn hash(value: &Option<Cow<'_, str>>, name: &str) -> Result<Option<Sha256>, Refu
     present(value).map(str::parse).transpose().map_err(|_| invalid(format!("{name} must be a SHA-256 in hexadecimal")))
 }
 
-fn formats_of(list: Option<&str>) -> Result<Vec<&str>, Refusal> {
-    let Some(list) = list else { return Ok(Vec::new()) };
-    let formats: Vec<&str> = list.split(',').take(FORMATS_MAX + 1).collect();
+/// Tells formats of patches from codings of whole files; what is unknown counts among the formats.
+fn formats_of(list: Option<&str>) -> Result<(Vec<&str>, Codings), Refusal> {
+    let Some(list) = list else { return Ok((Vec::new(), Codings::default())) };
+    let mut formats: Vec<&str> = list.split(',').take(FORMATS_MAX + 1).collect();
     let is_name = |format: &&str| {
         (1..=FORMAT_MAX_BYTES).contains(&format.len())
             && format.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
@@ -149,7 +170,15 @@ fn formats_of(list: Option<&str>) -> Result<Vec<&str>, Refusal> {
     if formats.len() > FORMATS_MAX || !formats.iter().all(is_name) {
         return Err(invalid(format!("formats must be at most {FORMATS_MAX} names with commas between them")));
     }
-    Ok(formats)
+    let mut codings = Codings::default();
+    formats.retain(|name| match Coding::ALL.iter().find(|coding| coding.as_str() == *name) {
+        Some(coding) => {
+            codings = codings.with(*coding);
+            false
+        }
+        None => true,
+    });
+    Ok((formats, codings))
 }
 
 #[cfg(test)]
@@ -175,6 +204,16 @@ mod tests {
     }
 
     #[test]
+    fn codings_of_whole_files_are_told_from_formats_of_patches() {
+        let mut decoded = Decoded::default();
+        let text = format!("{GOOD}&formats=zstd,dcz,br,later");
+        let query = Query::parse(&text, &mut decoded).unwrap();
+        assert_eq!(query.formats, ["dcz", "later"]);
+        let has = |coding| query.codings.has(coding);
+        assert!(has(Coding::Brotli) && has(Coding::Zstandard) && !has(Coding::Gzip));
+    }
+
+    #[test]
     fn every_mistake_is_named() {
         let long = format!("{GOOD}&x={}", "a".repeat(3_000));
         let many = format!("{GOOD}{}", "&x".repeat(40));
@@ -188,7 +227,7 @@ mod tests {
             (&format!("{GOOD}&embedded=%"), "broken escape"),
             (&format!("{GOOD}&runtime=%ff"), "UTF-8"),
             (&format!("{GOOD}&formats=a,,b"), "formats"),
-            (&format!("{GOOD}&formats=a,b,c,d,e,f,g,h,i"), "formats"),
+            (&format!("{GOOD}&formats=a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q"), "formats"),
             (&long, "2048 bytes"),
             (&many, "32 parameters"),
         ] {

@@ -2,7 +2,7 @@
 
 use super::Channel;
 use crate::allowance::Allowance;
-use crate::blobs::coding::Coded;
+use crate::blobs::coding::Forms;
 use arc_swap::ArcSwap;
 use domain::Sha256;
 use domain::bundle::Blob;
@@ -23,14 +23,14 @@ pub(crate) struct Channels {
     map: ArcSwap<Map>,
     /// Blobs by hash. A read lock for each blob request; update checks do not come here.
     blobs: RwLock<HashMap<Sha256, Known>>,
-    /// Launch files by hash.
-    launches: RwLock<HashMap<Sha256, Vec<Offer>>>,
+    /// Files that are not always sent as they are, by hash.
+    forms: RwLock<HashMap<Sha256, Vec<Offer>>>,
     /// What the devices of each app may ask for. Locked for one change at a time.
     apps: Mutex<HashMap<AppId, Arc<Allowance>>>,
 }
 
-/// The digest of a snapshot that offers a launch file, and the patches that can be sent in the file's place.
-type Offer = (Sha256, Vec<Arc<Coded>>);
+/// The digest of a snapshot that offers a file, and what can be sent in the file's place.
+type Offer = (Sha256, Arc<Forms>);
 
 struct Known {
     blob: Arc<Blob>,
@@ -106,33 +106,36 @@ impl Channels {
         self.blobs.read().get(sha256).is_some_and(|known| known.pins > 0)
     }
 
-    /// Returns the patches that can be sent in the place of a launch file; none when no snapshot offers it as such.
-    pub(crate) fn coded(&self, launch: &Sha256) -> Option<Vec<Arc<Coded>>> {
-        let launches = self.launches.read();
-        Some(launches.get(launch)?.iter().flat_map(|(_, coded)| coded.iter().cloned()).collect())
+    /// Returns what can be sent in the place of a file; none when no snapshot has anything.
+    pub(crate) fn forms(&self, sha256: &Sha256) -> Option<Forms> {
+        let known = self.forms.read();
+        let offers = known.get(sha256)?;
+        let is_launch = offers.iter().any(|(_, forms)| forms.is_launch);
+        let coded = offers.iter().flat_map(|(_, forms)| forms.coded.iter().cloned()).collect();
+        Some(Forms { is_launch, coded })
     }
 
     fn add(&self, channel: &Channel) {
         self.add_blobs(channel);
-        let mut launches = self.launches.write();
-        for (launch, coded) in &channel.launches {
-            launches.entry(*launch).or_default().push((channel.digest, coded.clone()));
+        let mut known = self.forms.write();
+        for (file, forms) in &channel.forms {
+            known.entry(*file).or_default().push((channel.digest, forms.clone()));
         }
     }
 
     fn forget(&self, channel: &Channel) {
-        let mut launches = self.launches.write();
-        for (launch, _) in &channel.launches {
-            if let Some(offers) = launches.get_mut(launch) {
+        let mut known = self.forms.write();
+        for (file, _) in &channel.forms {
+            if let Some(offers) = known.get_mut(file) {
                 if let Some(index) = offers.iter().position(|(digest, _)| *digest == channel.digest) {
                     offers.swap_remove(index);
                 }
                 if offers.is_empty() {
-                    launches.remove(launch);
+                    known.remove(file);
                 }
             }
         }
-        drop(launches);
+        drop(known);
         self.remove_blobs(channel);
     }
 

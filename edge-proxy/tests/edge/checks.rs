@@ -69,7 +69,7 @@ async fn up_to_date_and_embedded_are_said_as_such() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_patch_is_offered_only_for_what_the_device_has_and_understands() {
-    let mut snapshot = samples::channel(1, 1, b"launch", b"logo");
+    let mut snapshot = samples::channel(1, 1, &samples::noise(1_000, 1), b"logo");
     let (had, came_with) = (Sha256::of(b"had"), Sha256::of(b"embedded"));
     snapshot.deltas = vec![
         samples::delta(&snapshot, had, "dcz", b"large patch"),
@@ -96,7 +96,7 @@ async fn a_patch_is_offered_only_for_what_the_device_has_and_understands() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_patch_that_there_is_not_is_wished_for_once() {
-    let mut snapshot = samples::channel(1, 1, b"launch", b"logo");
+    let mut snapshot = samples::channel(1, 1, &samples::noise(1_000, 1), b"logo");
     let (old, had) = (Sha256::of(b"old"), Sha256::of(b"had"));
     snapshot.deltas = vec![samples::delta(&snapshot, had, "dcz", b"patch")];
     let (world, _server, edge) = World::serving(&snapshot).await;

@@ -7,6 +7,7 @@ mod client;
 mod control_plane;
 mod decisions;
 mod doors;
+mod forms;
 mod harness;
 mod limits;
 mod rates;

@@ -1,10 +1,10 @@
 //! This file's job is to make bundles and snapshots from bytes that tests choose.
 
 use bytes::Bytes;
-use domain::bundle::{Blob, BundleFile, Engine, FileRole, content_hash};
+use domain::bundle::{Blob, BundleFile, Coding, Engine, FileRole, content_hash};
 use domain::id::{AppId, ChannelId, ReleaseId};
 use domain::release::{Content, Release, Retreat, Rollout, RolloutState};
-use domain::snapshot::{ChannelKey, ChannelSnapshot, Delta, OfferedBundle, SnapshotVersion, TokenKey};
+use domain::snapshot::{ChannelKey, ChannelSnapshot, Delta, OfferedBundle, SnapshotVersion, TokenKey, Variant};
 use domain::{Platform, Ppm, Sha256, Timestamp};
 
 /// Bytes that no two seeds share and that do not repeat.
@@ -40,7 +40,7 @@ pub fn bundle(launch: &[u8], asset: &[u8]) -> (Sha256, OfferedBundle) {
     };
     let files = vec![file("assets/logo.png", asset, FileRole::Asset), file("index.bundle", launch, FileRole::Launch)];
     let blobs = vec![Blob::of(asset), Blob::of(launch)];
-    (content_hash(&files), OfferedBundle { engine: Engine::Hermes, files, blobs })
+    (content_hash(&files), OfferedBundle { engine: Engine::Hermes, files, blobs, variants: vec![] })
 }
 
 pub fn release(seq: u64, content: Content) -> Release {
@@ -93,6 +93,14 @@ pub fn channel(app_number: u8, version: u64, launch: &[u8], asset: &[u8]) -> Cha
 pub fn launch_hash(snapshot: &ChannelSnapshot) -> Sha256 {
     let bundle = snapshot.bundles.values().next().unwrap();
     bundle.files.iter().find(|file| file.role == FileRole::Launch).unwrap().sha256
+}
+
+/// Says that this is the compressed form of the file.
+pub fn add_variant(snapshot: &mut ChannelSnapshot, of: Sha256, coding: Coding, bytes: &[u8]) {
+    for bundle in snapshot.bundles.values_mut() {
+        bundle.variants.push(Variant { of, coding, blob: Blob::of(bytes) });
+        bundle.variants.sort_by_key(|variant| (variant.of, variant.coding.as_str()));
+    }
 }
 
 /// A patch that claims to make the first bundle of the snapshot from `from`.

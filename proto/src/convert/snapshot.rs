@@ -8,17 +8,19 @@ use super::{
 use crate::v1;
 use bytes::Bytes;
 use domain::Sha256;
-use domain::bundle::{BUNDLE_FILES_MAX, FileRole, content_hash};
+use domain::bundle::{BUNDLE_FILES_MAX, Coding, FileRole, content_hash};
 use domain::release::{Content, NOTES_MAX_BYTES, Release};
 use domain::snapshot::{
     ChannelKey, ChannelSnapshot, Delta, OfferedBundle, PINS_MAX, RELEASES_MAX, REVOKED_DEVICES_MAX, SnapshotVersion,
-    TOKEN_KEYS_MAX, TokenKey, offerable,
+    TOKEN_KEYS_MAX, TokenKey, Variant, offerable,
 };
 use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest text that names a delta format.
 const FORMAT_MAX_BYTES: usize = 32;
+/// Some codings for each file, with room for later ones.
+const VARIANTS_MAX: usize = 8 * BUNDLE_FILES_MAX;
 
 /// Serializes a snapshot. The digest is the SHA-256 of the result.
 #[must_use]
@@ -163,17 +165,20 @@ fn bundle_to_wire(hash: &Sha256, bundle: &OfferedBundle) -> v1::SnapshotBundle {
         engine: engine_to_wire(bundle.engine).into(),
         files: bundle.files.iter().map(file_to_wire).collect(),
         blobs: bundle.blobs.iter().map(blob_to_wire).collect(),
+        variants: bundle.variants.iter().map(variant_to_wire).collect(),
     }
 }
 
 fn bundle_from_wire(bundle: v1::SnapshotBundle) -> Result<(Sha256, OfferedBundle), InvalidMessage> {
     at_most(bundle.files.len(), BUNDLE_FILES_MAX, "files")?;
     at_most(bundle.blobs.len(), BUNDLE_FILES_MAX, "blobs")?;
+    at_most(bundle.variants.len(), VARIANTS_MAX, "variants")?;
     let hash = sha256_from_wire(&bundle.content_sha256, "content_sha256")?;
     let offered = OfferedBundle {
         engine: engine_from_wire(bundle.engine, "engine")?,
         files: bundle.files.into_iter().map(file_from_wire).collect::<Result<_, _>>()?,
         blobs: bundle.blobs.iter().map(blob_from_wire).collect::<Result<_, _>>()?,
+        variants: bundle.variants.into_iter().filter_map(variant_from_wire).collect::<Result<_, _>>()?,
     };
     if content_hash(&offered.files) != hash {
         return Err(InvalidMessage::new("content_sha256", "must be the hash of the files"));
@@ -186,7 +191,30 @@ fn bundle_from_wire(bundle: v1::SnapshotBundle) -> Result<(Sha256, OfferedBundle
     if described.iter().any(|(hash, size)| sizes.get(hash) != Some(size)) {
         return Err(InvalidMessage::new("blobs", "must describe every file with its size"));
     }
+    if !offered.variants.is_sorted_by(|one, next| (one.of, one.coding.as_str()) < (next.of, next.coding.as_str())) {
+        return Err(InvalidMessage::new("variants", "must be sorted by file and coding"));
+    }
+    if offered.variants.iter().any(|variant| sizes.get(&variant.of).is_none_or(|size| variant.blob.size_bytes >= *size))
+    {
+        return Err(InvalidMessage::new("variants", "must be smaller than a blob of the bundle"));
+    }
     Ok((hash, offered))
+}
+
+fn variant_to_wire(variant: &Variant) -> v1::SnapshotVariant {
+    v1::SnapshotVariant {
+        of_sha256: sha256_to_wire(&variant.of),
+        coding: variant.coding.as_str().to_owned(),
+        blob: Some(blob_to_wire(&variant.blob)),
+    }
+}
+
+/// None when the coding is unknown: the control plane may be newer than this edge.
+fn variant_from_wire(variant: v1::SnapshotVariant) -> Option<Result<Variant, InvalidMessage>> {
+    let coding: Coding = variant.coding.parse().ok()?;
+    let blob = variant.blob.ok_or_else(|| InvalidMessage::new("variant.blob", "must be set"));
+    let of = sha256_from_wire(&variant.of_sha256, "of_sha256");
+    Some(of.and_then(|of| Ok(Variant { of, coding, blob: blob_from_wire(&blob?)? })))
 }
 
 fn delta_to_wire(delta: &Delta) -> v1::SnapshotDelta {

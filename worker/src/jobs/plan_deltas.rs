@@ -1,4 +1,5 @@
-//! This file's job is to choose which bundles a new release gets deltas from: those of binaries and those that most devices run.
+//! This file's job is to choose what is made smaller for a new release: its files, and deltas from the bundles of binaries and from those
+//! that most devices run.
 
 use crate::context::Context;
 use crate::error::Error;
@@ -16,7 +17,7 @@ const BINARIES_MAX: u32 = 500;
 /// How far back releases are looked through; a channel without telemetry gets its bases from there.
 const RELEASES_MAX: u32 = 50;
 
-/// Queues a job for each base, and completes this one.
+/// Queues a job for the files and one for each base, and completes this one.
 pub(crate) async fn run(context: &Context, lease: &Lease, release: &ReleaseId) -> Result<(), Error> {
     let (scope, release, now) = (lease.scope(), release.clone(), context.clock.now());
     let bases_max = context.config.delta_bases as usize;
@@ -49,7 +50,9 @@ fn plan(conn: &mut DbConn, scope: &Scope, id: &ReleaseId, bases_max: usize) -> d
     bases.add_used(embedded + bases_max)?;
     bases.add_released(embedded + bases_max)?;
     let effort = DeltaEffort::Quick;
-    Ok(bases.found.into_iter().map(|from| Job::MakeDelta { from, to: to.clone(), effort }).collect())
+    let deltas = bases.found.into_iter().map(|from| Job::MakeDelta { from, to: to.clone(), effort });
+    // Devices that have nothing to start from wait longest.
+    Ok(std::iter::once(Job::MakeVariants { bundle: to.clone(), effort }).chain(deltas).collect())
 }
 
 /// The bases that were found.

@@ -12,6 +12,7 @@ pub(crate) fn encode(work: &Job) -> String {
         Job::MakeDelta { from, to, effort } => {
             json!({ "from": from.as_str(), "to": to.as_str(), "effort": effort.as_str() })
         }
+        Job::MakeVariants { bundle, effort } => json!({ "bundle": bundle.as_str(), "effort": effort.as_str() }),
         Job::SendMail { mail } => json!({ "mail": mail.as_str() }),
     }
     .to_string()
@@ -23,6 +24,7 @@ pub(crate) fn subject(work: &Job) -> String {
         Job::ProcessUpload { upload } => upload.to_string(),
         Job::PlanDeltas { release } => release.to_string(),
         Job::MakeDelta { to, .. } => to.to_string(),
+        Job::MakeVariants { bundle, .. } => bundle.to_string(),
         Job::SendMail { mail } => mail.to_string(),
     }
 }
@@ -37,6 +39,7 @@ pub(crate) fn decode(kind: JobKind, payload: &str) -> Result<Job> {
         JobKind::MakeDelta => {
             Job::MakeDelta { from: text("from").parse()?, to: text("to").parse()?, effort: text("effort").parse()? }
         }
+        JobKind::MakeVariants => Job::MakeVariants { bundle: text("bundle").parse()?, effort: text("effort").parse()? },
         JobKind::SendMail => Job::SendMail { mail: text("mail").parse()? },
     })
 }
@@ -59,6 +62,7 @@ mod tests {
                 to: BundleId::from_parts(now, [3; 10]),
                 effort: DeltaEffort::Best,
             },
+            Job::MakeVariants { bundle: BundleId::from_parts(now, [6; 10]), effort: DeltaEffort::Quick },
             Job::SendMail { mail: MailId::from_parts(now, [4; 10]) },
         ];
         for work in works {

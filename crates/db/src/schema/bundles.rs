@@ -50,6 +50,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    variant (organization, sha256, coding) {
+        organization -> Text,
+        sha256 -> Binary,
+        coding -> Text,
+        effort -> Text,
+        blob_sha256 -> Binary,
+        #[sql_name = "created_at_us"]
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
     upload (id) {
         id -> Text,
         app -> Text,

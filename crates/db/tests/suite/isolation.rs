@@ -83,6 +83,9 @@ fn naming_writes() -> Vec<(&'static str, Probe)> {
         "bundles::insert_with_files" => |tx, s, t| db::bundles::insert_with_files(tx, s, &t.bundle, &t.files),
         "bundles::delete" => |tx, s, t| db::bundles::delete(tx, s, &t.old_bundle.id),
         "deltas::apply" => |tx, s, t| db::deltas::apply(tx, s, &t.delta),
+        "variants::apply" => |tx, s, t| {
+            db::variants::apply(tx, s, &t.bundle.id, std::slice::from_ref(&t.variant), START)
+        },
         "releases::insert" => |tx, s, t| db::releases::insert(tx, s, &t.release),
         "releases::apply" => |tx, s, t| db::releases::apply(tx, s, &t.release.id, 1, &Default::default(), START),
         "device_revocations::insert" => |tx, s, t| db::device_revocations::insert(tx, s, &t.revocation),
@@ -120,6 +123,7 @@ fn searching(tx: &mut Tx<'_>, s: &Scope, t: &Tenant) -> Result<Vec<(&'static str
             db::bundles::find_by_hash(tx, s, &t.app.id, Platform::Ios, &t.bundle.content_hash)?.is_some(),
         ),
         ("blobs::find_many", !db::blobs::find_many(tx, s, &[new])?.is_empty()),
+        ("variants::list_for", !db::variants::list_for(tx, s, &[new])?.is_empty()),
         ("blobs::get", db::blobs::get(tx, s, &new).is_ok()),
         ("releases::find_by_seq", db::releases::find_by_seq(tx, s, &t.channel.id, 1)?.is_some()),
         ("releases::find_latest", db::releases::find_latest(tx, s, &t.channel.id, Platform::Ios)?.is_some()),

@@ -41,5 +41,6 @@ mod snapshots;
 mod tables;
 mod tenant;
 mod transactions;
+mod variants;
 mod wakeups;
 mod world;

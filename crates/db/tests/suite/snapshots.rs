@@ -4,10 +4,10 @@ use crate::tenant::{Tenant, content, release};
 use crate::world::{START, World, after};
 use db::releases::Release as StoredRelease;
 use db::snapshots;
-use domain::bundle::{Blob, Engine};
+use domain::bundle::{Blob, Coding, Engine};
 use domain::decide::{Decision, UpdateCheck, decide};
 use domain::release::{Content, Release, Retreat, Rollout, RolloutState};
-use domain::snapshot::{ChannelKey, ChannelSnapshot, Delta, OfferedBundle, SnapshotVersion};
+use domain::snapshot::{ChannelKey, ChannelSnapshot, Delta, OfferedBundle, SnapshotVersion, Variant};
 use domain::target::Target;
 use domain::{Platform, Ppm, Sha256};
 use std::collections::BTreeMap;
@@ -20,7 +20,8 @@ async fn load(world: &World, key: &ChannelKey) -> Option<ChannelSnapshot> {
 fn golden(t: &Tenant) -> ChannelSnapshot {
     let (files, mut blobs) = content("new");
     blobs.sort_by_key(|blob| blob.sha256);
-    let offered = OfferedBundle { engine: Engine::Hermes, files, blobs };
+    let variant = Variant { of: Sha256::of(b"new"), coding: Coding::Brotli, blob: Blob::of(b"nw") };
+    let offered = OfferedBundle { engine: Engine::Hermes, files, blobs, variants: vec![variant] };
     let release = Release {
         id: t.release.id.clone(),
         seq: 1,
@@ -42,8 +43,8 @@ fn golden(t: &Tenant) -> ChannelSnapshot {
     ChannelSnapshot {
         key: t.channel.key(),
         channel_id: t.channel.id.clone(),
-        // Made, then touched by the release, the delta, the pin and the revocation.
-        version: SnapshotVersion { epoch: 1, version: 5 },
+        // Made, then touched by the release, the delta, the compressed form, the pin and the revocation.
+        version: SnapshotVersion { epoch: 1, version: 6 },
         blocked: false,
         releases: vec![release],
         bundles: BTreeMap::from([(t.bundle.content_hash, offered)]),

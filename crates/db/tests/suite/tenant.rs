@@ -15,13 +15,14 @@ use db::members::Member;
 use db::organizations::Organization;
 use db::releases::Release;
 use db::uploads::Upload;
+use db::variants::Variant;
 use db::{AuditOutcome, ReleaseOrigin, Role, Scope, TargetKind, UploadState};
-use domain::bundle::{Blob, BundleFile, Engine, FileRole, content_hash};
+use domain::bundle::{Blob, BundleFile, Coding, Engine, FileRole, content_hash};
 use domain::device::DeviceKey;
 use domain::id::{
     ApiKeyId, AppId, AuditId, BinaryId, BundleId, ChannelId, OrganizationId, ReleaseId, UploadId, UserId,
 };
-use domain::job::Tier;
+use domain::job::{DeltaEffort, Tier};
 use domain::release::{Retreat, RolloutState};
 use domain::snapshot::TokenKey;
 use domain::{Platform, Ppm, Sha256};
@@ -41,6 +42,7 @@ pub struct Tenant {
     pub bundle: Bundle,
     pub files: Vec<BundleFile>,
     pub delta: Delta,
+    pub variant: Variant,
     pub release: Release,
     pub pin: Pin,
     pub revocation: Revocation,
@@ -154,9 +156,10 @@ impl Tenant {
                     db::blobs::insert_missing(tx, &t.scope, &blobs, START)?;
                     db::bundles::insert_with_files(tx, &t.scope, bundle, &files)?;
                 }
-                db::blobs::insert_missing(tx, &t.scope, &[Blob::of(b"patch")], START)?;
+                db::blobs::insert_missing(tx, &t.scope, &[Blob::of(b"patch"), Blob::of(b"nw")], START)?;
                 let release = db::releases::insert(tx, &t.scope, &t.release)?;
                 db::deltas::apply(tx, &t.scope, &t.delta)?;
+                db::variants::apply(tx, &t.scope, &t.bundle.id, std::slice::from_ref(&t.variant), START)?;
                 db::device_pins::set(tx, &t.scope, &t.pin)?;
                 db::device_revocations::insert(tx, &t.scope, &t.revocation)?;
                 db::audit::insert(tx, &t.audit)?;
@@ -201,6 +204,12 @@ impl Tenant {
             blob_sha256: Sha256::of(b"patch"),
             created_at: START,
         };
+        let variant = Variant {
+            sha256: Sha256::of(b"new"),
+            coding: Coding::Brotli,
+            effort: DeltaEffort::Quick,
+            blob_sha256: Sha256::of(b"nw"),
+        };
         let pin = Pin {
             channel: channel.id.clone(),
             device_key: "device-1".parse::<DeviceKey>().unwrap(),
@@ -230,6 +239,7 @@ impl Tenant {
             bundle: new_bundle,
             files,
             delta,
+            variant,
             release,
             pin,
         }

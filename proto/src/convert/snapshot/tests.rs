@@ -8,6 +8,8 @@ use domain::{Platform, Ppm, Timestamp};
 
 fn sample() -> ChannelSnapshot {
     let launch = Blob::of(b"launch");
+    let variant = |coding, bytes| Variant { of: launch.sha256, coding, blob: Blob::of(bytes) };
+    let variants = vec![variant(Coding::Brotli, b"l".as_slice()), variant(Coding::Gzip, b"la")];
     let files = vec![BundleFile {
         path: "index.android.bundle".into(),
         sha256: launch.sha256,
@@ -36,7 +38,10 @@ fn sample() -> ChannelSnapshot {
         blocked: false,
         pins: BTreeMap::from([("device".parse().unwrap(), release.id.clone())]),
         releases: vec![release],
-        bundles: BTreeMap::from([(hash, OfferedBundle { engine: Engine::Hermes, files, blobs: vec![launch] })]),
+        bundles: BTreeMap::from([(
+            hash,
+            OfferedBundle { engine: Engine::Hermes, files, blobs: vec![launch], variants },
+        )]),
         deltas: vec![Delta {
             from: Sha256::of(b"f"),
             to: hash,
@@ -61,6 +66,15 @@ fn a_snapshot_survives_the_wire() {
 }
 
 #[test]
+fn a_coding_that_only_a_newer_control_plane_knows_is_left_out() {
+    let mut wire = v1::ChannelSnapshot::decode(encode_snapshot(&sample())).unwrap();
+    wire.bundles[0].variants[0].coding = "later".to_owned();
+    let decoded = decode_snapshot(&wire.encode_to_vec()).unwrap();
+    let codings = decoded.bundles.values().flat_map(|bundle| &bundle.variants).map(|variant| variant.coding);
+    assert_eq!(codings.collect::<Vec<_>>(), [Coding::Gzip]);
+}
+
+#[test]
 fn broken_rules_are_named() {
     assert_eq!(refused(|s| s.bundles.clear()), "bundles");
     assert_eq!(refused(|s| s.releases.push(s.releases[0].clone())), "releases");
@@ -72,6 +86,10 @@ fn broken_rules_are_named() {
     assert_eq!(refused(change_bundle(|b| b.files[0].size_bytes += 1)), "content_sha256");
     assert_eq!(refused(change_bundle(|b| b.blobs.clear())), "blobs");
     assert_eq!(refused(change_bundle(|b| b.files[0].path = "../x".into())), "path");
+    assert_eq!(refused(change_bundle(|b| b.variants.reverse())), "variants");
+    assert_eq!(refused(change_bundle(|b| b.variants[0].of = Sha256::of(b"x"))), "variants");
+    assert_eq!(refused(change_bundle(|b| b.variants[0].blob = Blob::of(b"launch"))), "variants");
+    assert_eq!(refused(change_bundle(|b| b.variants.push(b.variants[1].clone()))), "variants");
     let without_launch = |s: &mut ChannelSnapshot| {
         let (_, mut bundle) = s.bundles.pop_first().unwrap();
         bundle.files[0].role = FileRole::Asset;
