@@ -43,7 +43,9 @@ fn a_c_program_applies_patches_of_every_format_and_refuses_what_cannot_work() {
         [samples.join("old.txt"), samples.join("new.txt")],
         ["old", "new"].map(|name| bytecode.join(format!("{name}-98.hbc"))),
     ];
-    for (format, [old, new]) in [("bsdiff40", &text), ("dcb", &text), ("dcz", &text), ("hbc1", &bytecode)] {
+    for (format, [old, new]) in
+        [("bsdiff40", &text), ("dcb", &text), ("dcz", &text), ("hbc1", &bytecode), ("hbc2", &bytecode)]
+    {
         let files = [old, &samples.join(format!("patch.{format}")), new];
         let (old, new) = (std::fs::read(old).unwrap(), std::fs::read(new).unwrap());
         let run = Command::new(&program).arg(format).args(files).args([hexadecimal(&old), hexadecimal(&new)]).status();

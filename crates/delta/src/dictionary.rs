@@ -11,6 +11,7 @@ use crate::error::DeltaError;
 use sha2::{Digest as _, Sha256};
 
 pub(crate) const DCB_MAGIC: &[u8] = &[0xff, 0x44, 0x43, 0x42];
+#[cfg(feature = "zstandard")]
 pub(crate) const DCZ_MAGIC: &[u8] = &[0x5e, 0x2a, 0x4d, 0x18, 0x20, 0, 0, 0];
 const HASH_SIZE_BYTES: usize = 32;
 

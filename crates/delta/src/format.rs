@@ -1,11 +1,13 @@
 //! This file's job is to name the formats, as the protocols and the database do.
 
+#[cfg(feature = "zstandard")]
+use crate::dcz;
 use crate::error::DeltaError;
 use crate::hermes::{self, Profile};
 use crate::limits::Limits;
 #[cfg(feature = "encode")]
 use crate::{Budget, Effort};
-use crate::{bsdiff40, dcb, dcz};
+use crate::{bsdiff40, dcb};
 use std::fmt;
 use std::str::FromStr;
 
@@ -20,11 +22,13 @@ pub enum Format {
     Dcz,
     /// Hermes bytecode whose indexes are predicted, with Zstandard.
     Hermes,
+    /// The same with an adaptive coder: smaller, and slower to apply.
+    HermesAdaptive,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 4] = [Self::Bsdiff40, Self::Dcb, Self::Dcz, Self::Hermes];
+    pub const ALL: [Self; 5] = [Self::Bsdiff40, Self::Dcb, Self::Dcz, Self::Hermes, Self::HermesAdaptive];
 
     /// Returns the name, as in the `Content-Encoding` of RFC 9842 where it has one.
     #[must_use]
@@ -34,6 +38,7 @@ impl Format {
             Self::Dcb => "dcb",
             Self::Dcz => "dcz",
             Self::Hermes => "hbc1",
+            Self::HermesAdaptive => "hbc2",
         }
     }
 
@@ -56,6 +61,7 @@ impl Format {
             Self::Dcb => dcb::encode(base, target, effort, budget),
             Self::Dcz => dcz::encode(base, target, effort, budget),
             Self::Hermes => hermes::encode(base, target, Profile::Zstandard, effort, budget),
+            Self::HermesAdaptive => hermes::encode(base, target, Profile::Adaptive, effort, budget),
         }
     }
 
@@ -67,8 +73,12 @@ impl Format {
         match self {
             Self::Bsdiff40 => bsdiff40::decode(base, patch, limits),
             Self::Dcb => dcb::decode(base, patch, limits),
+            #[cfg(feature = "zstandard")]
             Self::Dcz => dcz::decode(base, patch, limits),
+            #[cfg(not(feature = "zstandard"))]
+            Self::Dcz => Err(DeltaError::UnknownFormat),
             Self::Hermes => hermes::decode(base, patch, Profile::Zstandard, limits),
+            Self::HermesAdaptive => hermes::decode(base, patch, Profile::Adaptive, limits),
         }
     }
 }

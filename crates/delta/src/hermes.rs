@@ -3,6 +3,7 @@
 //! Wherever bytecode holds an index, a small change of the source renumbers thousands of them. So the decoder knows the file format, and
 //! predicts from the old file how they have changed. See `docs/protocols/hbc-delta.md`.
 
+mod adaptive;
 mod bytes;
 mod code;
 mod container;
@@ -16,6 +17,7 @@ mod strings;
 mod tables;
 mod varint;
 mod version;
+#[cfg(feature = "zstandard")]
 mod zstandard;
 
 #[cfg(feature = "encode")]

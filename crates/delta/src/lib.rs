@@ -1,11 +1,12 @@
 //! This file's job is to name the parts of the crate: patches that make a new file from an old one.
 //!
 //! Pure: no I/O, no clock, nothing of this project. One module for each format. The feature `encode` (on by default) makes patches;
-//! without it the crate only applies them.
+//! without it the crate only applies them. The feature `zstandard` (on by default) has the formats that need a library in C.
 #![forbid(unsafe_code)]
 
 pub mod bsdiff40;
 pub mod dcb;
+#[cfg(feature = "zstandard")]
 pub mod dcz;
 
 mod apply;

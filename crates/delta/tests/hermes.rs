@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};
 use std::path::Path;
 
-const PROFILES: [Format; 1] = [Format::Hermes];
+const PROFILES: [Format; 2] = [Format::Hermes, Format::HermesAdaptive];
 /// Where the SHA-256 of the base is in a patch.
 const BASE_HASH: std::ops::Range<usize> = 6..38;
 
@@ -64,12 +64,22 @@ fn every_version_of_bytecode_makes_small_patches() {
 }
 
 #[test]
+fn the_adaptive_profile_is_the_smaller_one() {
+    let (old, new) = (corpus("v2", "hermes"), corpus("v3", "hermes"));
+    let [size, adaptive] = PROFILES.map(|format| encode(format, &old, &new).unwrap().len());
+    println!("{adaptive} bytes instead of {size}");
+    assert!(adaptive * 100 <= size * 92, "{adaptive} of {size}");
+}
+
+#[test]
 fn files_with_debug_information_work() {
     for version in [96, 98] {
         let (old, new) = (sample(&format!("old-{version}.hbc")), sample(&format!("debug-{version}.hbc")));
         for (old, new) in [(&old, &new), (&new, &old), (&new, &new)] {
-            let patch = encode(Format::Hermes, old, new).unwrap();
-            assert!(decode(Format::Hermes, old, &patch).unwrap() == *new);
+            for format in PROFILES {
+                let patch = encode(format, old, new).unwrap();
+                assert!(decode(format, old, &patch).unwrap() == *new);
+            }
         }
     }
 }
@@ -273,7 +283,8 @@ proptest! {
         let base = if base_is_bytecode { sample("old-98.hbc") } else { noise(seed, 500) };
         for format in PROFILES {
             prop_assert!(decode(format, &base, &noise(seed, size)).is_err());
-            let head = [b"hbcd\x01\x01", &Sha256::digest(&base)[..], &[0; 32], &1_000_u32.to_le_bytes()].concat();
+            let magic = if format == Format::Hermes { b"hbcd\x01\x01" } else { b"hbcd\x01\x02" };
+            let head = [magic, &Sha256::digest(&base)[..], &[0; 32], &1_000_u32.to_le_bytes()].concat();
             prop_assert!(decode(format, &base, &[&head[..], &noise(seed, size)].concat()).is_err());
         }
     }

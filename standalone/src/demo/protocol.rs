@@ -4,7 +4,7 @@ use domain::Sha256;
 use serde::Deserialize;
 
 /// The formats of patches that the device applies.
-pub const FORMATS: &str = "hbc1,bsdiff40,dcb,dcz";
+pub const FORMATS: &str = "hbc2,hbc1,bsdiff40,dcb,dcz";
 
 /// Answers a registration.
 #[derive(Debug, Deserialize)]

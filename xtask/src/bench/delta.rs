@@ -39,6 +39,7 @@ const METHODS: &[Method] = &[
     Method { name: "dcb best", ours: Some(["dcb", "best"]), kinds: ALL },
     Method { name: "hbc1 quick", ours: Some(["hbc1", "quick"]), kinds: HBC },
     Method { name: "hbc1 best", ours: Some(["hbc1", "best"]), kinds: HBC },
+    Method { name: "hbc2 best", ours: Some(["hbc2", "best"]), kinds: HBC },
 ];
 
 /// A geometric mean that is compared with the peer's.
@@ -53,6 +54,8 @@ struct Mean {
 const MEANS: &[Mean] = &[
     Mean { case: "hermes base geo", method: "hbc1 best", kinds: &[Kind::Based], with_fixes: false },
     Mean { case: "hermes plain geo", method: "hbc1 best", kinds: &[Kind::Plain], with_fixes: false },
+    Mean { case: "hermes adaptive base geo", method: "hbc2 best", kinds: &[Kind::Based], with_fixes: false },
+    Mean { case: "hermes adaptive plain geo", method: "hbc2 best", kinds: &[Kind::Plain], with_fixes: false },
     Mean { case: "hermes base geo, with fixes", method: "hbc1 best", kinds: &[Kind::Based], with_fixes: true },
     Mean { case: "hermes plain geo, with fixes", method: "hbc1 best", kinds: &[Kind::Plain], with_fixes: true },
     Mean { case: "hermes quick base geo", method: "hbc1 quick", kinds: &[Kind::Based], with_fixes: false },
@@ -209,9 +212,11 @@ fn compare(mean: &Mean, pairs: &[Pair], rows: &[Row], report: &mut Report) {
 
 /// Records what applying costs, beside `bspatch`.
 fn costs(pairs: &[Pair], rows: &[Row], report: &mut Report) {
-    for (case, method, kinds) in
-        [("bsdiff40 decode cpu geo", "bsdiff40 best", ALL), ("hermes decode cpu geo", "hbc1 best", HBC)]
-    {
+    for (case, method, kinds) in [
+        ("bsdiff40 decode cpu geo", "bsdiff40 best", ALL),
+        ("hermes decode cpu geo", "hbc1 best", HBC),
+        ("hermes adaptive decode cpu geo", "hbc2 best", HBC),
+    ] {
         let decode = |method: &str| -> Vec<f64> {
             let of = |row: &&Row| row.method == method && kinds.contains(&pairs[row.pair].kind);
             rows.iter().filter(of).map(|row| row.decode.cpu_us as f64 / 1_000.0).collect()

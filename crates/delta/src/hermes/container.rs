@@ -3,7 +3,7 @@
 //! ```text
 //! 68 62 63 64   "hbcd"
 //! 01            version of the format
-//! <1 byte>      profile: 1 Zstandard
+//! <1 byte>      profile: 1 Zstandard, 2 adaptive
 //! <32 bytes>    SHA-256 of the base
 //! <32 bytes>    SHA-256 of the new file
 //! <4 bytes>     size of the new file, little-endian
@@ -22,17 +22,20 @@ const HASH_SIZE_BYTES: usize = 32;
 pub(crate) enum Profile {
     /// One Zstandard frame: fast to decode.
     Zstandard,
+    /// Adaptive arithmetic coding: smaller.
+    Adaptive,
 }
 
 impl Profile {
     const fn byte(self) -> u8 {
         match self {
             Self::Zstandard => 1,
+            Self::Adaptive => 2,
         }
     }
 
     fn of_byte(byte: u8) -> Result<Self, DeltaError> {
-        [Self::Zstandard]
+        [Self::Zstandard, Self::Adaptive]
             .into_iter()
             .find(|profile| profile.byte() == byte)
             .ok_or_else(|| broken("the profile is unknown"))

@@ -1,6 +1,7 @@
 //! This file's job is to apply `hbc-delta` patches, trusting nothing in them.
 
 use crate::error::DeltaError;
+use crate::hermes::adaptive::{self, Grammar};
 use crate::hermes::broken;
 use crate::hermes::code::{self, Maps};
 use crate::hermes::container::{Head, Profile};
@@ -8,7 +9,9 @@ use crate::hermes::edits::{Alignment, Step};
 use crate::hermes::functions::{self, Direction};
 use crate::hermes::layout::{HEADER_SIZE_BYTES, Layout};
 use crate::hermes::parts::Parts;
-use crate::hermes::{literals, strings, zstandard};
+#[cfg(feature = "zstandard")]
+use crate::hermes::zstandard;
+use crate::hermes::{literals, strings};
 use crate::limits::Limits;
 use sha2::{Digest as _, Sha256};
 use std::ops::Range;
@@ -42,7 +45,11 @@ pub fn decode(base: &[u8], patch: &[u8], profile: Profile, limits: &Limits) -> R
     limits.check_memory(memory_bytes)?;
     let old = Parts::take(base, layout).ok_or_else(odd_base)?;
     let source = match head.profile {
+        #[cfg(not(feature = "zstandard"))]
+        Profile::Zstandard => return Err(DeltaError::UnknownFormat),
+        #[cfg(feature = "zstandard")]
         Profile::Zstandard => Source::Zstandard(zstandard::Reader::new(data, size_bytes, memory_bytes, limits)?),
+        Profile::Adaptive => Source::Adaptive(adaptive::Reader::new(data, base.len(), memory_bytes, limits)?),
     };
     let file = Rebuild { base, head: &head, source, limits, memory_bytes }.run(old)?;
     if Sha256::digest(&file)[..] != head.result_sha256 {
@@ -57,20 +64,35 @@ const fn lists_bytes(layout: &Layout) -> usize {
 }
 
 /// Where parts come from.
-enum Source {
+enum Source<'a> {
+    #[cfg(feature = "zstandard")]
     Zstandard(zstandard::Reader),
+    Adaptive(adaptive::Reader<'a>),
 }
 
-impl Source {
+impl Source<'_> {
     fn next(&mut self, old: &[u8], new: &mut [u8]) -> Result<Vec<Step>, DeltaError> {
         match self {
+            #[cfg(feature = "zstandard")]
             Self::Zstandard(reader) => reader.next(old, new),
+            Self::Adaptive(reader) => reader.next(old, &Grammar::Entries, new),
+        }
+    }
+
+    /// Makes the code, which an adaptive coder knows the grammar of.
+    fn last(&mut self, old: &[u8], grammar: impl Fn() -> Grammar, new: &mut [u8]) -> Result<Vec<Step>, DeltaError> {
+        match self {
+            #[cfg(feature = "zstandard")]
+            Self::Zstandard(reader) => reader.next(old, new),
+            Self::Adaptive(reader) => reader.next(old, &grammar(), new),
         }
     }
 
     fn finish(&self) -> Result<(), DeltaError> {
         match self {
+            #[cfg(feature = "zstandard")]
             Self::Zstandard(reader) => reader.finish(),
+            Self::Adaptive(reader) => reader.finish(),
         }
     }
 }
@@ -79,7 +101,7 @@ impl Source {
 struct Rebuild<'a> {
     base: &'a [u8],
     head: &'a Head,
-    source: Source,
+    source: Source<'a>,
     limits: &'a Limits,
     memory_bytes: usize,
 }
@@ -102,7 +124,8 @@ impl Rebuild<'_> {
         let functions = self.functions(&mut file, &old, &layout, &code)?;
         let maps = Maps { old: &old.layout, new: &layout, texts: &map, literals: &literals, functions: &functions };
         let guess = code::guess(self.base, &old, &instructions, &maps).ok_or_else(unfit)?;
-        self.source.next(&guess, file.get_mut(code).ok_or_else(unfit)?)?;
+        let new = file.get_mut(code).ok_or_else(unfit)?;
+        self.source.last(&guess, || Grammar::of_code(&guess, &old.codes, old.code.start, &instructions), new)?;
         self.source.finish()?;
         Ok(file)
     }

@@ -1,6 +1,8 @@
 //! This file's job is to describe how bytes are made from similar ones: steps that take old bytes, then new ones, and move on.
 
+#[cfg(feature = "zstandard")]
 use crate::error::DeltaError;
+#[cfg(feature = "zstandard")]
 use crate::hermes::broken;
 
 /// One step: so many bytes like old ones, then so many new ones, then a move in the old bytes.
@@ -19,6 +21,7 @@ impl Step {
 }
 
 /// Makes the new bytes, exactly as many as there is room for.
+#[cfg(feature = "zstandard")]
 pub(super) fn apply(steps: &[Step], mut copies: &[u8], old: &[u8], new: &mut [u8]) -> Result<(), DeltaError> {
     let outside = || broken("a step is too long");
     let mut rest = new;
@@ -77,7 +80,7 @@ impl Alignment {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "zstandard"))]
 mod tests {
     use super::*;
 

@@ -4,6 +4,7 @@ use crate::INPUT_MAX_BYTES;
 use crate::bsdiff40::{Segment, Source, divide};
 use crate::budget::{Budget, Effort};
 use crate::error::DeltaError;
+use crate::hermes::adaptive::{self, Grammar};
 use crate::hermes::code::{self, Maps};
 use crate::hermes::container::{Head, Profile, Sizes};
 use crate::hermes::decode::decode;
@@ -43,6 +44,7 @@ pub fn encode(
     }
     let sink = match profile {
         Profile::Zstandard => Sink::Zstandard(zstandard::Writer::default()),
+        Profile::Adaptive => Sink::Adaptive(Box::new(adaptive::Writer::new())),
     };
     let sizes = Sizes {
         texts: new.texts.len(),
@@ -50,7 +52,7 @@ pub fn encode(
         functions: new.functions.len(),
         code: new.code.len(),
     };
-    let search = Search { base, target, effort, budget, sink };
+    let search = Search { base, target, effort, budget, sink, grammar: Grammar::Entries };
     let Some(data) = search.run(old, &new)? else { return Ok(None) };
     let head = Head {
         profile,
@@ -72,6 +74,7 @@ fn take(file: &[u8]) -> Option<Parts> {
 /// Where parts go.
 enum Sink {
     Zstandard(zstandard::Writer),
+    Adaptive(Box<adaptive::Writer>),
 }
 
 /// A patch that is being made.
@@ -81,6 +84,8 @@ struct Search<'a> {
     effort: Effort,
     budget: &'a Budget<'a>,
     sink: Sink,
+    /// Of the part that is being made.
+    grammar: Grammar,
 }
 
 impl Search<'_> {
@@ -104,11 +109,13 @@ impl Search<'_> {
             functions: &Alignment::new(&functions),
         };
         let Some(guess) = code::guess(self.base, &old, &instructions, &maps) else { return Ok(None) };
+        self.grammar = Grammar::of_code(&guess, &old.codes, old.code.start, &instructions);
         if self.part(&guess, &self.target[new.code.clone()])?.is_none() {
             return Ok(None);
         }
         match self.sink {
             Sink::Zstandard(writer) => writer.finish(self.target.len(), LEVEL),
+            Sink::Adaptive(writer) => Ok(Some(writer.finish())),
         }
     }
 
@@ -124,6 +131,7 @@ impl Search<'_> {
         };
         match &mut self.sink {
             Sink::Zstandard(writer) => writer.add(old, new, &steps),
+            Sink::Adaptive(writer) => writer.add(old, &self.grammar, new, &steps)?,
         }
         Ok(Some(steps))
     }

@@ -31,7 +31,7 @@ pub(super) type Product = (Format, Vec<u8>);
 const fn formats(engine: Engine) -> &'static [Format] {
     match engine {
         Engine::JavaScript => &[Format::Dcz, Format::Dcb, Format::Bsdiff40],
-        Engine::Hermes => &[Format::Dcz, Format::Bsdiff40, Format::Hermes],
+        Engine::Hermes => &[Format::Dcz, Format::Bsdiff40, Format::Hermes, Format::HermesAdaptive],
     }
 }
 
