@@ -13,6 +13,27 @@ pub struct ReleaseWithDownloads {
     pub release: view::Release,
     pub full_size_bytes: u64,
     pub deltas: Vec<ReleaseDelta>,
+    /// Absent when nobody said how the bundle was compiled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build: Option<Build>,
+}
+
+/// How a release's bundle was compiled.
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields are those of aloft.v1.BundleBuild")]
+pub struct Build {
+    pub compiler: String,
+    pub flags: Vec<String>,
+    /// Absent without a base.
+    pub base_sha256: Option<String>,
+}
+
+impl From<v1::BundleBuild> for Build {
+    fn from(build: v1::BundleBuild) -> Self {
+        let v1::BundleBuild { compiler, flags, base_sha256 } = build;
+        let base_sha256 = Some(hex::encode(base_sha256)).filter(|hash| !hash.is_empty());
+        Self { compiler, flags, base_sha256 }
+    }
 }
 
 /// A patch that makes a release's launch file.
@@ -41,6 +62,7 @@ impl From<v1::GetReleaseResponse> for ReleaseWithDownloads {
             release: answer.release.unwrap_or_default().into(),
             full_size_bytes: answer.full_size_bytes,
             deltas: answer.deltas.into_iter().map(Into::into).collect(),
+            build: answer.build.map(Into::into),
         }
     }
 }
@@ -50,6 +72,10 @@ impl Display for ReleaseWithDownloads {
         self.release.fmt(f)?;
         if self.full_size_bytes > 0 {
             writeln!(f, "\nAll files have {}.", table::size(self.full_size_bytes))?;
+        }
+        if let Some(Build { compiler, flags, base_sha256 }) = &self.build {
+            let base = base_sha256.as_deref().unwrap_or("none");
+            writeln!(f, "Compiled by {compiler} with {}; base: {base}.", flags.join(" "))?;
         }
         if self.deltas.is_empty() {
             return Ok(());

@@ -1,19 +1,23 @@
 //! This file's job is `aloft release`: upload a bundle if need be, and publish it in a channel.
 
+use crate::base;
 use crate::channel_address::ChannelAddress;
 use crate::connection::{Connection, request_id};
 use crate::error::Error;
+use crate::hermesc::{Base, Compiled, Compiler};
 use crate::releases::Notes;
 use crate::report::AnyReport;
 use crate::rollout::Retreat;
+use crate::source::Found;
 use crate::upload::{self, Uploaded};
 use crate::{names, percent, retry, source, view};
 use domain::Ppm;
+use domain::bundle::Engine;
 use proto::v1;
 use proto::v1::target::Rule;
 use serde::Serialize;
 use std::fmt::{Display, Formatter};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Publishes a bundle in a channel.
 ///
@@ -54,12 +58,31 @@ pub struct Arguments {
     /// Publish without offering it to anybody yet.
     #[arg(long)]
     pub disabled: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub compiling: Compiling,
     /// Check everything and upload, but publish nothing.
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at the type")]
     pub options: upload::Options,
+}
+
+/// How a bundle of JavaScript becomes bytecode.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Compiling {
+    /// Compile the bundle to Hermes bytecode: with the project's hermesc, or with this one. The source map lies beside PATH afterwards, with
+    /// ".hbc.map" behind its name.
+    #[arg(long, value_name = "HERMESC", num_args = 0..=1, require_equals = true, default_missing_value = "", requires = "path")]
+    pub hermesc: Option<PathBuf>,
+    /// The launch file whose strings keep their numbers; that of the newest live release, else the one that the newest binary came with,
+    /// when not given.
+    #[arg(long, value_name = "FILE", requires = "hermesc")]
+    pub base: Option<PathBuf>,
+    /// Compile without a base: patches become several times as large.
+    #[arg(long, requires = "hermesc", conflicts_with = "base")]
+    pub no_base: bool,
 }
 
 /// Which native binaries may run a release.
@@ -103,6 +126,22 @@ pub struct Published {
     /// The upload; absent when the bundle was uploaded before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upload: Option<Uploaded>,
+    /// How it was compiled; absent when it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build: Option<Built>,
+}
+
+/// How a bundle was compiled.
+#[derive(Debug, Serialize)]
+pub struct Built {
+    /// The compiler with its version.
+    pub compiler: String,
+    /// What it was told.
+    pub flags: Vec<String>,
+    /// Whose strings keep their numbers, for people; absent without a base.
+    pub base: Option<String>,
+    /// What makes patches larger than they need to be.
+    pub warnings: Vec<String>,
 }
 
 /// The new releases of one command.
@@ -120,6 +159,11 @@ impl Display for AllPublished {
             if let Some(upload) = &published.upload {
                 write!(f, "\n{upload}")?;
             }
+            if let Some(Built { compiler, flags, base, warnings }) = &published.build {
+                let base = base.as_deref().unwrap_or("none");
+                write!(f, "\nCompiled by {compiler} with {}; base: {base}.\n", flags.join(" "))?;
+                warnings.iter().try_for_each(|warning| writeln!(f, "warning: {warning}"))?;
+            }
         }
         Ok(())
     }
@@ -133,21 +177,69 @@ pub async fn run(arguments: Arguments, connection: &Connection) -> Result<AnyRep
     let mut releases = Vec::new();
     if let Some(bundle) = &arguments.bundle {
         let bundle = names::bundle(&arguments.address.app, bundle)?;
-        releases.push(Published { release: publish(connection, &draft, bundle).await?, upload: None });
+        releases.push(Published { release: publish(connection, &draft, bundle).await?, upload: None, build: None });
     }
     if let Some(path) = arguments.path {
         let found = source::find(path, arguments.options.platform).await?;
         check_channel(connection, &draft.parent).await?;
         for found in found {
+            let (found, compiled) = match &arguments.compiling.hermesc {
+                Some(hermesc) => {
+                    let (found, compiled) =
+                        compile(hermesc, &arguments.compiling, connection, (&draft.parent, &app), &found).await?;
+                    (found, Some(compiled))
+                }
+                None => (found, None),
+            };
+            let build = compiled.as_ref().map(|compiled| compiled.build.clone());
+            let draft = v1::CreateReleaseRequest { build, ..draft.clone() };
             let upload = upload::upload(connection, &app, found, &arguments.options).await?;
             let bundle = upload.bundle.clone().ok_or_else(|| Error::ProcessingTimeout {
                 upload: upload.upload.clone(),
                 seconds: arguments.options.wait,
             })?;
-            releases.push(Published { release: publish(connection, &draft, bundle).await?, upload: Some(upload) });
+            let release = publish(connection, &draft, bundle).await?;
+            releases.push(Published { release, upload: Some(upload), build: compiled.map(Built::from) });
         }
     }
     Ok(Box::new(AllPublished { releases }))
+}
+
+/// Compiles the bundle, and leaves the source map beside it.
+async fn compile(
+    hermesc: &Path,
+    compiling: &Compiling,
+    connection: &Connection,
+    (channel, app): (&str, &str),
+    found: &Found,
+) -> Result<(Found, Compiled), Error> {
+    let source = found.launch_location().ok_or_else(|| Error::missing("the launch file"))?.to_owned();
+    if found.detected.engine != Engine::JavaScript {
+        return Err(Error::Usage("the bundle is bytecode already: leave --hermesc out".to_owned()));
+    }
+    let given = Some(hermesc.to_owned()).filter(|path| !path.as_os_str().is_empty());
+    let compiler = Compiler::find(given, source.parent().map(Path::to_owned).unwrap_or_default()).await?;
+    let base = match (&compiling.base, compiling.no_base) {
+        (Some(file), _) => Some(Base { file: file.clone(), what: file.display().to_string(), build: None }),
+        (None, true) => None,
+        (None, false) => base::fetch(connection, channel, app, found.platform).await?,
+    };
+    let folder = tempfile::tempdir().map_err(|error| Error::file(&std::env::temp_dir(), error))?;
+    let compiled = compiler.compile(source.clone(), base, folder.path().to_owned()).await?;
+    let [from, to] = [(&compiled.bytecode, ".map"), (&source, ".hbc.map")].map(|(path, suffix)| {
+        let mut name = path.clone().into_os_string();
+        name.push(suffix);
+        PathBuf::from(name)
+    });
+    std::fs::copy(&from, &to).map_err(|error| Error::file(&to, error))?;
+    Ok((found.with_launch(&compiled.bytecode, folder)?, compiled))
+}
+
+impl From<Compiled> for Built {
+    fn from(compiled: Compiled) -> Self {
+        let Compiled { bytecode: _, build, base, warnings } = compiled;
+        Self { compiler: build.compiler, flags: build.flags, base, warnings }
+    }
 }
 
 fn draft(arguments: &Arguments) -> Result<v1::CreateReleaseRequest, Error> {
@@ -162,6 +254,7 @@ fn draft(arguments: &Arguments) -> Result<v1::CreateReleaseRequest, Error> {
         disabled: arguments.disabled,
         validate_only: arguments.dry_run,
         request_id: String::new(),
+        build: None,
     })
 }
 

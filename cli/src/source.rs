@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::platform::AnyPlatform;
 use bundle::{Detected, Layout, Limits, ScannedFile};
-use domain::bundle::content_hash;
+use domain::bundle::{FileRole, content_hash};
 use domain::{Platform, Sha256};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -31,8 +31,8 @@ pub struct Found {
     pub detected: Detected,
     /// The files that the server needs to detect the same, sorted by path.
     pub files: Vec<ScannedFile>,
-    /// Keeps unpacked files until they are packed again.
-    _unpacked: Option<Arc<tempfile::TempDir>>,
+    /// Keeps unpacked and compiled files until they are packed again.
+    _unpacked: Vec<Arc<tempfile::TempDir>>,
 }
 
 impl Found {
@@ -48,6 +48,40 @@ impl Found {
         self.detected.files.iter().map(|file| file.size_bytes).sum()
     }
 
+    /// Returns where the launch file lies on this machine.
+    #[must_use]
+    pub fn launch_location(&self) -> Option<&Path> {
+        let launch = self.detected.files.iter().find(|file| file.role == FileRole::Launch)?;
+        self.files.iter().find(|file| file.input.sha256 == launch.sha256).map(|file| file.location.as_path())
+    }
+
+    /// Puts another file in the place of the launch file, which lies in this folder.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or makes no bundle.
+    pub fn with_launch(&self, launch: &Path, folder: tempfile::TempDir) -> Result<Self, Error> {
+        let scanned =
+            bundle::scan(launch)?.pop().ok_or_else(|| Error::Content("there is no launch file".to_owned()))?;
+        let before = self.launch_location().map(Path::to_owned);
+        let mut files = self.files.clone();
+        // The map beside it leads from the file before.
+        let map = files
+            .iter()
+            .find(|file| Some(&file.location) == before.as_ref())
+            .map(|file| format!("{}.map", file.input.path));
+        files.retain(|file| Some(&file.input.path) != map.as_ref());
+        for file in files.iter_mut().filter(|file| Some(&file.location) == before.as_ref()) {
+            let path = file.input.path.clone();
+            *file = ScannedFile {
+                location: scanned.location.clone(),
+                input: bundle::Input { path, ..scanned.input.clone() },
+            };
+        }
+        let mut kept = self._unpacked.clone();
+        kept.push(Arc::new(folder));
+        Ok(detect(&files, &kept, self.platform)?)
+    }
+
     /// Returns what is allowed, but perhaps not meant.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
@@ -59,7 +93,7 @@ impl Found {
 pub async fn find(path: PathBuf, platform: Option<AnyPlatform>) -> Result<Vec<Found>, Error> {
     run_blocking(move || {
         let (files, unpacked) = read(&path)?;
-        find_platforms(&files, &unpacked.map(Arc::new), platform)
+        find_platforms(&files, &kept(unpacked), platform)
     })
     .await
 }
@@ -71,9 +105,13 @@ pub async fn run_blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|error| Error::Answer(format!("a thread ended: {error}")))?
 }
 
+fn kept(unpacked: Option<tempfile::TempDir>) -> Vec<Arc<tempfile::TempDir>> {
+    unpacked.map(Arc::new).into_iter().collect()
+}
+
 fn find_platforms(
     files: &[ScannedFile],
-    unpacked: &Option<Arc<tempfile::TempDir>>,
+    unpacked: &[Arc<tempfile::TempDir>],
     platform: Option<AnyPlatform>,
 ) -> Result<Vec<Found>, Error> {
     let detect_for = |platform| detect(files, unpacked, platform);
@@ -101,7 +139,7 @@ fn is_other_platform(error: &bundle::Error) -> bool {
 
 fn detect(
     files: &[ScannedFile],
-    unpacked: &Option<Arc<tempfile::TempDir>>,
+    unpacked: &[Arc<tempfile::TempDir>],
     platform: Platform,
 ) -> Result<Found, bundle::Error> {
     let inputs: Vec<_> = files.iter().map(|file| file.input.clone()).collect();
@@ -114,7 +152,7 @@ fn detect(
     let detected = bundle::detect(&inputs, platform, &mut open)?;
     let needed: BTreeSet<&str> = detected.sources.iter().map(String::as_str).collect();
     let files = files.iter().filter(|file| needed.contains(file.input.path.as_str())).cloned().collect();
-    Ok(Found { platform, files, detected, _unpacked: unpacked.clone() })
+    Ok(Found { platform, files, detected, _unpacked: unpacked.to_vec() })
 }
 
 /// Lists the files of a folder, of an archive, or of a bundle file with the assets beside it.
@@ -197,7 +235,7 @@ mod tests {
 
     fn look(path: &Path, platform: Option<AnyPlatform>) -> Result<Vec<Found>, Error> {
         let (files, unpacked) = read(path)?;
-        find_platforms(&files, &unpacked.map(Arc::new), platform)
+        find_platforms(&files, &kept(unpacked), platform)
     }
 
     fn paths(found: &Found) -> Vec<&str> {

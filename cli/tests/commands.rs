@@ -259,6 +259,60 @@ fn a_release_is_published_ramped_pinned_explained_and_rolled_back() {
     assert_eq!(code, 2, "{json}");
 }
 
+/// The `hermesc` of the tool chain that made the corpus, which lies beside it.
+fn hermesc() -> String {
+    let corpus = std::fs::canonicalize(corpus("")).unwrap();
+    let mut caches =
+        corpus.ancestors().map(|folder| folder.join("corpus-work/project/node_modules/hermes-compiler/hermesc"));
+    let folder = caches.find(|folder| folder.is_dir()).unwrap();
+    let platform = if cfg!(target_os = "macos") { "osx-bin" } else { "linux64-bin" };
+    folder.join(platform).join("hermesc").display().to_string()
+}
+
+#[test]
+fn a_script_is_compiled_against_what_is_live_and_the_build_is_remembered() {
+    let world = World::start();
+    world.log_in();
+    world.make_channel();
+    let hermesc = format!("--hermesc={}", hermesc());
+    let place = world.folder.path().join("index.android.bundle");
+    let path = place.display().to_string();
+    let release = |version: &str| {
+        std::fs::copy(corpus(&format!("{version}/android/js/index.android.bundle")), &place).unwrap();
+        let mut command = world.command(&with_place(&["release", &path, "--binary-range", "1.x", &hermesc]));
+        let output = command.env("XDG_CACHE_HOME", world.folder.path().join("cache")).output().unwrap();
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(output.status.success(), "{json}");
+        json["releases"][0].clone()
+    };
+    let first = release("v1");
+    assert_eq!(
+        (first["upload"]["engine"].as_str(), &first["build"]["base"]),
+        (Some("hermes"), &Value::Null),
+        "{first}"
+    );
+    assert!(world.folder.path().join("index.android.bundle.hbc.map").is_file());
+    let second = release("v2");
+    assert_eq!(
+        (second["build"]["base"].as_str(), &second["build"]["warnings"]),
+        (Some("v1"), &serde_json::json!([])),
+        "{second}"
+    );
+    let kept: Vec<_> = std::fs::read_dir(world.folder.path().join("cache/aloft/bases")).unwrap().flatten().collect();
+    assert_eq!(kept.len(), 1, "the base is kept for the next time");
+    let shown = world.must(&with_place(&["releases", "get", "v2"]));
+    assert_eq!(shown["build"]["compiler"], second["build"]["compiler"]);
+    assert_eq!(shown["build"]["base_sha256"].as_str(), kept[0].file_name().to_str());
+    let (code, json) = world.run(&with_place(&[
+        "release",
+        &corpus("v1/android/hermes").display().to_string(),
+        "--binary-range",
+        "1.x",
+        &hermesc,
+    ]));
+    assert_eq!(code, 2, "{json}");
+}
+
 #[test]
 fn an_export_is_published_for_both_platforms() {
     let world = World::start();

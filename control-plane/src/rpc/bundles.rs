@@ -28,10 +28,24 @@ impl v1::bundle_service_server::BundleService for Bundles {
         let found = self.context.read(move |conn| {
             let bundle = lookup::bundle(conn, &caller.scope, &path)?;
             let files = db::bundles::files(conn, &caller.scope, &bundle.id)?;
-            Ok((bundle, files))
+            let build = db::bundle_builds::find(conn, &caller.scope, &bundle.id)?;
+            Ok((bundle, files, build))
         });
-        let (bundle, files) = found.await?;
-        Ok(Response::new(v1::GetBundleResponse { bundle: Some(encode::bundle(&bundle, &files)) }))
+        let (bundle, files, build) = found.await?;
+        let (bundle, build) = (encode::bundle(&bundle, &files), build.as_ref().map(encode::build));
+        Ok(Response::new(v1::GetBundleResponse { bundle: Some(bundle), build }))
+    }
+
+    async fn read_bundle_file(
+        &self,
+        request: Request<v1::ReadBundleFileRequest>,
+    ) -> Result<Response<v1::ReadBundleFileResponse>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let path = names::bundle("name", &request.name)?;
+        let file = self.context.read(move |conn| bundles::file(conn, &caller.scope, &path, &request.path)).await?;
+        let data = bundles::read(&self.context.store, &file, request.offset_bytes).await?;
+        Ok(Response::new(v1::ReadBundleFileResponse { data }))
     }
 
     async fn list_bundles(

@@ -14,6 +14,7 @@ use db::api_keys::ApiKey;
 use db::app_offers::Offered;
 use db::apps::App;
 use db::binaries::Binary;
+use db::bundle_builds::BundleBuild;
 use db::bundles::Bundle;
 use db::channels::Channel;
 use db::credentials::Credential;
@@ -329,6 +330,15 @@ pub fn release(view: &View) -> Result<v1::Release> {
     })
 }
 
+/// Writes how a bundle was compiled.
+pub fn build(build: &BundleBuild) -> v1::BundleBuild {
+    v1::BundleBuild {
+        compiler: build.compiler.clone(),
+        flags: build.flags.clone(),
+        base_sha256: build.base_sha256.as_ref().map(convert::sha256_to_wire).unwrap_or_default(),
+    }
+}
+
 /// Writes a release with what devices download for it.
 pub fn release_with_downloads(view: &View, downloads: &Downloads) -> Result<v1::GetReleaseResponse> {
     let delta = |patch: &Patch| v1::ReleaseDelta {
@@ -342,6 +352,7 @@ pub fn release_with_downloads(view: &View, downloads: &Downloads) -> Result<v1::
         release: Some(release(view)?),
         full_size_bytes: downloads.full_size_bytes,
         deltas: downloads.patches.iter().map(delta).collect(),
+        build: downloads.build.as_ref().map(build),
     })
 }
 

@@ -174,6 +174,8 @@ impl Contract {
             "workflow" => Some("release.yml".to_owned()),
             // Jobs have kinds, too: none stands for all of them.
             "kind" if field.full_name().contains("Credential") => Some("store-token".to_owned()),
+            "compiler" => Some("hermesc 1.0.0".to_owned()),
+            "path" => Some("index.bundle".to_owned()),
             "job_id" => Some("job_00000000000000000000000000".to_owned()),
             _ => None,
         }

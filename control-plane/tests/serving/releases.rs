@@ -2,6 +2,8 @@
 
 use crate::on_both_databases;
 use crate::rig::{Rig, range, reason};
+use domain::Sha256;
+use domain::bundle::Blob;
 use proto::v1::roll_back_channel_request::To;
 use proto::v1::{self, Outcome, Platform, Reason, RolloutState};
 use tokio::task::JoinSet;
@@ -14,6 +16,7 @@ on_both_databases!(
     pins_and_explanations_agree_with_the_edge,
     bundles_in_use_stay,
     changes_without_an_etag_all_happen_and_one_with_an_etag_wins,
+    a_build_is_remembered_and_files_are_read_in_pieces,
 );
 
 async fn a_release_is_published_steered_and_deleted(rig: Rig) {
@@ -214,4 +217,50 @@ async fn bundles_in_use_stay(rig: Rig) {
     let get = v1::GetBundleRequest { name: used };
     let bundle = rig.bundles().get_bundle(rig.ask(get)).await.unwrap().into_inner().bundle.unwrap();
     assert_eq!((bundle.files.len(), bundle.files[0].path.as_str()), (1, "index.bundle"));
+}
+
+async fn a_build_is_remembered_and_files_are_read_in_pieces(rig: Rig) {
+    let (app, channel) = rig.app("shop").await;
+    let content = "some text ".repeat(150_000);
+    rig.store.put(&Blob::of(content.as_bytes()), content.as_bytes()).await.unwrap();
+    let bundle = rig.bundle(&app, &content).await;
+    let build = v1::BundleBuild {
+        compiler: "hermesc 1.0.0".into(),
+        flags: vec!["-O".into()],
+        base_sha256: proto::convert::sha256_to_wire(&Sha256::of(b"base")),
+    };
+    let create = |build: v1::BundleBuild| {
+        let (parent, bundle, target, build) = (channel.name.clone(), bundle.clone(), Some(range("1.x")), Some(build));
+        rig.ask(v1::CreateReleaseRequest { parent, bundle, target, build, ..Default::default() })
+    };
+    for wrong in [
+        v1::BundleBuild { compiler: String::new(), ..build.clone() },
+        v1::BundleBuild { flags: vec!["-x".into(); 51], ..build.clone() },
+        v1::BundleBuild { base_sha256: "short".into(), ..build.clone() },
+    ] {
+        assert_eq!(reason(rig.releases().create_release(create(wrong)).await), Reason::InvalidField);
+    }
+    let release = rig.releases().create_release(create(build.clone())).await.unwrap().into_inner().release.unwrap();
+    let get = v1::GetReleaseRequest { name: release.name };
+    assert_eq!(rig.releases().get_release(rig.ask(get)).await.unwrap().into_inner().build, Some(build.clone()));
+    let get = v1::GetBundleRequest { name: bundle.clone() };
+    let found = rig.bundles().get_bundle(rig.ask(get)).await.unwrap().into_inner();
+    assert_eq!(found.build, Some(build));
+
+    let path = found.bundle.unwrap().files[0].path.clone();
+    let read = async |path: &str, offset_bytes: u64| {
+        let request = v1::ReadBundleFileRequest { name: bundle.clone(), path: path.to_owned(), offset_bytes };
+        rig.bundles().read_bundle_file(rig.ask(request)).await
+    };
+    let mut bytes = Vec::new();
+    loop {
+        let piece = read(&path, bytes.len() as u64).await.unwrap().into_inner().data;
+        if piece.is_empty() {
+            break;
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    assert!(bytes == content.as_bytes());
+    assert!(read(&path, u64::MAX).await.unwrap().into_inner().data.is_empty());
+    assert_eq!(reason(read("other", 0).await), Reason::InvalidField);
 }

@@ -3,6 +3,7 @@
 use crate::contract::Things;
 use crate::rig::{Rig, put_bundle, range, sha256, with};
 use db::{Role, Scope};
+use domain::bundle::Blob;
 use proto::v1::{self, Platform};
 
 /// An organization with one of each thing.
@@ -43,6 +44,7 @@ impl Tenant {
         };
         let channel =
             rig.channels().create_channel(with(&self.owner, channel)).await.unwrap().into_inner().channel.unwrap();
+        rig.store.put(&Blob::of(b"one"), &b"one"[..]).await.unwrap();
         let bundle = put_bundle(&rig.db, &self.scope, &app.app_id, "one").await;
         let release = v1::CreateReleaseRequest {
             parent: channel.name.clone(),

@@ -25,6 +25,7 @@ pub mod apps;
 pub mod audit;
 pub mod binaries;
 pub mod blobs;
+pub mod bundle_builds;
 pub mod bundles;
 pub mod channels;
 pub mod condemned;

@@ -51,6 +51,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     blob,
     bundle,
     bundle_file,
+    bundle_build,
     delta,
     variant,
     upload,

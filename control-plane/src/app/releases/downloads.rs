@@ -1,6 +1,7 @@
 //! This file's job is to say what devices download for a release.
 
 use crate::error::Result;
+use db::bundle_builds::BundleBuild;
 use db::releases::Release;
 use db::{DbConn, Scope};
 use domain::bundle::FileRole;
@@ -20,6 +21,8 @@ pub struct Downloads {
     pub launch_size_bytes: u64,
     /// Patches that make the launch file, newest base first, each with the smallest first.
     pub patches: Vec<Patch>,
+    /// How the bundle was compiled.
+    pub build: Option<BundleBuild>,
 }
 
 /// A patch that makes the launch file from that of another bundle.
@@ -55,6 +58,7 @@ pub fn downloads(conn: &mut DbConn, scope: &Scope, release: &Release) -> Result<
         full_size_bytes: files.iter().map(|file| file.size_bytes).sum(),
         launch_size_bytes: launch.map_or(0, |file| file.size_bytes),
         patches,
+        build: db::bundle_builds::find(conn, scope, bundle)?,
     })
 }
 

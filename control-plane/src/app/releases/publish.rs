@@ -1,6 +1,7 @@
 //! This file's job is to publish a bundle in a channel.
 
 use super::{View, insert, new_salt, notes, retreat, share, target};
+use crate::app::bundle_builds::Build;
 use crate::app::lookup;
 use crate::context::Change;
 use crate::error::{Error, Result};
@@ -24,6 +25,7 @@ pub struct Publication {
     share: Ppm,
     retreat: Retreat,
     enabled: bool,
+    build: Option<Build>,
 }
 
 impl Publication {
@@ -41,6 +43,7 @@ impl Publication {
             share: share("share_ppm", request.share_ppm)?,
             retreat: retreat("retreat", request.retreat)?,
             enabled: !request.disabled,
+            build: request.build.as_ref().map(Build::new).transpose()?,
         };
         Ok(publication)
     }
@@ -56,6 +59,9 @@ pub fn publish(tx: &mut Tx<'_>, change: &Change, publication: &Publication) -> R
     let bundle = lookup::bundle(tx, scope, &publication.bundle)?;
     if bundle.app != channel.app {
         return Err(Error::field("bundle", "must be a bundle of the channel's app"));
+    }
+    if let Some(build) = &publication.build {
+        db::bundle_builds::set(tx, scope, &build.row(bundle.id.clone(), change.now))?;
     }
     let (target_kind, target_value) = db::releases::target_columns(&publication.target);
     let row = Release {

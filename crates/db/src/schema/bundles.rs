@@ -38,6 +38,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    bundle_build (bundle) {
+        bundle -> Text,
+        compiler -> Text,
+        flags -> Text,
+        base_sha256 -> Nullable<Binary>,
+        #[sql_name = "created_at_us"]
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
     delta (to_bundle, from_bundle, format) {
         from_bundle -> Text,
         to_bundle -> Text,

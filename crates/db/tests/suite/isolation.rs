@@ -38,6 +38,7 @@ fn naming_reads() -> Vec<(&'static str, Probe)> {
         "bundles::get" => |tx, s, t| db::bundles::get(tx, s, &t.bundle.id),
         "bundles::list" => |tx, s, t| db::bundles::list(tx, s, &t.app.id, None, 10),
         "bundles::files" => |tx, s, t| db::bundles::files(tx, s, &t.bundle.id),
+        "bundle_builds::find" => |tx, s, t| db::bundle_builds::find(tx, s, &t.bundle.id),
         "releases::get" => |tx, s, t| db::releases::get(tx, s, &t.release.id),
         "releases::list" => |tx, s, t| db::releases::list(tx, s, &t.channel.id, None, 10),
         "releases::list_of_app" => |tx, s, t| db::releases::list_of_app(tx, s, &t.app.id, None, 10),
@@ -81,6 +82,7 @@ fn naming_writes() -> Vec<(&'static str, Probe)> {
             db::uploads::set_state(tx, s, &t.upload.id, UploadState::ALL, &NextState::Cancelled, START)
         },
         "bundles::insert_with_files" => |tx, s, t| db::bundles::insert_with_files(tx, s, &t.bundle, &t.files),
+        "bundle_builds::set" => |tx, s, t| db::bundle_builds::set(tx, s, &crate::bundle_builds::build(t)),
         "bundles::delete" => |tx, s, t| db::bundles::delete(tx, s, &t.old_bundle.id),
         "deltas::apply" => |tx, s, t| db::deltas::apply(tx, s, &t.delta),
         "variants::apply" => |tx, s, t| {

@@ -25,6 +25,7 @@ macro_rules! db_test {
     };
 }
 
+mod bundle_builds;
 mod condemned;
 mod faults;
 mod feed;
