@@ -193,7 +193,7 @@ mod tests {
             assert_eq!(compress(&text, coding, DeltaEffort::Best, &late).unwrap(), None);
         }
         assert_eq!(compress(&text, Coding::Brotli, DeltaEffort::Best, &poor).unwrap(), None);
-        let less = Allowed { memory_max_bytes: 64 * BROTLI_MEMORY_FACTOR << 10, ..UNLIMITED };
+        let less = Allowed { memory_max_bytes: (64 * BROTLI_MEMORY_FACTOR) << 10, ..UNLIMITED };
         assert!(compress(&text, Coding::Brotli, DeltaEffort::Quick, &less).unwrap().is_some(), "with a smaller window");
     }
 

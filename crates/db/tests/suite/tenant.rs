@@ -170,16 +170,7 @@ impl Tenant {
     }
 
     fn rows(world: &World, name: &str) -> Self {
-        let organization = Organization {
-            id: OrganizationId::from_parts(START, world.draw()),
-            slug: name.to_owned(),
-            name: name.to_uppercase(),
-            tier: Tier::P2,
-            suspended: false,
-            plan: domain::plan::PlanName::Pro,
-            devices_blocked: false,
-            created_at: START,
-        };
+        let organization = organization(world, name);
         let app = App {
             id: AppId::from_parts(START, world.draw()),
             organization: organization.id.clone(),
@@ -243,6 +234,19 @@ impl Tenant {
             release,
             pin,
         }
+    }
+}
+
+fn organization(world: &World, name: &str) -> Organization {
+    Organization {
+        id: OrganizationId::from_parts(START, world.draw()),
+        slug: name.to_owned(),
+        name: name.to_uppercase(),
+        tier: Tier::P2,
+        suspended: false,
+        plan: domain::plan::PlanName::Pro,
+        devices_blocked: false,
+        created_at: START,
     }
 }
 

@@ -15,7 +15,7 @@ async fn forms(world: &World, t: &Tenant) -> Vec<Variant> {
 db_test! {
     async fn a_smaller_form_takes_the_place_of_the_one_before(world) {
         let (t, _twin) = (Tenant::create(&world, "one").await, Tenant::create(&world, "two").await);
-        assert_eq!(forms(&world, &t).await, [t.variant.clone()]);
+        assert_eq!(forms(&world, &t).await, std::slice::from_ref(&t.variant));
         let version = async || {
             let (scope, channel) = (t.scope.clone(), t.channel.id.clone());
             world.read(move |conn| db::channels::get(conn, &scope, &channel)).await.snapshot_version
@@ -43,7 +43,7 @@ db_test! {
             Variant { blob_sha256: Sha256::of(b"nowhere"), ..t.variant.clone() },
         ] {
             let r = t.clone();
-            world.refused(move |tx| apply(tx, &r.scope, &r.bundle.id, &[wrong.clone()], START)).await;
+            world.refused(move |tx| apply(tx, &r.scope, &r.bundle.id, std::slice::from_ref(&wrong), START)).await;
         }
         assert_eq!(forms(&world, &t).await, [t.variant]);
     }

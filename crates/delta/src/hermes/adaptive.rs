@@ -119,7 +119,8 @@ fn code(
     Ok(steps)
 }
 
-#[cfg(all(test, feature = "encode"))]
+#[cfg(feature = "encode")]
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -140,7 +141,7 @@ mod tests {
 
     #[test]
     fn what_is_as_before_costs_next_to_nothing() {
-        let old: Vec<u8> = (0..100_000_u32).map(|i| (i * i >> 5) as u8).collect();
+        let old: Vec<u8> = (0..100_000_u32).map(|i| (i.wrapping_mul(i) >> 5) as u8).collect();
         let mut new = old.clone();
         (0..new.len()).step_by(100).for_each(|at| new[at] = new[at].wrapping_add(4));
         let step = Step { add: old.len(), copy: 0, seek: 0 };
@@ -158,7 +159,7 @@ mod tests {
 
     #[test]
     fn data_that_is_cut_or_goes_on_is_an_error() {
-        let new: Vec<u8> = (0..300_u32).map(|i| (i * i >> 3) as u8).collect();
+        let new: Vec<u8> = (0..300_u32).map(|i| ((i * i) >> 3) as u8).collect();
         let mut writer = Writer::new();
         writer.add(&[], &Grammar::Entries, &new, &[Step { add: 0, copy: new.len(), seek: 0 }]).unwrap();
         let data = writer.finish();

@@ -49,7 +49,7 @@ pub fn decode(base: &[u8], patch: &[u8], profile: Profile, limits: &Limits) -> R
         Profile::Zstandard => return Err(DeltaError::UnknownFormat),
         #[cfg(feature = "zstandard")]
         Profile::Zstandard => Source::Zstandard(zstandard::Reader::new(data, size_bytes, memory_bytes, limits)?),
-        Profile::Adaptive => Source::Adaptive(adaptive::Reader::new(data, base.len(), memory_bytes, limits)?),
+        Profile::Adaptive => Source::Adaptive(Box::new(adaptive::Reader::new(data, base.len(), memory_bytes, limits)?)),
     };
     let file = Rebuild { base, head: &head, source, limits, memory_bytes }.run(old)?;
     if Sha256::digest(&file)[..] != head.result_sha256 {
@@ -67,7 +67,7 @@ const fn lists_bytes(layout: &Layout) -> usize {
 enum Source<'a> {
     #[cfg(feature = "zstandard")]
     Zstandard(zstandard::Reader),
-    Adaptive(adaptive::Reader<'a>),
+    Adaptive(Box<adaptive::Reader<'a>>),
 }
 
 impl Source<'_> {
