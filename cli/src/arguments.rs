@@ -6,9 +6,9 @@ use crate::progress::Progress;
 use crate::report::AnyReport;
 use crate::settings::{self, Settings};
 use crate::{
-    app, app_transfer, audit, binary, channel, completions, credential, delta, device, exit, explain, key, login,
-    logout, names, operator, pin, promote, publisher, queue, release, releases, rollback, rollout, status, upload,
-    usage, whoami, workflow,
+    app, app_transfer, audit, binary, bundles, channel, completions, credential, delta, device, diff, exit, explain,
+    key, login, logout, names, operator, pin, promote, publisher, queue, release, releases, rollback, rollout, status,
+    upload, usage, whoami, workflow,
 };
 
 /// Ships over-the-air updates to React Native apps.
@@ -74,9 +74,12 @@ pub enum Command {
     #[command(subcommand)]
     Operator(operator::Command),
     Upload(upload::Arguments),
+    #[command(subcommand)]
+    Bundles(bundles::Command),
     Release(Box<release::Arguments>),
     #[command(subcommand)]
     Releases(releases::Command),
+    Diff(diff::Arguments),
     #[command(subcommand)]
     Rollout(rollout::Command),
     Rollback(rollback::Arguments),
@@ -156,6 +159,8 @@ async fn connected(command: Command, connection: &Connection) -> Result<AnyRepor
         Command::Usage => usage::run(connection).await,
         Command::Operator(command) => operator::run(command, connection).await,
         Command::Queue(command) => queue::run(command, connection).await,
+        Command::Bundles(command) => bundles::run(command, connection).await,
+        Command::Diff(arguments) => diff::run(arguments, connection).await,
         Command::Upload(arguments) => upload::run(arguments, connection).await,
         Command::Release(arguments) => release::run(*arguments, connection).await,
         Command::Releases(command) => releases::run(command, connection).await,
@@ -219,6 +224,9 @@ mod tests {
             "aloft release x --app a --channel c --binary-range 1.x --platform both --rollout 5% --wait 60",
             "aloft key create ci --app a --action release.write --action *.read --expires 30d",
             "aloft key roll key_1 --keep 0h",
+            "aloft diff v1 v2 --app a --channel c",
+            "aloft bundles source-map bun_1 --app a --out main.map",
+            "aloft upload x --app a --source-map main.map",
             "aloft release --bundle bun_1 --app a --channel c --runtime-version 1",
         ] {
             assert!(Arguments::try_parse_from(line.split(' ')).is_ok(), "{line}");

@@ -49,7 +49,7 @@ pub enum Command {
         #[expect(missing_docs, reason = "documented at the type")]
         app: AppAddress,
     },
-    /// Changes a binary's runtime version or embedded bundle.
+    /// Changes a binary's runtime version, embedded bundle or Hermes version.
     Update {
         /// The binary's id, "bin_…".
         binary: String,
@@ -79,6 +79,9 @@ pub struct Content {
     /// Content hash of the bundle that it came with: 64 hexadecimal digits.
     #[arg(long, value_name = "SHA256")]
     pub embedded_bundle: Option<Sha256>,
+    /// The version of Hermes bytecode that it runs, for instance 96; 0 forgets it. That of the embedded bundle counts when that was uploaded.
+    #[arg(long, value_name = "VERSION")]
+    pub hermes_version: Option<u32>,
 }
 
 /// All binaries of an app.
@@ -142,8 +145,10 @@ async fn update(connection: &Connection, name: String, content: Content) -> Resu
     let mut paths = Vec::new();
     paths.extend(content.runtime_version.is_some().then(|| "runtime_version".to_owned()));
     paths.extend(content.embedded_bundle.is_some().then(|| "embedded_bundle".to_owned()));
+    paths.extend(content.hermes_version.is_some().then(|| "hermes_version".to_owned()));
     if paths.is_empty() {
-        return Err(Error::Usage("nothing to change: give --runtime-version or --embedded-bundle".to_owned()));
+        let text = "nothing to change: give --runtime-version, --embedded-bundle or --hermes-version";
+        return Err(Error::Usage(text.to_owned()));
     }
     let update_mask = Some(prost_types::FieldMask { paths });
     let request = v1::UpdateBinaryRequest { binary: Some(binary(name, content)), update_mask, etag: String::new() };
@@ -156,6 +161,7 @@ fn binary(name: String, content: Content) -> v1::Binary {
         name,
         runtime_version: content.runtime_version.unwrap_or_default(),
         embedded_bundle: embedded.unwrap_or_default(),
+        hermes_version: content.hermes_version.unwrap_or_default(),
         ..Default::default()
     }
 }

@@ -23,6 +23,9 @@ pub enum Command {
         /// Which keys may see it; that of your key when not given.
         #[arg(long, value_enum)]
         environment: Option<key::Environment>,
+        /// What happens to bundles with warnings: debug bundles, assets of another platform, bytecode that a binary cannot run.
+        #[arg(long, value_enum, default_value_t = Policy::Warn)]
+        bundle_policy: Policy,
     },
     /// Lists an app's channels.
     List {
@@ -38,7 +41,7 @@ pub enum Command {
         #[expect(missing_docs, reason = "documented at the type")]
         app: AppAddress,
     },
-    /// Renames, blocks or unblocks a channel. A blocked channel offers nothing to anybody.
+    /// Renames, blocks or unblocks a channel, or changes what it takes. A blocked channel offers nothing to anybody.
     #[command(after_help = "Example:\n  aloft channel update production --app trailhead --block")]
     #[command(group(clap::ArgGroup::new("change").required(true).multiple(true)))]
     Update {
@@ -56,6 +59,9 @@ pub enum Command {
         /// Offer releases again.
         #[arg(long, group = "change")]
         unblock: bool,
+        /// What happens to bundles with warnings that are published from now on.
+        #[arg(long, value_enum, group = "change")]
+        bundle_policy: Option<Policy>,
     },
     /// Deletes a channel with its releases and pins.
     Delete {
@@ -65,6 +71,24 @@ pub enum Command {
         #[expect(missing_docs, reason = "documented at the type")]
         app: AppAddress,
     },
+}
+
+/// What happens to bundles with warnings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Policy {
+    /// They are taken, with the warnings on them.
+    Warn,
+    /// They are refused.
+    Refuse,
+}
+
+impl From<Policy> for v1::BundlePolicy {
+    fn from(policy: Policy) -> Self {
+        match policy {
+            Policy::Warn => Self::Warn,
+            Policy::Refuse => Self::Refuse,
+        }
+    }
 }
 
 /// All channels of an app.
@@ -92,12 +116,13 @@ impl Display for Channels {
 /// Runs one of the commands.
 pub async fn run(command: Command, connection: &Connection) -> Result<AnyReport, Error> {
     match command {
-        Command::Create { channel, app, environment } => {
+        Command::Create { channel, app, environment, bundle_policy } => {
             let request = v1::CreateChannelRequest {
                 parent: app.name()?,
                 channel_name: channel,
                 request_id: request_id(),
                 environment: environment.map(v1::Environment::from).unwrap_or_default().into(),
+                bundle_policy: v1::BundlePolicy::from(bundle_policy).into(),
             };
             show(connection.answer(connection.channels().create_channel(request).await)?.channel)
         }
@@ -109,9 +134,9 @@ pub async fn run(command: Command, connection: &Connection) -> Result<AnyReport,
             let request = v1::GetChannelRequest { name: names::channel(&app.app, &channel)? };
             show(connection.answer(connection.channels().get_channel(request).await)?.channel)
         }
-        Command::Update { channel, app, rename, block, unblock } => {
+        Command::Update { channel, app, rename, block, unblock, bundle_policy } => {
             let name = names::channel(&app.app, &channel)?;
-            update(connection, name, rename, (block || unblock).then_some(block)).await
+            update(connection, name, rename, (block || unblock).then_some(block), bundle_policy).await
         }
         Command::Delete { channel, app } => {
             let name = names::channel(&app.app, &channel)?;
@@ -127,14 +152,17 @@ async fn update(
     name: String,
     rename: Option<String>,
     blocked: Option<bool>,
+    policy: Option<Policy>,
 ) -> Result<AnyReport, Error> {
     let mut paths = Vec::new();
     paths.extend(rename.is_some().then(|| "channel_name".to_owned()));
     paths.extend(blocked.is_some().then(|| "blocked".to_owned()));
+    paths.extend(policy.is_some().then(|| "bundle_policy".to_owned()));
     let channel = v1::Channel {
         name,
         channel_name: rename.unwrap_or_default(),
         blocked: blocked.unwrap_or_default(),
+        bundle_policy: policy.map(v1::BundlePolicy::from).unwrap_or_default().into(),
         ..Default::default()
     };
     let update_mask = Some(prost_types::FieldMask { paths });

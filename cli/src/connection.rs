@@ -208,6 +208,12 @@ impl Connection {
         AuditServiceClient::new(self.wire(Some(CALL_TIMEOUT)))
     }
 
+    /// Returns a client whose calls may take as long as a source map needs.
+    #[must_use]
+    pub fn source_maps(&self) -> BundleServiceClient<Wire> {
+        BundleServiceClient::new(self.wire(None))
+    }
+
     /// Returns a client whose calls may take as long as the log is.
     #[must_use]
     pub fn audit_export(&self) -> AuditServiceClient<Wire> {

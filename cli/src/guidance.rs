@@ -40,6 +40,9 @@ fn after_refusal(refusal: &Refusal) -> Option<String> {
         Reason::UploadMismatch => "The files changed while they were sent. Repeat the command.",
         Reason::SizeLimit => return Some(after_size_limit(refusal)),
         Reason::BundleNotReady => "Wait until the upload is processed, then repeat.",
+        Reason::BundleRefused => {
+            "Repair what the message names. To publish it all the same: `aloft channel update CHANNEL --bundle-policy warn`."
+        }
         Reason::NoEarlierRelease => {
             "Use `aloft rollback --embedded` to send devices back to the bundle in their binary."
         }

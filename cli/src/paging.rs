@@ -48,6 +48,11 @@ pub async fn binaries(connection: &Connection, app: &str) -> Result<Vec<v1::Bina
     all_pages!(connection, binaries.list_binaries, ListBinariesRequest { parent: app.to_owned() }, binaries)
 }
 
+/// Lists all bundles of an app, newest first.
+pub async fn bundles(connection: &Connection, app: &str) -> Result<Vec<v1::Bundle>, Error> {
+    all_pages!(connection, bundles.list_bundles, ListBundlesRequest { parent: app.to_owned() }, bundles)
+}
+
 /// Lists all releases of a channel, newest first.
 pub async fn releases(connection: &Connection, channel: &str) -> Result<Vec<v1::Release>, Error> {
     all_pages!(connection, releases.list_releases, ListReleasesRequest { parent: channel.to_owned() }, releases)

@@ -180,13 +180,15 @@ pub async fn run(arguments: Arguments, connection: &Connection) -> Result<AnyRep
         releases.push(Published { release: publish(connection, &draft, bundle).await?, upload: None, build: None });
     }
     if let Some(path) = arguments.path {
-        let found = source::find(path, arguments.options.platform).await?;
+        let found = source::find(path, arguments.options.platform, arguments.options.map()).await?;
         check_channel(connection, &draft.parent).await?;
         for found in found {
             let (found, compiled) = match &arguments.compiling.hermesc {
                 Some(hermesc) => {
-                    let (found, compiled) =
+                    let (mut found, compiled) =
                         compile(hermesc, &arguments.compiling, connection, (&draft.parent, &app), &found).await?;
+                    // What lies beside the JavaScript does not lead from the bytecode; what was named does.
+                    source::add_map(&mut found, &[], &arguments.options.map())?;
                     (found, Some(compiled))
                 }
                 None => (found, None),

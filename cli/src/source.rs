@@ -22,6 +22,17 @@ const UNPACKED: &str = "aloft-unpacked-";
 /// No command runs that long: an older folder was left by one that was killed.
 const LEFTOVER_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Which source map goes with a bundle. The server keeps it for those who may publish, and no device ever gets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Map {
+    /// The one beside the launch file, with its name and `.map` behind it, if there is one.
+    Beside,
+    /// None.
+    None,
+    /// This file.
+    File(PathBuf),
+}
+
 /// One bundle that was found.
 #[derive(Debug, Clone)]
 pub struct Found {
@@ -29,7 +40,7 @@ pub struct Found {
     pub platform: Platform,
     /// What it is.
     pub detected: Detected,
-    /// The files that the server needs to detect the same, sorted by path.
+    /// The files that the server needs to detect the same, and the source map, sorted by path.
     pub files: Vec<ScannedFile>,
     /// Keeps unpacked and compiled files until they are packed again.
     _unpacked: Vec<Arc<tempfile::TempDir>>,
@@ -81,21 +92,40 @@ impl Found {
         kept.push(Arc::new(folder));
         Ok(detect(&files, &kept, self.platform)?)
     }
-
-    /// Returns what is allowed, but perhaps not meant.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
-        self.detected.warnings.iter().map(|warning| warning.message.clone()).collect()
-    }
 }
 
 /// Finds the bundles for the wanted platform; without one, for every platform that the files are for.
-pub async fn find(path: PathBuf, platform: Option<AnyPlatform>) -> Result<Vec<Found>, Error> {
+pub async fn find(path: PathBuf, platform: Option<AnyPlatform>, map: Map) -> Result<Vec<Found>, Error> {
     run_blocking(move || {
         let (files, unpacked) = read(&path)?;
-        find_platforms(&files, &kept(unpacked), platform)
+        let mut found = find_platforms(&files, &kept(unpacked), platform)?;
+        if matches!(map, Map::File(_)) && found.len() > 1 {
+            return Err(Error::Usage("--source-map belongs to one bundle; say which with --platform".to_owned()));
+        }
+        found.iter_mut().try_for_each(|found| add_map(found, &files, &map))?;
+        Ok(found)
     })
     .await
+}
+
+/// Adds the source map under the path that the server looks for; `files` are those that may lie beside the launch file.
+///
+/// # Errors
+/// When the file that was named cannot be read.
+pub fn add_map(found: &mut Found, files: &[ScannedFile], map: &Map) -> Result<(), Error> {
+    let path = bundle::source_map_path(&found.detected.launch_source);
+    let mut chosen = match map {
+        Map::None => None,
+        Map::Beside => files.iter().find(|file| file.input.path == path).cloned(),
+        Map::File(location) => bundle::scan(location)?.pop(),
+    };
+    if let Some(file) = &mut chosen {
+        file.input.path.clone_from(&path);
+    }
+    found.detected.source_map = chosen.is_some().then_some(path);
+    found.files.extend(chosen);
+    found.files.sort_by(|a, b| a.input.path.cmp(&b.input.path));
+    Ok(())
 }
 
 /// Runs what reads and writes files in a thread that may block.
@@ -200,9 +230,13 @@ fn unpack(folder: &Path, name: &str, bytes: &mut dyn std::io::Read) -> std::io::
     std::io::copy(bytes, &mut File::create_new(target)?).map(|_| ())
 }
 
-/// Lists a bundle file with the asset folders that Metro writes beside it.
+/// Lists a bundle file with its source map and the asset folders that Metro writes beside it.
 fn with_assets(path: &Path) -> Result<Vec<ScannedFile>, Error> {
     let mut files = bundle::scan(path)?;
+    let map = PathBuf::from(bundle::source_map_path(&path.display().to_string()));
+    if map.is_file() {
+        files.append(&mut bundle::scan(&map)?);
+    }
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let fail = |source| Error::file(folder, source);
     for entry in std::fs::read_dir(folder).map_err(fail)? {
@@ -239,7 +273,11 @@ mod tests {
     }
 
     fn paths(found: &Found) -> Vec<&str> {
-        found.detected.files.iter().map(|file| file.path.as_str()).collect()
+        paths_of(&found.detected)
+    }
+
+    fn paths_of(detected: &Detected) -> Vec<&str> {
+        detected.files.iter().map(|file| file.path.as_str()).collect()
     }
 
     const SCRIPT: &[u8] = b"var a=1;";
@@ -257,6 +295,27 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].platform, Platform::Android);
         assert_eq!(paths(&found[0]), ["drawable-mdpi/a.png", "index.android.bundle", "raw/b.json"]);
+    }
+
+    #[tokio::test]
+    async fn a_source_map_is_sent_when_it_lies_beside_or_is_named() {
+        let folder = folder(&[
+            ("a/index.android.bundle", SCRIPT),
+            ("a/index.android.bundle.map", b"{}"),
+            ("b/other.map", b"[]"),
+        ]);
+        let bundle = folder.path().join("a/index.android.bundle");
+        let sent = async |map: Map| {
+            let mut found = find(bundle.clone(), None, map).await.unwrap();
+            let found = found.pop().unwrap();
+            let map = found.files.into_iter().find(|file| file.input.path == "index.android.bundle.map");
+            assert_eq!(paths_of(&found.detected), ["index.android.bundle"], "it is no file of the bundle");
+            map.map(|file| file.input.size_bytes)
+        };
+        std::fs::write(folder.path().join("b/other.map"), "[1]").unwrap();
+        assert_eq!(sent(Map::Beside).await, Some(2));
+        assert_eq!(sent(Map::None).await, None);
+        assert_eq!(sent(Map::File(folder.path().join("b/other.map"))).await, Some(3));
     }
 
     #[test]

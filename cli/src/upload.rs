@@ -8,9 +8,10 @@ use crate::report::AnyReport;
 use crate::source::{self, Found};
 use crate::transfer::{self, Archive, Pace};
 use crate::watch::Watcher;
-use crate::{names, retry, table};
+use crate::{names, retry, table, view};
 use bundle::ScannedFile;
 use domain::Sha256;
+use domain::bundle::Stage;
 use proto::v1;
 use serde::Serialize;
 use std::collections::HashSet;
@@ -45,6 +46,12 @@ pub struct Options {
     /// What the bundle runs on; found out from the bundle when not given.
     #[arg(long)]
     pub platform: Option<AnyPlatform>,
+    /// The launch file's source map, when it does not lie beside it as NAME.map. The server keeps it private; devices never get it.
+    #[arg(long, value_name = "FILE", conflicts_with = "no_source_map")]
+    pub source_map: Option<PathBuf>,
+    /// Send no source map, also if one lies beside the launch file.
+    #[arg(long)]
+    pub no_source_map: bool,
     /// Wait at most so many seconds until the server has processed the bundle; 0 does not wait.
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub wait: u64,
@@ -56,6 +63,18 @@ pub struct Options {
     pub limit_rate: Option<u64>,
 }
 
+impl Options {
+    /// Returns which source map is sent.
+    #[must_use]
+    pub fn map(&self) -> source::Map {
+        match &self.source_map {
+            Some(path) => source::Map::File(path.clone()),
+            None if self.no_source_map => source::Map::None,
+            None => source::Map::Beside,
+        }
+    }
+}
+
 /// What became of an upload.
 #[derive(Debug, Serialize)]
 pub struct Uploaded {
@@ -63,6 +82,8 @@ pub struct Uploaded {
     pub upload: String,
     /// "queued", "processing" or "ready".
     pub state: &'static str,
+    /// How far the processing has come: "received", "verified", "unpacked", "parsed", "stored" or "ready".
+    pub stage: &'static str,
     /// "android" or "ios".
     pub platform: &'static str,
     /// The bundle's full name, once the state is "ready".
@@ -75,6 +96,8 @@ pub struct Uploaded {
     pub file_count: usize,
     /// Size of all files in bytes.
     pub total_size_bytes: u64,
+    /// Whether a source map was sent with them.
+    pub has_source_map: bool,
     /// Files that the server had already.
     pub known_file_count: usize,
     /// Size in bytes of the archive with the other files.
@@ -84,7 +107,7 @@ pub struct Uploaded {
     /// How long everything took, in milliseconds.
     pub duration_ms: u64,
     /// What is allowed, but perhaps not meant.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<view::Warning>,
 }
 
 impl Display for Uploaded {
@@ -98,12 +121,19 @@ impl Display for Uploaded {
         f.write_str(&table::pairs(&[
             ("bundle", self.bundle.as_deref().map(names::short).unwrap_or_default().to_owned()),
             ("upload", names::short(&self.upload).to_owned()),
-            ("state", self.state.to_owned()),
+            (
+                "state",
+                if self.stage == self.state {
+                    self.state.to_owned()
+                } else {
+                    format!("{}, {}", self.state, self.stage)
+                },
+            ),
             ("platform", self.platform.to_owned()),
             ("content", self.content_sha256.clone()),
             ("sent", sent),
             ("took", format!("{} ms", self.duration_ms)),
-            ("warning", self.warnings.join("; ")),
+            ("warning", view::Warning::texts(&self.warnings)),
         ]))
     }
 }
@@ -126,7 +156,7 @@ impl Display for Uploads {
 pub async fn run(arguments: Arguments, connection: &Connection) -> Result<AnyReport, Error> {
     let app = arguments.app.name()?;
     let mut uploads = Vec::new();
-    for found in source::find(arguments.path, arguments.options.platform).await? {
+    for found in source::find(arguments.path, arguments.options.platform, arguments.options.map()).await? {
         uploads.push(upload(connection, &app, found, &arguments.options).await?);
     }
     Ok(Box::new(Uploads { uploads }))
@@ -150,9 +180,12 @@ pub async fn upload(connection: &Connection, app: &str, found: Found, options: &
     let created = retry::repeat(|| create(connection, request.clone())).await?;
     let stood_at_bytes = created.received_bytes;
     let sent = send(connection, created, &archive, options).await?;
-    let done = wait(connection, sent, options).await?;
+    let mut done = wait(connection, sent, options).await?;
+    let is_ready = done.state() == v1::UploadState::Ready;
+    let known_warnings = std::mem::take(&mut done.warnings).into_iter().map(Into::into).collect();
     Ok(Uploaded {
         state: state_text(done.state()),
+        stage: stage_text(done.stage()),
         bundle: Some(done.bundle).filter(|bundle| !bundle.is_empty()),
         upload: done.name,
         platform: found.platform.as_str(),
@@ -160,11 +193,13 @@ pub async fn upload(connection: &Connection, app: &str, found: Found, options: &
         engine: found.detected.engine.as_str(),
         file_count: found.detected.files.len(),
         total_size_bytes: found.total_size_bytes(),
+        has_source_map: found.detected.source_map.is_some(),
         known_file_count: known_files.len(),
         archive_size_bytes: archive.size_bytes,
         sent_size_bytes: archive.size_bytes.saturating_sub(stood_at_bytes),
         duration_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-        warnings: found.warnings(),
+        // Until it is processed, only what shows here is known.
+        warnings: if is_ready { known_warnings } else { found.detected.warnings.iter().map(Into::into).collect() },
     })
 }
 
@@ -264,6 +299,18 @@ async fn wait(connection: &Connection, upload: v1::Upload, options: &Options) ->
 fn tell(begun: Instant, text: &str) {
     let line = format!("{:>8.3} s  {text}\n", begun.elapsed().as_secs_f64());
     let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+const fn stage_text(stage: v1::UploadStage) -> &'static str {
+    match stage {
+        v1::UploadStage::Unspecified => "",
+        v1::UploadStage::Received => Stage::Received.as_str(),
+        v1::UploadStage::Verified => Stage::Verified.as_str(),
+        v1::UploadStage::Unpacked => Stage::Unpacked.as_str(),
+        v1::UploadStage::Parsed => Stage::Parsed.as_str(),
+        v1::UploadStage::Stored => Stage::Stored.as_str(),
+        v1::UploadStage::Ready => Stage::Ready.as_str(),
+    }
 }
 
 const fn state_text(state: v1::UploadState) -> &'static str {

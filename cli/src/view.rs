@@ -4,6 +4,7 @@
 
 use crate::platform;
 use crate::{moment, percent, table};
+use domain::warning::{BundlePolicy, WarningKind};
 use proto::v1;
 use serde::Serialize;
 use std::fmt::{Display, Formatter, Result};
@@ -47,6 +48,8 @@ pub struct Channel {
     pub channel_id: String,
     pub channel_name: String,
     pub blocked: bool,
+    /// "warn" or "refuse".
+    pub bundle_policy: &'static str,
     pub snapshot_version: u64,
     pub etag: String,
     pub created_at_us: i64,
@@ -56,6 +59,7 @@ pub struct Channel {
 impl From<v1::Channel> for Channel {
     fn from(channel: v1::Channel) -> Self {
         Self {
+            bundle_policy: policy_text(channel.bundle_policy()),
             name: channel.name,
             channel_id: channel.channel_id,
             channel_name: channel.channel_name,
@@ -74,6 +78,7 @@ impl Display for Channel {
             ("channel", self.channel_name.clone()),
             ("id", self.channel_id.clone()),
             ("blocked", yes(self.blocked)),
+            ("bundle policy", self.bundle_policy.to_owned()),
             ("snapshot version", self.snapshot_version.to_string()),
             ("created", moment::text(self.created_at_us)),
         ]))
@@ -90,6 +95,8 @@ pub struct Binary {
     pub build_number: String,
     pub runtime_version: String,
     pub embedded_bundle: String,
+    /// 0 when it is not known.
+    pub hermes_version: u32,
     pub etag: String,
     pub created_at_us: i64,
 }
@@ -103,6 +110,7 @@ impl From<v1::Binary> for Binary {
             build_number: binary.build_number,
             runtime_version: binary.runtime_version,
             embedded_bundle: hex::encode(&binary.embedded_bundle),
+            hermes_version: binary.hermes_version,
             etag: binary.etag,
             created_at_us: binary.created_at_us,
         }
@@ -118,6 +126,10 @@ impl Display for Binary {
             ("build number", self.build_number.clone()),
             ("runtime version", self.runtime_version.clone()),
             ("embedded bundle", self.embedded_bundle.clone()),
+            (
+                "hermes version",
+                Some(self.hermes_version).filter(|known| *known > 0).map_or_else(String::new, |v| v.to_string()),
+            ),
             ("created", moment::text(self.created_at_us)),
         ]))
     }
@@ -143,6 +155,7 @@ pub struct Release {
     pub rollout_state: &'static str,
     pub retreat: &'static str,
     pub notes: String,
+    pub warnings: Vec<Warning>,
     pub origin: &'static str,
     pub origin_release: Option<String>,
     pub etag: String,
@@ -176,6 +189,7 @@ impl From<v1::Release> for Release {
             rollout_state: rollout_text(rollout.state()),
             retreat: retreat_text(rollout.retreat()),
             notes: release.notes,
+            warnings: release.warnings.into_iter().map(Into::into).collect(),
             origin,
             origin_release: some(release.origin_release),
             etag: release.etag,
@@ -242,9 +256,45 @@ impl Display for Release {
             ("state", self.state().to_owned()),
             ("mandatory", yes(self.mandatory)),
             ("notes", self.notes.clone()),
+            ("warning", Warning::texts(&self.warnings)),
             ("origin", origin),
             ("created", moment::text(self.created_at_us)),
         ]))
+    }
+}
+
+/// Something that is allowed, but perhaps not meant.
+#[derive(Debug, Clone, Serialize)]
+pub struct Warning {
+    /// "debug-bundle", "wrong-platform" or "hermes-version".
+    pub kind: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+impl Warning {
+    /// Writes warnings on one line.
+    #[must_use]
+    pub fn texts(warnings: &[Self]) -> String {
+        warnings.iter().map(|warning| warning.message.as_str()).collect::<Vec<_>>().join("; ")
+    }
+}
+
+impl From<v1::BundleWarning> for Warning {
+    fn from(warning: v1::BundleWarning) -> Self {
+        let kind = match warning.kind() {
+            v1::WarningKind::Unspecified => "unknown",
+            v1::WarningKind::DebugBundle => WarningKind::DebugBundle.as_str(),
+            v1::WarningKind::WrongPlatform => WarningKind::WrongPlatform.as_str(),
+            v1::WarningKind::HermesVersion => WarningKind::HermesVersion.as_str(),
+        };
+        Self { kind, message: warning.message }
+    }
+}
+
+impl From<&domain::warning::Warning> for Warning {
+    fn from(warning: &domain::warning::Warning) -> Self {
+        Self { kind: warning.kind.as_str(), message: warning.message.clone() }
     }
 }
 
@@ -285,6 +335,13 @@ impl Display for Deleted {
 #[must_use]
 pub fn yes(value: bool) -> String {
     if value { "yes" } else { "no" }.to_owned()
+}
+
+const fn policy_text(policy: v1::BundlePolicy) -> &'static str {
+    match policy {
+        v1::BundlePolicy::Unspecified | v1::BundlePolicy::Warn => BundlePolicy::Warn.as_str(),
+        v1::BundlePolicy::Refuse => BundlePolicy::Refuse.as_str(),
+    }
 }
 
 const fn rollout_text(state: v1::RolloutState) -> &'static str {

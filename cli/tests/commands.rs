@@ -349,3 +349,35 @@ fn an_upload_resumes_after_the_command_was_killed() {
     assert!(sent < size, "everything was sent again: {upload}");
     assert_eq!(upload["state"], "ready");
 }
+
+#[test]
+fn two_releases_are_compared_and_a_source_map_comes_back() {
+    let world = World::start();
+    world.log_in();
+    world.make_channel();
+    let release = |version: &str| {
+        let path = corpus(&format!("{version}/android/hermes/index.android.bundle")).display().to_string();
+        let map = corpus(&format!("maps/{version}/android/hermes.map")).display().to_string();
+        let json = world.must(&with_place(&["release", &path, "--binary-range", "1.x", "--source-map", &map]));
+        assert_eq!(json["releases"][0]["upload"]["has_source_map"], true, "{json}");
+        (json["releases"][0]["bundle"].as_str().unwrap().to_owned(), map)
+    };
+    let (old, map) = release("v1");
+    release("v2");
+    let json = world.must(&with_place(&["diff", "v1", "v2"]));
+    assert_eq!((json["has_modules"].as_bool(), json["old_bundle"].as_str()), (Some(true), Some(old.as_str())));
+    let changes = json["changes"].as_array().unwrap();
+    let modules = changes.iter().filter(|change| change["subject"] == "module");
+    let names: Vec<_> = modules.map(|change| change["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["src/lib/i18n.js", "src/store/basket.js"], "{json}");
+    let shown = world.must(&["bundles", "get", &old, "--app", "trailhead"]);
+    assert!(shown["contents"]["module_count"].as_u64().unwrap() > 1_000, "{shown}");
+    let out = world.folder.path().join("back.map");
+    let download = ["bundles", "source-map", &old, "--app", "trailhead", "--out", out.to_str().unwrap()];
+    world.must(&download);
+    assert!(std::fs::read(&out).unwrap() == std::fs::read(map).unwrap(), "the map came back changed");
+    let (code, json) = world.run(&download);
+    assert_ne!(code, 0, "a file that is there was replaced: {json}");
+    let json = world.must(&["channel", "update", "production", "--app", "trailhead", "--bundle-policy", "refuse"]);
+    assert_eq!(json["bundle_policy"], "refuse");
+}

@@ -18,6 +18,7 @@ use runtime::clock::Clock;
 use runtime::shutdown::Stop;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// How long the answer to a request id is kept.
 const ANSWERS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -59,6 +60,8 @@ pub struct Context {
     pub second_steps: SecondSteps,
     /// Seals secrets.
     pub vault: Vault,
+    /// Room for comparing bundles: each comparison may take a hundred megabytes.
+    pub comparing: Arc<Semaphore>,
     /// Bounds that operators set.
     pub bounds: Bounds,
 }

@@ -63,9 +63,13 @@ use runtime::secret::ExposeSecret as _;
 use runtime::shutdown::Stop;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// Version of the software, as callers and edges see it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Bundles that one replica compares at once.
+const COMPARING_MAX: usize = 2;
 
 /// What a control plane stands on.
 pub struct Deps {
@@ -110,6 +114,7 @@ impl ControlPlane {
             door: Arc::new(Door::new(config.sign_up)),
             second_steps: SecondSteps::new(&config.pepper),
             vault: Vault::new(&config.master_keys, &config.pepper)?,
+            comparing: Arc::new(Semaphore::new(COMPARING_MAX)),
             bounds: Bounds {
                 upload_max_bytes: config.upload_max_bytes,
                 upload_keep: Duration::from_secs(config.upload_keep_hours.saturating_mul(60 * 60)),

@@ -7,7 +7,7 @@ mod snapshot;
 mod telemetry;
 
 pub use audit::link_from_wire;
-pub use bundle::{blob_from_wire, blob_to_wire, file_from_wire, file_to_wire};
+pub use bundle::{blob_from_wire, blob_to_wire, file_from_wire, file_to_wire, warning_to_wire};
 pub use release::{rollout_from_wire, rollout_to_wire, target_from_wire, target_to_wire};
 pub use snapshot::{
     channel_key_from_wire, channel_key_to_wire, decode_snapshot, encode_snapshot, version_from_wire, version_to_wire,
@@ -140,4 +140,24 @@ wire_enum! {
     /// # Errors
     /// When it is unset or unknown.
     retreat_from_wire: Retreat <=> domain::release::Retreat { Stay = Stay, NextColdStart = NextColdStart, Now = Now }
+}
+wire_enum! {
+    /// Writes what happens to bundles with warnings.
+    bundle_policy_to_wire,
+    /// Reads what happens to bundles with warnings.
+    ///
+    /// # Errors
+    /// When it is unset or unknown.
+    bundle_policy_from_wire: BundlePolicy <=> domain::warning::BundlePolicy { Warn = Warn, Refuse = Refuse }
+}
+wire_enum! {
+    /// Writes what a warning is about.
+    warning_kind_to_wire,
+    /// Reads what a warning is about.
+    ///
+    /// # Errors
+    /// When it is unset or unknown.
+    warning_kind_from_wire: WarningKind <=> domain::warning::WarningKind {
+        DebugBundle = DebugBundle, WrongPlatform = WrongPlatform, HermesVersion = HermesVersion
+    }
 }

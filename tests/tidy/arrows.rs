@@ -18,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("db", &["domain", "runtime"]),
     ("blob", &["domain", "runtime"]),
     ("testkit", &["domain", "runtime"]),
-    ("control-plane", &["proto", "db", "blob", "runtime", "domain"]),
+    ("control-plane", &["proto", "db", "blob", "bundle", "runtime", "domain"]),
     ("worker", &["db", "blob", "bundle", "delta", "runtime", "domain"]),
     ("edge-proxy", &["proto", "blob", "runtime", "domain"]),
     ("cli", &["proto", "bundle", "delta", "runtime", "domain"]),

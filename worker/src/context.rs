@@ -44,6 +44,8 @@ pub(crate) struct Context {
     pub(crate) worker: WorkerId,
     pub(crate) leases: Leases,
     pub(crate) slots: Arc<Slots>,
+    /// Room for looking into bundles.
+    pub(crate) looking: Semaphore,
     /// Room for jobs of the background lane.
     pub(crate) background: Arc<Semaphore>,
 }

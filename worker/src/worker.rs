@@ -19,6 +19,9 @@ use tokio::task::JoinSet;
 /// No job runs that long: an older folder was left by a process that was killed.
 const LEFTOVER_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Bundles that are looked into at once, whatever the slots: each takes a core, and memory for its source map.
+const LOOKING_MAX: usize = 2;
+
 /// A worker that is ready to run.
 pub struct Worker(Arc<Context>);
 
@@ -37,6 +40,7 @@ impl Worker {
             leases: Leases::default(),
             post: Post::new(&config)?,
             slots: Slots::new(&config.tiers),
+            looking: Semaphore::new(LOOKING_MAX),
             background: Arc::new(Semaphore::new(config.background_slots as usize)),
             config,
             db: deps.db,

@@ -6,13 +6,14 @@ mod rig;
 use blob::Store;
 use db::queue;
 use db::{AttemptOutcome, UploadState};
-use domain::bundle::ArchiveFormat;
+use domain::bundle::{ArchiveFormat, Stage};
 use domain::id::{JobId, UploadId};
 use domain::job::{Job, Tier};
 use rig::{Archive, PATIENCE, Rig, Shape, pack};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use testkit::wait_until_async;
 
 /// A store whose requests never get an answer, so that a job hangs in its middle. The listener must live as long as the test.
@@ -235,6 +236,10 @@ struct Process(Child);
 
 impl Process {
     fn start(rig: &Rig) -> Self {
+        Self::start_with(rig, "")
+    }
+
+    fn start_with(rig: &Rig, failpoints: &str) -> Self {
         let spool = rig.folder.path().join("spool");
         let child = Command::new(env!("CARGO_BIN_EXE_aloft-worker"))
             .env("ALOFT_DATABASE__URL", &rig.database_url)
@@ -244,9 +249,20 @@ impl Process {
             .env("ALOFT_WORKER__HEARTBEAT_MS", "100")
             .env("ALOFT_WORKER__RESCUE_MS", "100")
             .env("ALOFT_WORKER__POLL_MS", "50")
+            .env("ALOFT_FAILPOINTS", failpoints)
             .stderr(Stdio::null())
             .spawn();
         Self(child.expect("the worker starts"))
+    }
+}
+
+impl Process {
+    async fn ended(&mut self) {
+        wait_until_async(PATIENCE, || {
+            let ended = self.0.try_wait().unwrap().is_some();
+            async move { ended }
+        })
+        .await;
     }
 }
 
@@ -291,4 +307,54 @@ async fn states_of(rig: &Rig, ids: &[UploadId]) -> Vec<UploadState> {
         states.push(rig.find(id).await.state);
     }
     states
+}
+
+/// The stages that were told, in order.
+async fn told(rig: &Rig) -> Vec<String> {
+    let organization = rig.scope.organization().clone();
+    let entries = rig.db.read(move |conn| db::feed::list_after(conn, &organization, 0, 1_000)).await.unwrap();
+    entries.into_iter().map(|entry| entry.stage).filter(|stage| !stage.is_empty()).collect()
+}
+
+/// When each file of the store was written.
+fn written(folder: &Path, found: &mut BTreeMap<PathBuf, SystemTime>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => written(&entry.path(), found),
+            Ok(metadata) => drop(found.insert(entry.path(), metadata.modified().unwrap())),
+            Err(_) => {}
+        }
+    }
+}
+
+/// Kills a worker right after it has come to the stage, and lets another one go on; returns the stages that were told.
+async fn killed_after(stage: Stage, failpoints: &str) -> Vec<String> {
+    let rig = Rig::new(Shape::Embedded).await;
+    let id = rig.upload(&pack("v1/android/hermes", &HashSet::new())).await;
+    Process::start_with(&rig, &format!("worker.{stage}=crash")).ended().await;
+    let left = rig.find(&id).await;
+    assert_eq!((left.state, left.stage), (UploadState::Processing, Some(stage)));
+    let (blobs, mut before, mut after) = (rig.folder.path().join("store/blobs"), BTreeMap::new(), BTreeMap::new());
+    written(&blobs, &mut before);
+    assert_eq!(before.is_empty(), stage != Stage::Stored);
+    let process = Process::start_with(&rig, failpoints);
+    let upload = rig.processed(&id).await;
+    drop(process);
+    assert_eq!((upload.state, upload.stage), (UploadState::Ready, Some(Stage::Ready)));
+    written(&blobs, &mut after);
+    assert!(before.iter().all(|(path, at)| after.get(path) == Some(at)), "a stored blob was written again");
+    let (scope, now) = (rig.scope.clone(), rig.clock.now());
+    let usage = rig.db.read(move |conn| db::plans::usage(conn, &scope, now, false)).await.unwrap();
+    assert_eq!((rig.bundles().await.len(), usage.builds, rig.dead_count().await), (1, 1, 0));
+    told(&rig).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_killed_after_any_stage_is_followed_by_one_that_repeats_no_effect() {
+    let once = ["verified", "unpacked", "parsed", "stored", "ready"];
+    for stage in [Stage::Verified, Stage::Unpacked, Stage::Parsed, Stage::Stored] {
+        assert_eq!(killed_after(stage, "").await, once, "{stage}");
+    }
+    let told = killed_after(Stage::Unpacked, "worker.stages-once=break").await;
+    assert_ne!(told, once, "without the guard nothing is told twice: the test proves nothing");
 }

@@ -13,7 +13,7 @@ use domain::id::{BinaryId, BundleId, ChannelId, DeviceId, EdgeId, EventId, Relea
 use domain::job::{DeltaEffort, Job, Tier};
 use domain::release::{Retreat, RolloutState};
 use domain::telemetry::{Event, EventKind};
-use domain::{Environment, Platform, Ppm, Sha256};
+use domain::{Platform, Ppm, Sha256};
 use rig::{PATIENCE, Rig, Shape, corpus, pack};
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
@@ -35,18 +35,8 @@ async fn process_other_picture(rig: &Rig) -> Bundle {
 
 async fn add_channel(rig: &Rig) -> ChannelId {
     let now = rig.clock.now();
-    let row = Channel {
-        id: ChannelId::from_parts(now, [3; 10]),
-        app: rig.app.clone(),
-        name: "production".parse().unwrap(),
-        revision: 1,
-        snapshot_version: 1,
-        next_seq: 1,
-        blocked: false,
-        environment: Environment::Live,
-        created_at: now,
-        updated_at: now,
-    };
+    let id = ChannelId::from_parts(now, [3; 10]);
+    let row = Channel::new(id, rig.app.clone(), "production".parse().unwrap(), now);
     let (scope, id) = (rig.scope.clone(), row.id.clone());
     rig.db.write(move |tx| db::channels::insert(tx, &scope, &row)).await.unwrap();
     id
@@ -66,6 +56,7 @@ async fn release(rig: &Rig, channel: &ChannelId, bundle: &Bundle) -> ReleaseId {
         mandatory: false,
         enabled: true,
         notes: String::new(),
+        warnings: Vec::new(),
         rollout_state: RolloutState::Active,
         rollout_ppm: Ppm::ALL,
         rollout_salt: "salt".into(),
@@ -91,6 +82,7 @@ async fn add_binary(rig: &Rig, embedded: &Bundle) {
         build_number: "1".into(),
         runtime_version: None,
         embedded_bundle_hash: Some(embedded.content_hash),
+        hermes_version: None,
         revision: 1,
         created_at: now,
         updated_at: now,

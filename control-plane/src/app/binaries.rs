@@ -23,3 +23,7 @@ fn runtime_version(field: &'static str, text: &str) -> Result<Option<String>> {
 fn embedded_bundle(field: &'static str, bytes: &[u8]) -> Result<Option<Sha256>> {
     Ok(proto::convert::optional_sha256_from_wire(bytes, field)?)
 }
+
+fn hermes_version(version: u32) -> Option<u32> {
+    (version > 0).then_some(version)
+}

@@ -10,6 +10,8 @@ pub use update::{Update, update};
 
 use crate::error::{Error, Result};
 use domain::ChannelName;
+use domain::warning::BundlePolicy;
+use proto::v1;
 
 /// Reads a channel's name. One that looks like an id would name two channels.
 fn channel_name(field: &'static str, text: &str) -> Result<ChannelName> {
@@ -17,4 +19,12 @@ fn channel_name(field: &'static str, text: &str) -> Result<ChannelName> {
         return Err(Error::field(field, "must not look like a channel's id"));
     }
     text.parse().map_err(Error::in_field(field))
+}
+
+/// Reads what happens to bundles with warnings; they are taken when it is not set.
+fn bundle_policy(field: &'static str, value: i32) -> Result<BundlePolicy> {
+    if value == v1::BundlePolicy::Unspecified as i32 {
+        return Ok(BundlePolicy::Warn);
+    }
+    Ok(proto::convert::bundle_policy_from_wire(value, field)?)
 }

@@ -1,14 +1,17 @@
 //! This file's job is to name what can be done with releases, and to show one.
 
 mod delete;
+mod diff;
 mod downloads;
 mod promote;
 mod publish;
 mod roll_back;
 mod set_rollout;
 mod update;
+mod warnings;
 
 pub use delete::delete;
+pub use diff::{Difference, Question as DiffQuestion, diff};
 pub use downloads::{Downloads, Patch, downloads};
 pub use promote::{Promotion, promote};
 pub use publish::{Publication, publish};

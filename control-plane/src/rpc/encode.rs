@@ -1,5 +1,11 @@
 //! This file's job is to write rows as the contract's resources.
 
+mod changes;
+mod uploads;
+
+pub use changes::difference;
+pub use uploads::{bundle, source_map, upload, whole_bundle};
+
 use crate::app::etag;
 use crate::app::explain::Explanation;
 use crate::app::people::logins::{self, Polled, Started};
@@ -9,13 +15,13 @@ use crate::auth::site::Site;
 use crate::error::{Error, Result};
 use crate::names;
 use bytes::Bytes;
+use db::ReleaseOrigin;
 use db::accounts::Account;
 use db::api_keys::ApiKey;
 use db::app_offers::Offered;
 use db::apps::App;
 use db::binaries::Binary;
 use db::bundle_builds::BundleBuild;
-use db::bundles::Bundle;
 use db::channels::Channel;
 use db::credentials::Credential;
 use db::device_pins::Pin;
@@ -24,9 +30,6 @@ use db::members::Member;
 use db::organizations::Organization;
 use db::publishers::Publisher;
 use db::sessions::Session;
-use db::uploads::Upload;
-use db::{ReleaseOrigin, UploadState};
-use domain::bundle::BundleFile;
 use domain::decide::Decision;
 use domain::id::SessionId;
 use domain::release::Release;
@@ -219,6 +222,7 @@ pub fn channel(row: &Channel) -> v1::Channel {
         created_at_us: row.created_at.as_us(),
         updated_at_us: row.updated_at.as_us(),
         environment: environment(row.environment).into(),
+        bundle_policy: convert::bundle_policy_to_wire(row.bundle_policy).into(),
     }
 }
 
@@ -238,63 +242,7 @@ pub fn binary(row: &Binary) -> v1::Binary {
         embedded_bundle: row.embedded_bundle_hash.as_ref().map(convert::sha256_to_wire).unwrap_or_default(),
         etag: etag::of(row.revision),
         created_at_us: row.created_at.as_us(),
-    }
-}
-
-/// Writes a bundle with these files; lists leave the files out.
-pub fn bundle(row: &Bundle, files: &[BundleFile]) -> v1::Bundle {
-    v1::Bundle {
-        name: names::of_bundle(&row.app, &row.id),
-        platform: convert::platform_to_wire(row.platform).into(),
-        content_sha256: convert::sha256_to_wire(&row.content_hash),
-        engine: convert::engine_to_wire(row.engine).into(),
         hermes_version: row.hermes_version.unwrap_or_default(),
-        file_count: row.file_count,
-        total_size_bytes: row.total_size_bytes,
-        files: files.iter().map(convert::file_to_wire).collect(),
-        created_at_us: row.created_at.as_us(),
-    }
-}
-
-/// Writes an upload.
-pub fn upload(row: &Upload) -> v1::Upload {
-    let failure = row.failure_reason.as_ref().filter(|_| row.state == UploadState::Failed);
-    v1::Upload {
-        name: names::of_upload(&row.app, &row.id),
-        platform: convert::platform_to_wire(row.platform).into(),
-        state: upload_state(row.state).into(),
-        archive_format: archive_format(&row.archive_format).into(),
-        archive_size_bytes: row.archive_size_bytes,
-        archive_sha256: convert::sha256_to_wire(&row.archive_sha256),
-        received_bytes: row.received_bytes,
-        bundle: row.bundle.as_ref().map(|bundle| names::of_bundle(&row.app, bundle)).unwrap_or_default(),
-        failure: failure.map(|reason| v1::UploadFailure {
-            reason: reason.clone(),
-            message: row.failure_message.clone().unwrap_or_default(),
-        }),
-        created_at_us: row.created_at.as_us(),
-        updated_at_us: row.updated_at.as_us(),
-    }
-}
-
-const fn upload_state(state: UploadState) -> v1::UploadState {
-    match state {
-        UploadState::Receiving => v1::UploadState::Receiving,
-        UploadState::Queued => v1::UploadState::Queued,
-        UploadState::Processing => v1::UploadState::Processing,
-        UploadState::Ready => v1::UploadState::Ready,
-        UploadState::Failed => v1::UploadState::Failed,
-        UploadState::Cancelled => v1::UploadState::Cancelled,
-    }
-}
-
-fn archive_format(text: &str) -> v1::ArchiveFormat {
-    use domain::bundle::ArchiveFormat;
-    match text.parse() {
-        Ok(ArchiveFormat::Zip) => v1::ArchiveFormat::Zip,
-        Ok(ArchiveFormat::TarGzip) => v1::ArchiveFormat::TarGzip,
-        Ok(ArchiveFormat::TarZstd) => v1::ArchiveFormat::TarZstd,
-        Err(_) => v1::ArchiveFormat::Unspecified,
     }
 }
 
@@ -327,6 +275,7 @@ pub fn release(view: &View) -> Result<v1::Release> {
         etag: etag::of(row.revision),
         created_at_us: row.created_at.as_us(),
         updated_at_us: row.updated_at.as_us(),
+        warnings: row.warnings.iter().map(convert::warning_to_wire).collect(),
     })
 }
 

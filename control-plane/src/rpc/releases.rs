@@ -2,7 +2,7 @@
 
 use super::encode;
 use crate::app::lookup;
-use crate::app::releases::{self, Promotion, Publication, RollBack, SetRollout, Update, View};
+use crate::app::releases::{self, DiffQuestion, Promotion, Publication, RollBack, SetRollout, Update, View};
 use crate::auth::caller::caller;
 use crate::context::{Context, Once, Outcome};
 use crate::error;
@@ -56,6 +56,22 @@ impl v1::release_service_server::ReleaseService for Releases {
             encode::release_with_downloads(&releases::view(conn, &caller.scope, release)?, &downloads)
         });
         Ok(Response::new(found.await?))
+    }
+
+    async fn diff_releases(
+        &self,
+        request: Request<v1::DiffReleasesRequest>,
+    ) -> Result<Response<v1::DiffReleasesResponse>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let question = DiffQuestion::new(&request)?;
+        let between = format!("{} {}", request.name, request.old_release);
+        let list = List { method: "DiffReleases", parent: &between, organization: caller.organization() };
+        let page = self.context.pages.read::<usize>(list, request.page_size, &request.page_token)?;
+        let found = releases::diff(&self.context, caller.scope.clone(), question).await?;
+        let (changes, next) = found.page(page.after.unwrap_or(0), page.limit as usize);
+        let token = next.map(|next| self.context.pages.write(list, &next.to_string())).unwrap_or_default();
+        Ok(Response::new(encode::difference(&found, changes, token)))
     }
 
     async fn list_releases(

@@ -4,6 +4,7 @@
 mod app_transfers;
 mod audit;
 mod browser;
+mod contents;
 mod contract;
 mod devices;
 mod edges;

@@ -320,6 +320,17 @@ pub fn reason<T: std::fmt::Debug>(answer: Result<T, Status>) -> v1::Reason {
 
 /// Puts a bundle of one launch file into the database; returns its name.
 pub async fn put_bundle(db: &Db, scope: &Scope, app: &str, content: &str) -> String {
+    put_bundle_with(db, scope, app, content, |_| ()).await
+}
+
+/// Puts a bundle of one launch file into the database, changed before it is stored; returns its name.
+pub async fn put_bundle_with(
+    db: &Db,
+    scope: &Scope,
+    app: &str,
+    content: &str,
+    change: impl Fn(&mut db::bundles::Bundle),
+) -> String {
     let app: AppId = app.parse().unwrap();
     let blob = Blob::of(content.as_bytes());
     let file = BundleFile {
@@ -328,7 +339,7 @@ pub async fn put_bundle(db: &Db, scope: &Scope, app: &str, content: &str) -> Str
         size_bytes: blob.size_bytes,
         role: FileRole::Launch,
     };
-    let row = db::bundles::Bundle {
+    let mut row = db::bundles::Bundle {
         id: BundleId::from_parts(now(), random::bytes()),
         app: app.clone(),
         platform: Platform::Android,
@@ -338,8 +349,10 @@ pub async fn put_bundle(db: &Db, scope: &Scope, app: &str, content: &str) -> Str
         launch_path: file.path.clone(),
         file_count: 1,
         total_size_bytes: file.size_bytes,
+        warnings: Vec::new(),
         created_at: now(),
     };
+    change(&mut row);
     let scope = scope.clone();
     let stored = db.write(move |tx| {
         db::blobs::insert_missing(tx, &scope, std::slice::from_ref(&blob), now())?;
@@ -351,4 +364,43 @@ pub async fn put_bundle(db: &Db, scope: &Scope, app: &str, content: &str) -> Str
 /// Returns the bytes of a hash.
 pub fn sha256(bytes: &[u8]) -> Bytes {
     Bytes::copy_from_slice(Sha256::of(bytes).as_bytes())
+}
+
+async fn put_blob(rig: &Rig, scope: &Scope, bytes: &[u8]) -> Blob {
+    let blob = Blob::of(bytes);
+    rig.store.put(&blob, bytes).await.unwrap();
+    let (scope, row) = (scope.clone(), blob.clone());
+    let write = move |tx: &mut db::Tx<'_>| db::blobs::insert_missing(tx, &scope, std::slice::from_ref(&row), now());
+    rig.db.write(write).await.unwrap();
+    blob
+}
+
+/// Gives a bundle a source map, as a worker does.
+pub async fn put_source_map(rig: &Rig, scope: &Scope, bundle: &str, bytes: &[u8]) {
+    let blob = put_blob(rig, scope, bytes).await;
+    let row = db::source_maps::SourceMap {
+        bundle: bundle.rsplit('/').next().unwrap().parse().unwrap(),
+        path: "index.bundle.map".into(),
+        sha256: blob.sha256,
+        size_bytes: blob.size_bytes,
+        created_at: now(),
+    };
+    let scope = scope.clone();
+    rig.db.write(move |tx| db::source_maps::set(tx, &scope, &row)).await.unwrap();
+}
+
+/// Says what is inside of a bundle, as a worker does.
+pub async fn put_contents(rig: &Rig, bundle: &str, contents: &bundle::Contents) {
+    let blob = put_blob(rig, &rig.scope, &contents.encode().unwrap()).await;
+    let row = db::bundle_contents::Contents {
+        bundle: bundle.rsplit('/').next().unwrap().parse().unwrap(),
+        sha256: blob.sha256,
+        size_bytes: blob.size_bytes,
+        module_count: contents.modules.len() as u32,
+        function_count: None,
+        image_count: 0,
+        created_at: now(),
+    };
+    let scope = rig.scope.clone();
+    rig.db.write(move |tx| db::bundle_contents::set(tx, &scope, &row)).await.unwrap();
 }

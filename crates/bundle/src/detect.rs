@@ -4,7 +4,8 @@ use crate::error::{Error, Refusal};
 use crate::expo;
 use crate::launch;
 use crate::names::Names;
-use domain::bundle::{BUNDLE_FILES_MAX, BundleFile, Engine, FileRole, WarningKind};
+use domain::bundle::{BUNDLE_FILES_MAX, BundleFile, Engine, FileRole};
+use domain::warning::{Warning, WarningKind};
 use domain::{Platform, Sha256};
 use std::collections::BTreeMap;
 use std::io;
@@ -43,12 +44,14 @@ pub struct Detected {
     pub hermes_version: Option<u32>,
     /// Path of the launch file, as in `files`.
     pub launch_path: String,
+    /// The path that the launch file was found under.
+    pub launch_source: String,
     /// The files of the bundle, sorted by path; a folder around all of them is dropped from their paths.
     pub files: Vec<BundleFile>,
     /// The paths, as they were found, of all files that detecting the same again needs.
     pub sources: Vec<String>,
     /// The source map of the launch file, by the path that it was found under: the launch file's own with `.map` behind it. Private:
-    /// it is no file of the bundle.
+    /// it is no file of the bundle, and not among `sources`.
     pub source_map: Option<String>,
     /// The asset map of an Expo export, by the path that it was found under. It is no file of the bundle either.
     pub asset_map: Option<String>,
@@ -76,15 +79,6 @@ pub enum SkipReason {
     SourceMap,
     /// The export does not name it for this platform.
     NotNamed,
-}
-
-/// Something that is allowed, but perhaps not meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Warning {
-    /// What it is.
-    pub kind: WarningKind,
-    /// For people: names the file and what is wrong with it.
-    pub message: String,
 }
 
 /// Finds out what the files are. `open` is called for the launch file and for `metadata.json` only.
@@ -118,7 +112,7 @@ pub fn detect(inputs: &[Input], platform: Platform, open: &mut Open<'_>) -> Resu
     if detected.layout == Layout::Folder {
         content.warnings.extend(foreign_assets(&detected.files, platform));
     }
-    let source_map = format!("{source}.map");
+    let source_map = source_map_path(&source);
     let source_map = inputs.iter().any(|input| input.path == source_map).then_some(source_map);
     Ok(Detected {
         source_map,
@@ -127,6 +121,7 @@ pub fn detect(inputs: &[Input], platform: Platform, open: &mut Open<'_>) -> Resu
         engine: content.engine,
         hermes_version: content.hermes_version,
         launch_path: detected.launch_path,
+        launch_source: source,
         files: detected.files,
         sources: detected.sources,
         skipped,
@@ -142,6 +137,12 @@ struct Chosen {
     files: Vec<BundleFile>,
     sources: Vec<String>,
     asset_map: Option<String>,
+}
+
+/// Returns the path that the source map of a launch file has in an upload.
+#[must_use]
+pub fn source_map_path(launch_source: &str) -> String {
+    format!("{launch_source}.map")
 }
 
 fn skip_reason(path: &str) -> Option<SkipReason> {

@@ -1,10 +1,11 @@
 //! This file's job is to find the file that is run, and to say what it holds.
 
-use crate::detect::{Open, Warning};
+use crate::detect::Open;
 use crate::error::Refusal;
 use crate::hermes::HermesHeader;
 use domain::Platform;
-use domain::bundle::{Engine, WarningKind};
+use domain::bundle::Engine;
+use domain::warning::{Warning, WarningKind};
 
 /// Enough for every header, and for the globals that Metro writes first.
 pub(crate) const START_MAX_BYTES: usize = 64 * 1024;

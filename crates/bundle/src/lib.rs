@@ -28,7 +28,7 @@ pub use compare::{Change, ChangeKind, Comparison, Side, Subject, compare};
 pub use compress::{Allowed, COMPRESSED_MIN_BYTES, compress, decompress, gains_by_effort, is_compressed};
 pub use contents::{Asset, Contents, Module};
 pub use describe::{Bytes, Of, OpenWhole, describe};
-pub use detect::{Detected, Input, Layout, SkipReason, Skipped, Warning, detect};
+pub use detect::{Detected, Input, Layout, SkipReason, Skipped, detect, source_map_path};
 pub use error::{Error, Refusal};
 pub use hermes::{HermesFacts, HermesHeader};
 pub use limits::Limits;

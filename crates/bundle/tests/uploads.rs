@@ -3,7 +3,8 @@
 use bundle::{
     Detected, Error, Input, Layout, Limits, Refusal, ScannedFile, SkipReason, detect, pack, read_archive, scan,
 };
-use domain::bundle::{ArchiveFormat, Engine, FileRole, WarningKind};
+use domain::bundle::{ArchiveFormat, Engine, FileRole};
+use domain::warning::WarningKind;
 use domain::{Platform, Sha256};
 use std::collections::{BTreeMap, HashSet};
 use std::io::{Cursor, Read as _};

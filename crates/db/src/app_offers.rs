@@ -3,7 +3,9 @@
 use crate::apps::{self, App};
 use crate::column::{Column as _, page, row};
 use crate::dialect::db;
-use crate::schema::{app, app_offer, bundle, bundle_file, delta, organization, upload};
+use crate::schema::{
+    app, app_offer, bundle, bundle_contents, bundle_file, bundle_source_map, delta, organization, upload,
+};
 use crate::{DbConn, Error, PAGE_MAX, Result, Scope, Tx, UploadState, channels};
 use diesel::prelude::*;
 use domain::id::{AppId, OrganizationId};
@@ -139,7 +141,16 @@ fn copy_blobs(tx: &mut Tx<'_>, from: &Scope, to: &Scope, id: &AppId, now: Timest
             .select(delta::blob_sha256)
             .distinct()
             .load(c)?;
-        hashes.extend(patches);
+        let ids = || bundle::table.filter(bundle::app.eq(id.as_str())).select(bundle::id);
+        let known: Vec<Vec<u8>> = bundle_contents::table
+            .filter(bundle_contents::bundle.eq_any(ids()))
+            .select(bundle_contents::sha256)
+            .load(c)?;
+        let maps: Vec<Vec<u8>> = bundle_source_map::table
+            .filter(bundle_source_map::bundle.eq_any(ids()))
+            .select(bundle_source_map::sha256)
+            .load(c)?;
+        hashes.extend(patches.into_iter().chain(known).chain(maps));
         Ok::<_, diesel::result::Error>(hashes)
     })?;
     let hashes = hashes.into_iter().map(domain::Sha256::from_sql).collect::<Result<Vec<_>>>()?;

@@ -3,7 +3,7 @@
 use crate::apps::{self, apps_of};
 use crate::column::{Column as _, all, page, row};
 use crate::dialect::db;
-use crate::schema::binary_build;
+use crate::schema::{binary_build, bundle};
 use crate::{DbConn, Error, Result, Scope, Tx};
 use diesel::prelude::*;
 use domain::id::{AppId, BinaryId};
@@ -26,6 +26,8 @@ row! {
         pub runtime_version: Option<String>,
         /// Content hash of the bundle that came with it.
         pub embedded_bundle_hash: Option<Sha256>,
+        /// The version of Hermes bytecode that it runs.
+        pub hermes_version: Option<u32>,
         /// Grows with each change; callers compare and swap on it.
         pub revision: u64,
         /// When it was made.
@@ -42,6 +44,8 @@ pub struct BinaryChanges {
     pub runtime_version: Option<Option<String>>,
     /// Content hash of the bundle that came with it.
     pub embedded_bundle_hash: Option<Option<Sha256>>,
+    /// The version of Hermes bytecode that it runs.
+    pub hermes_version: Option<Option<u32>>,
 }
 
 /// Adds a binary; `AlreadyExists` when the app has one with this platform, version and build number.
@@ -119,6 +123,7 @@ pub fn apply(
     let after = Binary {
         runtime_version: changes.runtime_version.clone().unwrap_or(before.runtime_version),
         embedded_bundle_hash: changes.embedded_bundle_hash.unwrap_or(before.embedded_bundle_hash),
+        hermes_version: changes.hermes_version.unwrap_or(before.hermes_version),
         revision: expected_revision + 1,
         updated_at: now,
         ..before
@@ -129,6 +134,7 @@ pub fn apply(
             .set((
                 binary_build::runtime_version.eq(&after.runtime_version),
                 binary_build::embedded_bundle_hash.eq(after.embedded_bundle_hash.to_sql()),
+                binary_build::hermes_version.eq(after.hermes_version.to_sql()),
                 binary_build::revision.eq(after.revision.to_sql()),
                 binary_build::updated_at.eq(now.as_us()),
             ))
@@ -147,4 +153,37 @@ pub fn delete(tx: &mut Tx<'_>, scope: &Scope, id: &BinaryId, expected_revision: 
             .execute(c)
     })?;
     if deleted == 1 { Ok(()) } else { Err(Error::Conflict { what: "binary" }) }
+}
+
+/// Returns the app's binaries for a platform whose version of Hermes bytecode is known, with it: it was said, or shows in the embedded
+/// bundle, as far as that was uploaded.
+pub fn with_hermes_version(
+    conn: &mut DbConn,
+    scope: &Scope,
+    app: &AppId,
+    platform: Platform,
+) -> Result<Vec<(Binary, u32)>> {
+    apps::get(conn, scope, app)?;
+    let rows: Vec<(BinaryRow, Option<i64>)> = db!(conn, |c| {
+        let is_embedded = bundle::app
+            .eq(binary_build::app)
+            .and(bundle::platform.eq(binary_build::platform))
+            .and(bundle::content_hash.nullable().eq(binary_build::embedded_bundle_hash));
+        binary_build::table
+            .left_join(bundle::table.on(is_embedded))
+            .filter(binary_build::app.eq(app.as_str()))
+            .filter(binary_build::platform.eq(platform.as_str()))
+            .order(binary_build::id.desc())
+            .limit(page(crate::PAGE_MAX))
+            .select((BinaryRow::as_select(), bundle::hermes_version.nullable()))
+            .load(c)
+    })?;
+    let mut known = Vec::new();
+    for (row, embedded) in rows {
+        let binary = Binary::try_from(row)?;
+        if let Some(version) = binary.hermes_version.or(embedded.map(u32::from_sql).transpose()?) {
+            known.push((binary, version));
+        }
+    }
+    Ok(known)
 }

@@ -1,13 +1,14 @@
 //! This file's job is to remember which blobs an organization has, with the hashes of their pieces.
 
 use crate::column::{Column as _, IN_LIST_MAX, INSERT_ROWS_MAX, row};
-use crate::dialect::db;
+use crate::dialect::{db, load_locked};
 use crate::schema::blob;
 use crate::{DbConn, Error, Result, Scope, Tx};
 use diesel::prelude::*;
 use domain::bundle::Blob;
 use domain::id::OrganizationId;
 use domain::{Sha256, Timestamp};
+use std::time::Duration;
 
 row! {
     /// A stored blob.
@@ -17,8 +18,13 @@ row! {
         pub size_bytes: u64,
         pub chunks: Vec<Sha256>,
         pub created_at: Timestamp,
+        pub used_at: Timestamp,
     }
 }
+
+/// A touch is not written down again for so long. Far less than [`crate::unused::UNUSED_KEPT`], so that what was touched of late needs no
+/// lock either.
+const TOUCH_HOLDS: Duration = Duration::from_secs(60 * 60);
 
 impl From<StoredBlob> for Blob {
     fn from(stored: StoredBlob) -> Self {
@@ -41,7 +47,38 @@ pub fn insert_missing(tx: &mut Tx<'_>, scope: &Scope, blobs: &[Blob], now: Times
                 .execute(c)
         })?;
     }
-    Ok(())
+    let hashes: Vec<Sha256> = blobs.iter().map(|blob| blob.sha256).collect();
+    touch(tx, scope, &hashes, now).map(|_| ())
+}
+
+/// Notes that something is about to refer to blobs, and returns how many of the different ones the organization has: those stay.
+pub fn touch(tx: &mut Tx<'_>, scope: &Scope, hashes: &[Sha256], now: Timestamp) -> Result<usize> {
+    let mut wanted = hashes.to_vec();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let (mut found, before) = (0, now.minus(TOUCH_HOLDS).as_us());
+    for part in wanted.chunks(IN_LIST_MAX) {
+        let part: Vec<Vec<u8>> = part.iter().map(Sha256::to_sql).collect();
+        let old = blob::table
+            .filter(blob::organization.eq(scope.as_str()))
+            .filter(blob::sha256.eq_any(&part))
+            .filter(blob::used_at.lt(before))
+            .order(blob::sha256)
+            .select(blob::sha256);
+        // Locked in one order, so that two transactions cannot wait for each other.
+        let old: Vec<Vec<u8>> = load_locked!(tx, old, Vec<u8>)?;
+        let count: i64 = db!(tx, |c| {
+            diesel::update(blob::table)
+                .filter(blob::organization.eq(scope.as_str()))
+                .filter(blob::sha256.eq_any(&old))
+                .set(blob::used_at.eq(now.as_us()))
+                .execute(c)?;
+            let having = blob::table.filter(blob::organization.eq(scope.as_str())).filter(blob::sha256.eq_any(&part));
+            having.count().get_result(c)
+        })?;
+        found += usize::try_from(count).map_err(Error::internal)?;
+    }
+    Ok(found)
 }
 
 fn stored(scope: &Scope, blob: &Blob, now: Timestamp) -> StoredBlobRow {
@@ -51,6 +88,7 @@ fn stored(scope: &Scope, blob: &Blob, now: Timestamp) -> StoredBlobRow {
         size_bytes: blob.size_bytes,
         chunks: blob.chunks.clone(),
         created_at: now,
+        used_at: now,
     })
 }
 

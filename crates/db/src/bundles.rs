@@ -9,6 +9,7 @@ use crate::{DbConn, Error, Result, Scope, Tx};
 use diesel::prelude::*;
 use domain::bundle::{BundleFile, Engine, FileRole};
 use domain::id::{AppId, BundleId};
+use domain::warning::Warning;
 use domain::{Platform, Sha256, Timestamp};
 use std::collections::BTreeSet;
 
@@ -33,6 +34,8 @@ row! {
         pub file_count: u32,
         /// The sum of their sizes.
         pub total_size_bytes: u64,
+        /// What is allowed, but perhaps not meant.
+        pub warnings: Vec<Warning>,
         /// When it was made.
         pub created_at: Timestamp,
     }
@@ -61,7 +64,7 @@ pub fn insert_with_files(tx: &mut Tx<'_>, scope: &Scope, row: &Bundle, files: &[
     apps::get(tx, scope, &row.app)?;
     let hashes: BTreeSet<Sha256> = files.iter().map(|file| file.sha256).collect();
     let wanted: Vec<Sha256> = hashes.into_iter().collect();
-    if blobs::find_many(tx, scope, &wanted)?.len() != wanted.len() {
+    if blobs::touch(tx, scope, &wanted, row.created_at)? != wanted.len() {
         return Err(Error::FailedPrecondition { rule: "a file of the bundle has no stored blob" });
     }
     let added = db!(tx, |c| {

@@ -8,6 +8,7 @@ use crate::{ChangeKind, DbConn, Error, Result, Scope, Tx, outbox};
 use diesel::prelude::*;
 use domain::id::{AppId, BundleId, ChannelId, OrganizationId};
 use domain::snapshot::ChannelKey;
+use domain::warning::BundlePolicy;
 use domain::{ChannelName, Environment, Timestamp};
 
 /// The condition that a channel is in a scope's environment, and among its channels. Its app is asked for apart.
@@ -43,6 +44,8 @@ row! {
         pub blocked: bool,
         /// Which keys may see it; never changes.
         pub environment: Environment,
+        /// What happens to bundles with warnings.
+        pub bundle_policy: BundlePolicy,
         /// When it was made.
         pub created_at: Timestamp,
         /// When it was last changed.
@@ -63,6 +66,7 @@ impl Channel {
             next_seq: 1,
             blocked: false,
             environment: Environment::Live,
+            bundle_policy: BundlePolicy::Warn,
             created_at: now,
             updated_at: now,
         }
@@ -82,6 +86,8 @@ pub struct ChannelChanges {
     pub name: Option<ChannelName>,
     /// Whether it offers anything.
     pub blocked: Option<bool>,
+    /// What happens to bundles with warnings.
+    pub bundle_policy: Option<BundlePolicy>,
 }
 
 /// Adds a channel; `AlreadyExists` when the name is taken in the app.
@@ -159,12 +165,14 @@ pub fn apply(
     }
     let name = changes.name.clone().unwrap_or_else(|| before.name.clone());
     let blocked = changes.blocked.unwrap_or(before.blocked);
+    let bundle_policy = changes.bundle_policy.unwrap_or(before.bundle_policy);
     let changed = db!(tx, |c| {
         diesel::update(channel::table.find(id.as_str()))
             .filter(channel::revision.eq(expected_revision.to_sql()))
             .set((
                 channel::name.eq(name.as_str()),
                 channel::blocked.eq(blocked),
+                channel::bundle_policy.eq(bundle_policy.as_str()),
                 channel::revision.eq(channel::revision + 1),
                 channel::updated_at.eq(now.as_us()),
             ))

@@ -1,7 +1,7 @@
 //! This file's job is to carry domain values over the border between rows and columns.
 
 use crate::error::{Error, Result};
-use domain::bundle::{Coding, Engine, FileRole};
+use domain::bundle::{Coding, Engine, FileRole, Stage};
 use domain::device::DeviceKey;
 use domain::id::{
     ApiKeyId, AppId, AuditId, BinaryId, BundleId, ChannelId, CredentialId, DeviceId, EdgeId, EventId, InvitationId,
@@ -12,7 +12,9 @@ use domain::name::OrganizationSlug;
 use domain::plan::PlanName;
 use domain::release::{Retreat, RolloutState};
 use domain::telemetry::EventKind;
+use domain::warning::{BundlePolicy, Warning};
 use domain::{AppSlug, ChannelName, EmailAddress, Environment, Platform, Ppm, Sha256, Timestamp};
+use serde_json::{Value, json};
 
 /// A value that one column holds.
 pub(crate) trait Column: Sized {
@@ -66,6 +68,8 @@ text_columns!(
     DeltaEffort,
     Engine,
     FileRole,
+    Stage,
+    BundlePolicy,
     Retreat,
     RolloutState,
     EventKind,
@@ -196,6 +200,22 @@ impl Column for Vec<String> {
     }
     fn from_sql(stored: String) -> Result<Self> {
         serde_json::from_str(&stored).map_err(Error::internal)
+    }
+}
+
+/// A JSON array of objects, never queried in SQL.
+impl Column for Vec<Warning> {
+    type Sql = String;
+    fn to_sql(&self) -> String {
+        let object = |warning: &Warning| json!({ "kind": warning.kind.as_str(), "message": warning.message });
+        Value::Array(self.iter().map(object).collect()).to_string()
+    }
+    fn from_sql(stored: String) -> Result<Self> {
+        let warnings: Vec<Value> = serde_json::from_str(&stored).map_err(Error::internal)?;
+        let text = |warning: &Value, name: &str| warning[name].as_str().unwrap_or_default().to_owned();
+        let warning =
+            |stored: &Value| Ok(Warning { kind: text(stored, "kind").parse()?, message: text(stored, "message") });
+        warnings.iter().map(warning).collect()
     }
 }
 

@@ -236,6 +236,17 @@ macro_rules! load_skipping_locked {
 }
 pub(crate) use load_skipping_locked;
 
+/// Loads rows and, on PostgreSQL, locks them in their order, waiting for other transactions that have them.
+macro_rules! load_locked {
+    ($conn:expr, $query:expr, $row:ty) => {
+        match $crate::database::same($conn) {
+            $crate::DbConn::Sqlite(c) => $query.load::<$row>(c),
+            $crate::DbConn::Pg(c) => $query.for_update().load::<$row>(c),
+        }
+    };
+}
+pub(crate) use load_locked;
+
 /// Loads one row and, on PostgreSQL, locks it, waiting for another transaction that has it.
 macro_rules! first_locked {
     ($conn:expr, $query:expr, $row:ty) => {

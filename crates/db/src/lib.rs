@@ -26,6 +26,7 @@ pub mod audit;
 pub mod binaries;
 pub mod blobs;
 pub mod bundle_builds;
+pub mod bundle_contents;
 pub mod bundles;
 pub mod channels;
 pub mod condemned;
@@ -53,7 +54,9 @@ pub mod schedules;
 pub mod second_factors;
 pub mod sessions;
 pub mod snapshots;
+pub mod source_maps;
 pub mod telemetry;
+pub mod unused;
 pub mod uploads;
 pub mod variants;
 

@@ -25,7 +25,7 @@ pub use dead::{
     retry_dead, trim_resolved,
 };
 pub use enqueue::{Enqueued, Flow, NewJob, enqueue, set_flow};
-pub use finish::{Failed, Failure, complete, fail, release};
+pub use finish::{Failed, Failure, complete, fail, hold, release};
 pub use inspect::{
     Attempt, JobInfo, TenantStats, TierStats, attempts, find, next_due_at, next_lapse_at, position, stats,
     tenant_stats, trim_attempts,

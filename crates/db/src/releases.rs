@@ -10,6 +10,7 @@ use diesel::prelude::*;
 use domain::id::{AppId, BundleId, ChannelId, ReleaseId};
 use domain::release::{Retreat, Rollout, RolloutState};
 use domain::target::Target;
+use domain::warning::Warning;
 use domain::{Platform, Ppm, Timestamp};
 
 row! {
@@ -37,6 +38,8 @@ row! {
         pub enabled: bool,
         /// Shown to people on the device.
         pub notes: String,
+        /// What is allowed in the bundle, or with these binaries, but perhaps not meant.
+        pub warnings: Vec<Warning>,
         /// Whether the rollout takes in devices.
         pub rollout_state: RolloutState,
         /// The share of devices.
@@ -101,6 +104,8 @@ pub struct ReleaseChanges {
     pub notes: Option<String>,
     /// Which binaries may run it.
     pub target: Option<Target>,
+    /// What is allowed with them, but perhaps not meant.
+    pub warnings: Option<Vec<Warning>>,
     /// Whether the rollout takes in devices.
     pub rollout_state: Option<RolloutState>,
     /// The share of devices.
@@ -282,6 +287,7 @@ pub fn apply(
                 release::mandatory.eq(after.mandatory),
                 release::enabled.eq(after.enabled),
                 release::notes.eq(&after.notes),
+                release::warnings.eq(after.warnings.to_sql()),
                 release::target_kind.eq(after.target_kind.as_str()),
                 release::target_value.eq(&after.target_value),
                 release::rollout_state.eq(after.rollout_state.as_str()),
@@ -329,6 +335,7 @@ fn changed(before: Release, changes: &ReleaseChanges) -> Release {
         notes: changes.notes.clone().unwrap_or(before.notes),
         target_kind,
         target_value,
+        warnings: changes.warnings.clone().unwrap_or(before.warnings),
         rollout_state: changes.rollout_state.unwrap_or(before.rollout_state),
         rollout_ppm: changes.rollout_ppm.unwrap_or(before.rollout_ppm),
         rollout_salt: changes.rollout_salt.clone().unwrap_or(before.rollout_salt),

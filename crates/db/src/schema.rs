@@ -52,6 +52,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     bundle,
     bundle_file,
     bundle_build,
+    bundle_contents,
+    bundle_source_map,
     delta,
     variant,
     upload,

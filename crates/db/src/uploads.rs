@@ -6,7 +6,9 @@ use crate::dialect::db;
 use crate::schema::{app, upload};
 use crate::{DbConn, Error, Result, Scope, Tx, UploadState, feed, plans};
 use diesel::prelude::*;
+use domain::bundle::Stage;
 use domain::id::{AppId, BundleId, OrganizationId, UploadId};
+use domain::warning::Warning;
 use domain::{Platform, Sha256, Timestamp};
 use std::collections::BTreeMap;
 
@@ -21,6 +23,8 @@ row! {
         pub platform: Platform,
         /// Where it stands.
         pub state: UploadState,
+        /// How far its processing has come; none while bytes are missing. It never goes back.
+        pub stage: Option<Stage>,
         /// What the archive is, for instance `zip`.
         pub archive_format: String,
         /// Digest that the archive must have.
@@ -39,6 +43,8 @@ row! {
         pub failure_reason: Option<String>,
         /// Why it was refused, for people.
         pub failure_message: Option<String>,
+        /// What is allowed in the bundle, but perhaps not meant.
+        pub warnings: Vec<Warning>,
         /// The id that the caller gave the request.
         pub request_id: Option<String>,
         /// Who started it.
@@ -82,6 +88,15 @@ impl NextState {
             Self::Ready(_) => UploadState::Ready,
             Self::Failed { .. } => UploadState::Failed,
             Self::Cancelled => UploadState::Cancelled,
+        }
+    }
+
+    /// Returns the stage that comes with it.
+    const fn stage(&self) -> Option<Stage> {
+        match self {
+            Self::Queued => Some(Stage::Received),
+            Self::Ready(_) => Some(Stage::Ready),
+            Self::Processing | Self::Failed { .. } | Self::Cancelled => None,
         }
     }
 }
@@ -195,7 +210,7 @@ pub fn append_received(
             .get_result(c)
             .optional()
     })?;
-    found_or_conflict(tx, scope, id, changed, now)
+    found_or_conflict(tx, scope, id, changed, None, now)
 }
 
 /// Moves an upload from one of these states to the next; `Conflict` when it is in another.
@@ -228,11 +243,49 @@ pub fn set_state(
             .get_result(c)
             .optional()
     })?;
-    found_or_conflict(tx, scope, id, changed, now)?;
+    if let (Some(stage), Some(_)) = (next.stage(), &changed) {
+        db!(tx, |c| {
+            diesel::update(upload::table.find(id.as_str())).set(upload::stage.eq(stage.as_str())).execute(c)
+        })?;
+    }
+    found_or_conflict(tx, scope, id, changed, next.stage(), now)?;
     match next {
         NextState::Ready(_) => plans::count_build(tx, scope, now),
         NextState::Queued | NextState::Processing | NextState::Failed { .. } | NextState::Cancelled => Ok(()),
     }
+}
+
+/// Notes that the processing of an upload has come to a stage, and tells those who watch. False, and nothing is changed or told, when it
+/// had come there before or is not processed any more: whoever does the same again has no effect.
+pub fn reach(tx: &mut Tx<'_>, scope: &Scope, id: &UploadId, stage: Stage, now: Timestamp) -> Result<bool> {
+    let earlier = Stage::ALL.iter().filter(|other| **other < stage).map(|other| other.as_str());
+    let changed: Option<String> = db!(tx, |c| {
+        diesel::update(upload::table.find(id.as_str()))
+            .filter(upload::app.eq_any(apps_of!(scope)))
+            .filter(upload::state.eq(UploadState::Processing.as_str()))
+            .filter(upload::stage.is_null().or(upload::stage.eq_any(earlier)))
+            .set((upload::stage.eq(stage.as_str()), upload::updated_at.eq(now.as_us())))
+            .returning(upload::app)
+            .get_result(c)
+            .optional()
+    })?;
+    match changed {
+        Some(app) => {
+            feed::note_stage(tx, scope, &AppId::from_sql(app)?, id, stage.as_str(), now);
+            Ok(true)
+        }
+        None => get(tx, scope, id).map(|_| false),
+    }
+}
+
+/// Sets what is allowed in the bundle of an upload, but perhaps not meant. Whoever calls this changes the upload in the same transaction
+/// in a way that those who watch are told of.
+pub fn set_warnings(tx: &mut Tx<'_>, scope: &Scope, id: &UploadId, warnings: &Vec<Warning>) -> Result<()> {
+    get(tx, scope, id)?;
+    db!(tx, |c| {
+        diesel::update(upload::table.find(id.as_str())).set(upload::warnings.eq(warnings.to_sql())).execute(c)
+    })?;
+    Ok(())
 }
 
 /// Tells those who watch, when the upload's app came back from the change.
@@ -241,13 +294,18 @@ fn found_or_conflict(
     scope: &Scope,
     id: &UploadId,
     changed: Option<String>,
+    stage: Option<Stage>,
     now: Timestamp,
 ) -> Result<()> {
     let Some(app) = changed else {
         get(tx, scope, id)?;
         return Err(Error::Conflict { what: "upload" });
     };
-    feed::note_upload(tx, scope.organization(), AppId::from_sql(app)?, id, now);
+    let app = AppId::from_sql(app)?;
+    match stage {
+        Some(stage) => feed::note_stage(tx, scope, &app, id, stage.as_str(), now),
+        None => feed::note_upload(tx, scope.organization(), app, id, now),
+    }
     Ok(())
 }
 

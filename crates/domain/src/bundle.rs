@@ -44,28 +44,6 @@ text_enum! {
 }
 
 text_enum! {
-    /// What is allowed in a bundle, but perhaps not meant. An app's policy says whether it is refused.
-    pub enum WarningKind {
-        /// It was built for development: slow, and it looks for a development server.
-        DebugBundle => "debug-bundle",
-        /// Its assets are laid out for another platform.
-        WrongPlatform => "wrong-platform",
-        /// None of the app's known binaries runs this version of Hermes bytecode.
-        HermesVersion => "hermes-version",
-    }
-}
-
-text_enum! {
-    /// What happens to bundles with warnings.
-    pub enum BundlePolicy {
-        /// They are taken, with the warnings on them.
-        Warn => "warn",
-        /// They are refused.
-        Refuse => "refuse",
-    }
-}
-
-text_enum! {
     /// How far an upload has come, in order.
     pub enum Stage {
         /// All bytes are there.

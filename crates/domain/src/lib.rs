@@ -24,6 +24,7 @@ pub mod snapshot;
 pub mod target;
 pub mod telemetry;
 pub mod time;
+pub mod warning;
 
 pub use email::EmailAddress;
 pub use environment::Environment;

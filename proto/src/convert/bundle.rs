@@ -1,10 +1,14 @@
 //! This file's job is to convert files and blobs.
 
-use super::{InField as _, InvalidMessage, file_role_from_wire, file_role_to_wire, sha256_from_wire, sha256_to_wire};
+use super::{
+    InField as _, InvalidMessage, file_role_from_wire, file_role_to_wire, sha256_from_wire, sha256_to_wire,
+    warning_kind_to_wire,
+};
 use crate::v1;
 use bytes::Bytes;
 use domain::Sha256;
 use domain::bundle::{Blob, BundleFile, check_path};
+use domain::warning::Warning;
 
 /// Writes a file.
 #[must_use]
@@ -54,4 +58,10 @@ pub fn blob_from_wire(blob: &v1::Blob) -> Result<Blob, InvalidMessage> {
     } else {
         Err(InvalidMessage::new("chunks", "must be one hash for each started MiB"))
     }
+}
+
+/// Writes a warning.
+#[must_use]
+pub fn warning_to_wire(warning: &Warning) -> v1::BundleWarning {
+    v1::BundleWarning { kind: warning_kind_to_wire(warning.kind).into(), message: warning.message.clone() }
 }

@@ -3,22 +3,32 @@
 //! Faults of the upload end the job: the upload is marked as failed, with a reason for its owner. Faults of the machinery are errors,
 //! and the job runs again. Blobs are stored before the transaction that names them; when that is not reached they are orphans, or
 //! found again by the next attempt.
+//!
+//! Each stage is noted once it is reached. What lies on a lost worker's disk is made anew by the next attempt, wherever that runs; what
+//! has an effect is not: stages are told once, stored blobs are found, and bundle and upload change in one transaction.
+
+mod inside;
+mod stages;
 
 use crate::context::Context;
 use crate::error::Error;
+use crate::jobs::process_upload::inside::{Inside, Sources};
 use crate::jobs::spool::{Spool, Unpacked};
 use blob::Store;
 use bundle::{Detected, Input, Refusal, detect};
+use db::bundles::Bundle;
 use db::queue::{self, Lease};
+use db::source_maps::SourceMap;
 use db::uploads::{NextState, Upload};
-use db::{Scope, Tx, UploadState};
-use domain::bundle::{ArchiveFormat, Blob, content_hash};
+use db::{DbConn, Scope, Tx, UploadState};
+use domain::bundle::{ArchiveFormat, Blob, Stage, content_hash};
 use domain::id::{BundleId, UploadId};
+use domain::warning::{Warning, hermes_mismatch};
 use domain::{Sha256, Timestamp};
 use runtime::failpoint;
 use serde::Deserialize;
-use std::collections::{BTreeMap, HashMap};
-use std::io::{self, Read as _};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -65,6 +75,10 @@ struct KnownFile {
 /// What an upload became.
 struct Content {
     detected: Detected,
+    /// What was found inside; none when that is known already.
+    inside: Option<Inside>,
+    /// The source map of the launch file.
+    source_map: Option<Input>,
     blobs: Vec<Blob>,
 }
 
@@ -130,6 +144,7 @@ async fn prepare(context: &Context, lease: &Lease, upload: &Upload) -> Result<Re
     if let Err(refused) = spool.fetch(reader, upload.archive_size_bytes, &upload.archive_sha256).await? {
         return Ok(Err(refused));
     }
+    stages::reach(context, lease, upload, Stage::Verified).await?;
     let format: ArchiveFormat = upload.archive_format.parse().map_err(internal)?;
     let unpacked = match spool.unpack(format, context.config.limits()).await {
         Ok(unpacked) => unpacked,
@@ -139,12 +154,24 @@ async fn prepare(context: &Context, lease: &Lease, upload: &Upload) -> Result<Re
         Ok(known) => known,
         Err(refused) => return Ok(Err(refused)),
     };
-    let detected = match detect_files(context, upload, &unpacked, known).await {
+    stages::reach(context, lease, upload, Stage::Unpacked).await?;
+    let sources = Sources::new(context.store.clone(), &unpacked, &known);
+    let inputs = inputs(&unpacked, &known);
+    let detected = match detect_files(upload, inputs.clone(), sources.clone()).await {
         Ok(detected) => detected,
         Err(error) => return split(error, "looking at the files").map(Err),
     };
-    let blobs = store_blobs(context, &detected, &unpacked).await?;
-    Ok(Ok(Content { detected, blobs }))
+    let source_map = inputs.into_iter().find(|input| Some(&input.path) == detected.source_map.as_ref());
+    let map = source_map.as_ref().map(|map| map.sha256);
+    let inside = match inside::look(context, lease, upload, &detected, (sources, map)).await? {
+        Ok(inside) => inside,
+        Err(error) => return split(error, "looking into the files").map(Err),
+    };
+    stages::reach(context, lease, upload, Stage::Parsed).await?;
+    let mut content = Content { detected, inside, source_map, blobs: Vec::new() };
+    content.blobs = store_blobs(context, &content, &unpacked).await?;
+    stages::reach(context, lease, upload, Stage::Stored).await?;
+    Ok(Ok(content))
 }
 
 /// Tells the upload's faults from the machinery's.
@@ -178,48 +205,35 @@ async fn known_files(
     }
 }
 
-async fn detect_files(
-    context: &Context,
-    upload: &Upload,
-    unpacked: &[Unpacked],
-    known: Vec<KnownFile>,
-) -> Result<Detected, bundle::Error> {
-    let input = |path: &str, sha256, size_bytes| Input { path: path.to_owned(), sha256, size_bytes };
-    let mut inputs: Vec<Input> =
-        unpacked.iter().map(|file| input(&file.path, file.blob.sha256, file.blob.size_bytes)).collect();
-    inputs.extend(known.iter().map(|file| input(&file.path, file.sha256, file.size_bytes)));
-    let locations: HashMap<String, _> =
-        unpacked.iter().map(|file| (file.path.clone(), file.location.clone())).collect();
-    let (store, platform, runtime) = (context.store.clone(), upload.platform, tokio::runtime::Handle::current());
+async fn detect_files(upload: &Upload, inputs: Vec<Input>, sources: Sources) -> Result<Detected, bundle::Error> {
+    let platform = upload.platform;
     let work = tokio::task::spawn_blocking(move || {
-        let stored: HashMap<String, KnownFile> = known.into_iter().map(|file| (file.path.clone(), file)).collect();
-        detect(&inputs, platform, &mut |path, max_bytes| match (locations.get(path), stored.get(path)) {
-            (Some(location), _) => {
-                let mut start = Vec::new();
-                std::fs::File::open(location)?.take(max_bytes as u64).read_to_end(&mut start)?;
-                Ok(start)
-            }
-            (None, Some(file)) => {
-                let end = file.size_bytes.min(max_bytes as u64);
-                let start = runtime.block_on(store.get_range(&file.sha256, 0..end));
-                start.map(|bytes| bytes.to_vec()).map_err(io::Error::other)
-            }
-            (None, None) => Err(io::Error::from(io::ErrorKind::NotFound)),
-        })
+        detect(&inputs, platform, &mut |path, max_bytes| sources.start(path, max_bytes))
     });
     work.await.map_err(|error| bundle::Error::Sink(io::Error::other(error)))?
 }
 
-/// Stores what the bundle needs of the archive, each different content once.
-async fn store_blobs(context: &Context, detected: &Detected, unpacked: &[Unpacked]) -> Result<Vec<Blob>, Error> {
+/// Every file of the upload, sent or not.
+fn inputs(unpacked: &[Unpacked], known: &[KnownFile]) -> Vec<Input> {
+    let input = |path: &str, sha256, size_bytes| Input { path: path.to_owned(), sha256, size_bytes };
+    let sent = unpacked.iter().map(|file| input(&file.path, file.blob.sha256, file.blob.size_bytes));
+    sent.chain(known.iter().map(|file| input(&file.path, file.sha256, file.size_bytes))).collect()
+}
+
+/// Stores what the bundle needs of the archive, each different content once, and what is private.
+async fn store_blobs(context: &Context, content: &Content, unpacked: &[Unpacked]) -> Result<Vec<Blob>, Error> {
     let by_hash: BTreeMap<Sha256, &Unpacked> = unpacked.iter().map(|file| (file.blob.sha256, file)).collect();
-    let mut needed: Vec<&Unpacked> =
-        detected.files.iter().filter_map(|file| by_hash.get(&file.sha256).copied()).collect();
-    needed.sort_by_key(|file| file.blob.sha256);
-    needed.dedup_by_key(|file| file.blob.sha256);
-    let announced: Vec<Sha256> = needed.iter().map(|file| file.blob.sha256).collect();
+    let map = content.source_map.as_ref().map(|map| map.sha256);
+    let wanted: BTreeSet<Sha256> = content.detected.files.iter().map(|file| file.sha256).chain(map).collect();
+    let needed: Vec<&Unpacked> = wanted.iter().filter_map(|sha256| by_hash.get(sha256).copied()).collect();
+    let mut announced: Vec<Sha256> = needed.iter().map(|file| file.blob.sha256).collect();
+    announced.extend(content.inside.as_ref().map(|inside| inside.blob.sha256));
     context.db.write(move |tx| db::condemned::announce(tx, &announced)).await?;
-    let mut blobs = Vec::with_capacity(needed.len());
+    let mut blobs = Vec::with_capacity(needed.len() + 1);
+    if let Some(inside) = &content.inside {
+        context.store.put(&inside.blob, inside.bytes.as_slice()).await?;
+        blobs.push(inside.blob.clone());
+    }
     let mut puts = JoinSet::new();
     for file in needed {
         if puts.len() >= PUTS_AT_ONCE
@@ -253,6 +267,9 @@ async fn commit(context: &Context, lease: &Lease, upload: &Upload, content: Cont
         let scope = lease.scope();
         db::blobs::insert_missing(tx, &scope, &content.blobs, now)?;
         let stored = db::bundles::insert_with_files(tx, &scope, &row, &content.detected.files)?;
+        set_private(tx, &scope, &stored.id, &content, now)?;
+        let warnings = warnings(tx, &scope, &stored)?;
+        db::uploads::set_warnings(tx, &scope, &id, &warnings)?;
         db::uploads::set_state(tx, &scope, &id, &[UploadState::Processing], &NextState::Ready(stored.id.clone()), now)?;
         Ok(stored.id)
     };
@@ -261,8 +278,33 @@ async fn commit(context: &Context, lease: &Lease, upload: &Upload, content: Cont
     Ok(())
 }
 
-fn bundle_row(upload: &Upload, detected: &Detected, now: Timestamp) -> db::bundles::Bundle {
-    db::bundles::Bundle {
+/// Returns the bundle's warnings, and that none of the app's binaries can run it. Whether those can that a release is for is looked at
+/// when it is made.
+fn warnings(conn: &mut DbConn, scope: &Scope, bundle: &Bundle) -> db::Result<Vec<Warning>> {
+    let mut warnings = bundle.warnings.clone();
+    if let Some(version) = bundle.hermes_version {
+        let known = db::binaries::with_hermes_version(conn, scope, &bundle.app, bundle.platform)?;
+        let known: Vec<(String, u32)> = known.into_iter().map(|(binary, runs)| (binary.version, runs)).collect();
+        let is_run = known.iter().any(|(_, runs)| *runs == version);
+        warnings.extend(hermes_mismatch(version, &known).filter(|_| !is_run));
+    }
+    Ok(warnings)
+}
+
+/// Keeps what only the organization may see.
+fn set_private(tx: &mut Tx<'_>, scope: &Scope, bundle: &BundleId, content: &Content, now: Timestamp) -> db::Result<()> {
+    if let Some(inside) = &content.inside {
+        db::bundle_contents::set(tx, scope, &inside.row(bundle.clone(), now))?;
+    }
+    if let Some(Input { path, sha256, size_bytes }) = content.source_map.clone() {
+        let row = SourceMap { bundle: bundle.clone(), path, sha256, size_bytes, created_at: now };
+        db::source_maps::set(tx, scope, &row)?;
+    }
+    Ok(())
+}
+
+fn bundle_row(upload: &Upload, detected: &Detected, now: Timestamp) -> Bundle {
+    Bundle {
         id: BundleId::from_parts(now, runtime::random::bytes()),
         app: upload.app.clone(),
         platform: upload.platform,
@@ -272,6 +314,7 @@ fn bundle_row(upload: &Upload, detected: &Detected, now: Timestamp) -> db::bundl
         launch_path: detected.launch_path.clone(),
         file_count: u32::try_from(detected.files.len()).unwrap_or(u32::MAX),
         total_size_bytes: detected.files.iter().map(|file| file.size_bytes).sum(),
+        warnings: detected.warnings.clone(),
         created_at: now,
     }
 }

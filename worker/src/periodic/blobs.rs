@@ -1,4 +1,4 @@
-//! This file's job is to remove blobs from the store that no organization has; [`db::condemned`] says why that is safe.
+//! This file's job is to remove blobs that nobody needs; [`db::unused`] and [`db::condemned`] say why that is safe.
 
 use super::Left;
 use crate::context::Context;
@@ -11,6 +11,7 @@ const PAGE: usize = 500;
 const REMOVED_MAX: u32 = 500;
 
 pub(super) async fn sweep(context: &Context) -> Result<Left, Error> {
+    take_unused(context).await?;
     condemn(context).await?;
     let now = context.clock.now();
     let condemned = context.db.write(move |tx| db::condemned::begin_removal(tx, REMOVED_MAX, now)).await?;
@@ -24,6 +25,24 @@ pub(super) async fn sweep(context: &Context) -> Result<Left, Error> {
         context.metrics.swept.inc_by(count as u64);
     }
     Ok(if count < REMOVED_MAX as usize { Left::Nothing } else { Left::More })
+}
+
+/// Goes through the blobs of all organizations, and takes from each what it needs no more; [`db::unused`] says when that is.
+async fn take_unused(context: &Context) -> Result<(), Error> {
+    let (mut after, mut taken) = (None, 0);
+    loop {
+        let now = context.clock.now();
+        let step = context.db.write(move |tx| db::unused::take(tx, after.as_ref(), PAGE as u32, now)).await?;
+        taken += step.taken;
+        match step.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    if taken > 0 {
+        tracing::info!(taken, "blobs that their organizations need no more were given up");
+    }
+    Ok(())
 }
 
 /// Goes through the whole store.

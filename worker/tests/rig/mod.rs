@@ -6,7 +6,7 @@ use bytes::Bytes;
 use db::queue::{self, NewJob};
 use db::uploads::Upload;
 use db::{Db, Scope, UploadState};
-use domain::bundle::ArchiveFormat;
+use domain::bundle::{ArchiveFormat, Stage};
 use domain::id::{AppId, JobId, OrganizationId, UploadId};
 use domain::job::{Job, Tier};
 use domain::{Platform, Sha256, Timestamp};
@@ -176,6 +176,7 @@ impl Rig {
             app: self.app.clone(),
             platform: archive.platform,
             state: UploadState::Queued,
+            stage: Some(Stage::Received),
             archive_format: archive.format.to_string(),
             archive_sha256: sha256,
             archive_size_bytes: size_bytes,
@@ -185,6 +186,7 @@ impl Rig {
             bundle: None,
             failure_reason: None,
             failure_message: None,
+            warnings: Vec::new(),
             request_id: None,
             created_by: "test".into(),
             created_at: now,
@@ -206,6 +208,7 @@ impl Rig {
         let row = Upload {
             id: UploadId::from_parts(now, runtime::random::bytes()),
             state: UploadState::Receiving,
+            stage: None,
             archive_sha256: Sha256::of(b"another"),
             archive_size_bytes: 1 << 20,
             received_bytes: bytes.len() as u64,

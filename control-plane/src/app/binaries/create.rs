@@ -1,6 +1,6 @@
 //! This file's job is to make a native build known.
 
-use super::{embedded_bundle, runtime_version};
+use super::{embedded_bundle, hermes_version, runtime_version};
 use crate::app::{lookup, record};
 use crate::context::Change;
 use crate::error::{Error, Result};
@@ -24,6 +24,7 @@ pub struct NewBinary {
     build_number: String,
     runtime_version: Option<String>,
     embedded: Option<Sha256>,
+    hermes_version: Option<u32>,
 }
 
 impl NewBinary {
@@ -44,6 +45,7 @@ impl NewBinary {
             build_number: build.clone(),
             runtime_version: runtime_version("binary.runtime_version", &binary.runtime_version)?,
             embedded: embedded_bundle("binary.embedded_bundle", &binary.embedded_bundle)?,
+            hermes_version: hermes_version(binary.hermes_version),
         })
     }
 }
@@ -63,6 +65,7 @@ pub fn create(tx: &mut Tx<'_>, change: &Change, new: &NewBinary) -> Result<Binar
         build_number: new.build_number.clone(),
         runtime_version: new.runtime_version.clone(),
         embedded_bundle_hash: new.embedded,
+        hermes_version: new.hermes_version,
         revision: 1,
         created_at: change.now,
         updated_at: change.now,

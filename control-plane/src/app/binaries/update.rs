@@ -1,6 +1,6 @@
 //! This file's job is to correct what is known of a native build.
 
-use super::{embedded_bundle, runtime_version};
+use super::{embedded_bundle, hermes_version, runtime_version};
 use crate::app::{etag, lookup, record};
 use crate::context::Change;
 use crate::error::{Error, Result};
@@ -35,7 +35,11 @@ impl Update {
                     let value = embedded_bundle("binary.embedded_bundle", &binary.embedded_bundle)?;
                     changes.embedded_bundle_hash = Some(value);
                 }
-                _ => return Err(Error::field("update_mask", "may have runtime_version and embedded_bundle")),
+                "hermes_version" => changes.hermes_version = Some(hermes_version(binary.hermes_version)),
+                _ => {
+                    let rule = "may have runtime_version, embedded_bundle and hermes_version";
+                    return Err(Error::field("update_mask", rule));
+                }
             }
         }
         if mask.is_empty() {

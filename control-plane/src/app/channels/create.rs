@@ -1,6 +1,6 @@
 //! This file's job is to make a channel.
 
-use super::channel_name;
+use super::{bundle_policy, channel_name};
 use crate::app::{lookup, record};
 use crate::context::Change;
 use crate::error::{Error, Result};
@@ -8,6 +8,7 @@ use crate::names::{self, AppRef};
 use db::Tx;
 use db::channels::Channel;
 use domain::id::ChannelId;
+use domain::warning::BundlePolicy;
 use domain::{ChannelName, Environment};
 use proto::v1;
 
@@ -17,6 +18,7 @@ pub struct NewChannel {
     app: AppRef,
     name: ChannelName,
     environment: Option<Environment>,
+    bundle_policy: BundlePolicy,
 }
 
 impl NewChannel {
@@ -32,7 +34,8 @@ impl NewChannel {
             Err(_) => return Err(Error::field("environment", "is not one of the known values")),
         };
         let app = names::app("parent", &request.parent)?;
-        Ok(Self { app, name: channel_name("channel_name", &request.channel_name)?, environment })
+        let bundle_policy = bundle_policy("bundle_policy", request.bundle_policy)?;
+        Ok(Self { app, name: channel_name("channel_name", &request.channel_name)?, environment, bundle_policy })
     }
 }
 
@@ -50,7 +53,8 @@ pub fn create(tx: &mut Tx<'_>, change: &Change, new: &NewChannel) -> Result<Chan
     }
     let app = lookup::app(tx, scope, &new.app)?;
     let id = ChannelId::from_parts(change.now, runtime::random::bytes());
-    let channel = Channel { environment, ..Channel::new(id, app.id, new.name.clone(), change.now) };
+    let bundle_policy = new.bundle_policy;
+    let channel = Channel { environment, bundle_policy, ..Channel::new(id, app.id, new.name.clone(), change.now) };
     db::channels::insert(tx, scope, &channel)?;
     let resource = names::of_channel(&channel.app, &channel.id);
     record::done(tx, change, "CreateChannel", resource, &[("name", channel.name.as_str())])?;

@@ -1,6 +1,6 @@
-//! This file's job is to rename, block or unblock a channel.
+//! This file's job is to rename, block or unblock a channel, or to change what it takes.
 
-use super::channel_name;
+use super::{bundle_policy, channel_name};
 use crate::app::{etag, lookup, record};
 use crate::context::Change;
 use crate::error::{Error, Result};
@@ -27,7 +27,10 @@ impl Update {
             match path.as_str() {
                 "channel_name" => changes.name = Some(channel_name("channel.channel_name", &channel.channel_name)?),
                 "blocked" => changes.blocked = Some(channel.blocked),
-                _ => return Err(Error::field("update_mask", "may have channel_name and blocked")),
+                "bundle_policy" => {
+                    changes.bundle_policy = Some(bundle_policy("channel.bundle_policy", channel.bundle_policy)?);
+                }
+                _ => return Err(Error::field("update_mask", "may have channel_name, blocked and bundle_policy")),
             }
         }
         if mask.is_empty() {
@@ -47,7 +50,8 @@ pub fn update(tx: &mut Tx<'_>, change: &Change, update: &Update) -> Result<Chann
     etag::check(&update.etag, before.revision, "channel")?;
     let after = db::channels::apply(tx, scope, &before.id, before.revision, &update.changes, change.now)?;
     let blocked = after.blocked.to_string();
-    let facts = [("name", after.name.as_str()), ("blocked", blocked.as_str())];
+    let policy = after.bundle_policy.as_str();
+    let facts = [("name", after.name.as_str()), ("blocked", blocked.as_str()), ("bundle_policy", policy)];
     record::done(tx, change, "UpdateChannel", names::of_channel(&after.app, &after.id), &facts)?;
     Ok(after)
 }

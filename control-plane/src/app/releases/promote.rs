@@ -1,6 +1,6 @@
 //! This file's job is to publish a release's bundle in another channel of the app.
 
-use super::{View, insert, new_salt, notes, share, target};
+use super::{View, insert, new_salt, notes, share, target, warnings};
 use crate::app::lookup;
 use crate::context::Change;
 use crate::error::{Error, Result};
@@ -44,7 +44,8 @@ impl Promotion {
 /// Promotes the release.
 ///
 /// # Errors
-/// Invalid argument when the channel is the release's own or belongs to another app, or when the release has no bundle.
+/// Invalid argument when the channel is the release's own or belongs to another app, or when the release has no bundle;
+/// failed precondition when the channel takes no bundles with warnings.
 pub fn promote(tx: &mut Tx<'_>, change: &Change, promotion: &Promotion) -> Result<View> {
     let scope = &change.caller.scope;
     let (from, source) = lookup::release(tx, scope, &promotion.release)?;
@@ -52,18 +53,20 @@ pub fn promote(tx: &mut Tx<'_>, change: &Change, promotion: &Promotion) -> Resul
     if to.app != from.app || to.id == from.id {
         return Err(Error::field("to_channel", "must be another channel of the same app"));
     }
-    if source.bundle.is_none() {
+    let Some(bundle) = &source.bundle else {
         return Err(Error::field("name", "must be a release with a bundle"));
-    }
-    let (target_kind, target_value) = match &promotion.target {
-        Some(target) => db::releases::target_columns(target),
-        None => (source.target_kind, source.target_value.clone()),
     };
+    let target = promotion.target.clone().map_or_else(|| source.target(), Ok)?;
+    let bundle = db::bundles::get(tx, scope, bundle)?;
+    let warnings = warnings::warnings(tx, scope, &bundle, &target)?;
+    warnings::admit(&to, &warnings)?;
+    let (target_kind, target_value) = db::releases::target_columns(&target);
     let row = Release {
         id: ReleaseId::from_parts(change.now, runtime::random::bytes()),
         channel: to.id,
         target_kind,
         target_value,
+        warnings,
         mandatory: promotion.mandatory.unwrap_or(source.mandatory),
         enabled: true,
         notes: promotion.notes.clone().unwrap_or_else(|| source.notes.clone()),

@@ -1,6 +1,6 @@
 //! This file's job is to publish a bundle in a channel.
 
-use super::{View, insert, new_salt, notes, retreat, share, target};
+use super::{View, insert, new_salt, notes, retreat, share, target, warnings};
 use crate::app::bundle_builds::Build;
 use crate::app::lookup;
 use crate::context::Change;
@@ -52,7 +52,8 @@ impl Publication {
 /// Publishes the bundle.
 ///
 /// # Errors
-/// Not found when the channel or the bundle does not exist; invalid argument when they belong to different apps.
+/// Not found when the channel or the bundle does not exist; invalid argument when they belong to different apps; failed precondition when
+/// the channel takes no bundles with warnings.
 pub fn publish(tx: &mut Tx<'_>, change: &Change, publication: &Publication) -> Result<View> {
     let scope = &change.caller.scope;
     let channel = lookup::channel(tx, scope, &publication.channel)?;
@@ -60,6 +61,8 @@ pub fn publish(tx: &mut Tx<'_>, change: &Change, publication: &Publication) -> R
     if bundle.app != channel.app {
         return Err(Error::field("bundle", "must be a bundle of the channel's app"));
     }
+    let warnings = warnings::warnings(tx, scope, &bundle, &publication.target)?;
+    warnings::admit(&channel, &warnings)?;
     if let Some(build) = &publication.build {
         db::bundle_builds::set(tx, scope, &build.row(bundle.id.clone(), change.now))?;
     }
@@ -76,6 +79,7 @@ pub fn publish(tx: &mut Tx<'_>, change: &Change, publication: &Publication) -> R
         mandatory: publication.mandatory,
         enabled: publication.enabled,
         notes: publication.notes.clone(),
+        warnings,
         rollout_state: RolloutState::Active,
         rollout_ppm: publication.share,
         rollout_salt: new_salt(),

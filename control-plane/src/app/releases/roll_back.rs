@@ -1,6 +1,6 @@
 //! This file's job is to roll a channel back: a new release with old content, so that every device sees something newer.
 
-use super::{View, insert, new_salt};
+use super::{View, insert, new_salt, warnings};
 use crate::app::lookup;
 use crate::context::Change;
 use crate::error::{Error, Result};
@@ -68,9 +68,18 @@ pub fn roll_back(tx: &mut Tx<'_>, change: &Change, request: &RollBack) -> Result
         To::Embedded => None,
     };
     let base = source.as_ref().unwrap_or(&current).clone();
+    // Going back is never refused: devices ran it before.
+    let warnings = match source.as_ref().and_then(|source| source.bundle.as_ref()) {
+        Some(bundle) => {
+            let bundle = db::bundles::get(tx, scope, bundle)?;
+            warnings::warnings(tx, scope, &bundle, &base.target()?)?
+        }
+        None => Vec::new(),
+    };
     let row = Release {
         id: ReleaseId::from_parts(change.now, runtime::random::bytes()),
         bundle: source.as_ref().and_then(|source| source.bundle.clone()),
+        warnings,
         mandatory: request.mandatory,
         enabled: true,
         notes: source.as_ref().map_or_else(String::new, |source| source.notes.clone()),

@@ -1,6 +1,6 @@
 //! This file's job is to change what a release says and whether it is offered.
 
-use super::{View, notes, target, view};
+use super::{View, notes, target, view, warnings};
 use crate::app::{etag, lookup, record};
 use crate::context::Change;
 use crate::error::{Error, Result};
@@ -45,12 +45,19 @@ impl Update {
 /// Changes the release; edges learn of it.
 ///
 /// # Errors
-/// Conflict when the etag is not the current one.
+/// Conflict when the etag is not the current one; failed precondition when other binaries bring warnings that the channel refuses.
 pub fn update(tx: &mut Tx<'_>, change: &Change, update: &Update) -> Result<View> {
     let scope = &change.caller.scope;
-    let (_channel, before) = lookup::release(tx, scope, &update.path)?;
+    let (channel, before) = lookup::release(tx, scope, &update.path)?;
     etag::check(&update.etag, before.revision, "release")?;
-    let after = db::releases::apply(tx, scope, &before.id, before.revision, &update.changes, change.now)?;
+    let mut changes = update.changes.clone();
+    if let (Some(target), Some(bundle)) = (&changes.target, &before.bundle) {
+        let bundle = db::bundles::get(tx, scope, bundle)?;
+        let warnings = warnings::warnings(tx, scope, &bundle, target)?;
+        warnings::admit(&channel, &warnings)?;
+        changes.warnings = Some(warnings);
+    }
+    let after = db::releases::apply(tx, scope, &before.id, before.revision, &changes, change.now)?;
     let enabled = after.enabled.to_string();
     let facts = [("fields", update.mask.as_str()), ("enabled", enabled.as_str())];
     record::done(tx, change, "UpdateRelease", names::of_release(&after.app, &after.channel, &after.id), &facts)?;

@@ -98,13 +98,14 @@ pub fn create(tx: &mut Tx<'_>, change: &Change, new: &NewUpload, keep: Duration)
     if let Some(same) = same.filter(|_| !runtime::failpoint::is_broken("upload.found-again")) {
         return Ok(same);
     }
-    check_known(tx, scope, new)?;
+    check_known(tx, change, new)?;
     quotas::admit_upload(tx, change, new.size_bytes)?;
     let upload = Upload {
         id: UploadId::from_parts(change.now, runtime::random::bytes()),
         app: app.id,
         platform: new.platform,
         state: UploadState::Receiving,
+        stage: None,
         archive_format: new.format.to_string(),
         archive_sha256: new.sha256,
         archive_size_bytes: new.size_bytes,
@@ -114,6 +115,7 @@ pub fn create(tx: &mut Tx<'_>, change: &Change, new: &NewUpload, keep: Duration)
         bundle: None,
         failure_reason: None,
         failure_message: None,
+        warnings: Vec::new(),
         request_id: new.request_id.clone(),
         created_by: change.caller.actor.id.clone(),
         created_at: change.now,
@@ -139,9 +141,13 @@ fn find_same(tx: &mut Tx<'_>, scope: &Scope, app: &AppId, new: &NewUpload) -> Re
 }
 
 /// Checks that the organization has the bytes of every file that will not be sent.
-fn check_known(tx: &mut Tx<'_>, scope: &Scope, new: &NewUpload) -> Result<()> {
+fn check_known(tx: &mut Tx<'_>, change: &Change, new: &NewUpload) -> Result<()> {
+    let scope = &change.caller.scope;
     let hashes: BTreeSet<Sha256> = new.known_files.iter().map(|file| file.sha256).collect();
-    let stored = db::blobs::find_many(tx, scope, &hashes.into_iter().collect::<Vec<_>>())?;
+    let hashes: Vec<Sha256> = hashes.into_iter().collect();
+    // They stay while the upload is under way.
+    db::blobs::touch(tx, scope, &hashes, change.now)?;
+    let stored = db::blobs::find_many(tx, scope, &hashes)?;
     let sizes: BTreeMap<Sha256, u64> = stored.into_iter().map(|blob| (blob.sha256, blob.size_bytes)).collect();
     match new.known_files.iter().find(|file| sizes.get(&file.sha256) != Some(&file.size_bytes)) {
         Some(file) => Err(Error::field("known_files", format!("{} is not stored with this hash and size", file.path))),

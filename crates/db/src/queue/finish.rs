@@ -2,7 +2,7 @@
 
 use super::{Lease, StoredJob, StoredJobRow, dead};
 use crate::column::Column as _;
-use crate::dialect::db;
+use crate::dialect::{db, first_locked};
 use crate::schema::{job, job_attempt};
 use crate::{AttemptOutcome, Error, JobState, Result, Tx};
 use diesel::prelude::*;
@@ -67,6 +67,14 @@ pub fn complete(tx: &mut Tx<'_>, lease: &Lease, now: Timestamp) -> Result<()> {
         return Err(Error::StaleLease);
     }
     end_attempt(tx, &guard, AttemptOutcome::Completed, None, now)
+}
+
+/// Makes sure that the lease is held, and on PostgreSQL stays so until the transaction ends. Call it first in a transaction that writes
+/// part of a job's effect before its end: [`Error::StaleLease`] then undoes that.
+pub fn hold(tx: &mut Tx<'_>, lease: &Lease) -> Result<()> {
+    let guard = Guard::from(lease);
+    let held = first_locked!(tx, job::table.filter(guarded!(guard)).select(job::id), String).optional()?;
+    if held.is_some() { Ok(()) } else { Err(Error::StaleLease) }
 }
 
 /// Notes a failure: the job runs again later, or becomes a dead letter after its last attempt or when no attempt can help.

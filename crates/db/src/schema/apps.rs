@@ -34,6 +34,7 @@ diesel::table! {
         next_seq -> BigInt,
         blocked -> Bool,
         environment -> Text,
+        bundle_policy -> Text,
         #[sql_name = "created_at_us"]
         created_at -> BigInt,
         #[sql_name = "updated_at_us"]
@@ -50,6 +51,7 @@ diesel::table! {
         build_number -> Text,
         runtime_version -> Nullable<Text>,
         embedded_bundle_hash -> Nullable<Binary>,
+        hermes_version -> Nullable<BigInt>,
         revision -> BigInt,
         #[sql_name = "created_at_us"]
         created_at -> BigInt,

@@ -8,6 +8,8 @@ diesel::table! {
         chunks -> Binary,
         #[sql_name = "created_at_us"]
         created_at -> BigInt,
+        #[sql_name = "used_at_us"]
+        used_at -> BigInt,
     }
 }
 
@@ -22,6 +24,7 @@ diesel::table! {
         launch_path -> Text,
         file_count -> BigInt,
         total_size_bytes -> BigInt,
+        warnings -> Text,
         #[sql_name = "created_at_us"]
         created_at -> BigInt,
     }
@@ -43,6 +46,30 @@ diesel::table! {
         compiler -> Text,
         flags -> Text,
         base_sha256 -> Nullable<Binary>,
+        #[sql_name = "created_at_us"]
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    bundle_contents (bundle) {
+        bundle -> Text,
+        sha256 -> Binary,
+        size_bytes -> BigInt,
+        module_count -> BigInt,
+        function_count -> Nullable<BigInt>,
+        image_count -> BigInt,
+        #[sql_name = "created_at_us"]
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    bundle_source_map (bundle) {
+        bundle -> Text,
+        path -> Text,
+        sha256 -> Binary,
+        size_bytes -> BigInt,
         #[sql_name = "created_at_us"]
         created_at -> BigInt,
     }
@@ -78,6 +105,7 @@ diesel::table! {
         app -> Text,
         platform -> Text,
         state -> Text,
+        stage -> Nullable<Text>,
         archive_format -> Text,
         archive_sha256 -> Binary,
         archive_size_bytes -> BigInt,
@@ -87,6 +115,7 @@ diesel::table! {
         bundle -> Nullable<Text>,
         failure_reason -> Nullable<Text>,
         failure_message -> Nullable<Text>,
+        warnings -> Text,
         request_id -> Nullable<Text>,
         created_by -> Text,
         #[sql_name = "created_at_us"]

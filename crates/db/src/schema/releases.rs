@@ -13,6 +13,7 @@ diesel::table! {
         mandatory -> Bool,
         enabled -> Bool,
         notes -> Text,
+        warnings -> Text,
         rollout_state -> Text,
         rollout_ppm -> BigInt,
         rollout_salt -> Text,

@@ -5,7 +5,7 @@ use crate::world::{START, World, after};
 use db::uploads::{NextState, Progress};
 use db::{Error, Result, Scope, Tx, UploadState, queue};
 use domain::ErrorKind;
-use domain::bundle::Blob;
+use domain::bundle::{Blob, Stage};
 use domain::job::Job;
 use domain::snapshot::TokenKey;
 use domain::{Platform, Sha256};
@@ -81,6 +81,7 @@ fn naming_writes() -> Vec<(&'static str, Probe)> {
         "uploads::set_state" => |tx, s, t| {
             db::uploads::set_state(tx, s, &t.upload.id, UploadState::ALL, &NextState::Cancelled, START)
         },
+        "uploads::reach" => |tx, s, t| db::uploads::reach(tx, s, &t.upload.id, Stage::Verified, START),
         "bundles::insert_with_files" => |tx, s, t| db::bundles::insert_with_files(tx, s, &t.bundle, &t.files),
         "bundle_builds::set" => |tx, s, t| db::bundle_builds::set(tx, s, &crate::bundle_builds::build(t)),
         "bundles::delete" => |tx, s, t| db::bundles::delete(tx, s, &t.old_bundle.id),

@@ -77,7 +77,7 @@ async fn change_release(world: &World, t: &Tenant, random: &mut Random, now: dom
 }
 
 async fn block(world: &World, t: &Tenant, random: &mut Random, now: domain::Timestamp) -> String {
-    let changes = ChannelChanges { name: None, blocked: Some(random.below(2) == 0) };
+    let changes = ChannelChanges { name: None, blocked: Some(random.below(2) == 0), ..Default::default() };
     let (t, revision) = (t.clone(), 1 + random.below(4));
     let changed =
         world.db.write(move |tx| db::channels::apply(tx, &t.scope, &t.channel.id, revision, &changes, now)).await;

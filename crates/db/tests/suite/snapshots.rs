@@ -124,7 +124,7 @@ db_test! {
 db_test! {
     async fn a_renamed_channel_leaves_its_old_name(world) {
         let t = Tenant::create(&world, "one").await;
-        let changes = db::channels::ChannelChanges { name: Some("stable".parse().unwrap()), blocked: None };
+        let changes = db::channels::ChannelChanges { name: Some("stable".parse().unwrap()), ..Default::default() };
         let r = t.clone();
         let renamed = world.write(move |tx| db::channels::apply(tx, &r.scope, &r.channel.id, 1, &changes, after(1))).await;
         assert_eq!(load(&world, &t.channel.key()).await, None);

@@ -25,6 +25,7 @@ use domain::id::{
 use domain::job::{DeltaEffort, Tier};
 use domain::release::{Retreat, RolloutState};
 use domain::snapshot::TokenKey;
+use domain::warning::{Warning, WarningKind};
 use domain::{Platform, Ppm, Sha256};
 
 /// A tenant and the rows that were made for it.
@@ -62,6 +63,11 @@ pub fn content(text: &str) -> (Vec<BundleFile>, Vec<Blob>) {
     (files.collect(), parts.iter().map(|(_, text, _)| Blob::of(text.as_bytes())).collect())
 }
 
+/// One warning, with quotes in it.
+pub fn warning() -> Warning {
+    Warning { kind: WarningKind::DebugBundle, message: "\"index.bundle\" is a debug bundle".into() }
+}
+
 pub fn bundle(world: &World, app: &AppId, files: &[BundleFile]) -> Bundle {
     Bundle {
         id: BundleId::from_parts(START, world.draw()),
@@ -73,6 +79,7 @@ pub fn bundle(world: &World, app: &AppId, files: &[BundleFile]) -> Bundle {
         launch_path: "index.bundle".into(),
         file_count: files.len() as u32,
         total_size_bytes: files.iter().map(|file| file.size_bytes).sum(),
+        warnings: vec![warning()],
         created_at: START,
     }
 }
@@ -90,6 +97,7 @@ pub fn release(world: &World, channel: &Channel, bundle: Option<&Bundle>) -> Rel
         mandatory: false,
         enabled: true,
         notes: "Fixes ünïcode".into(),
+        warnings: vec![warning()],
         rollout_state: RolloutState::Active,
         rollout_ppm: Ppm::ALL,
         rollout_salt: "salt".into(),
@@ -109,6 +117,7 @@ pub fn upload(world: &World, app: &AppId) -> Upload {
         app: app.clone(),
         platform: Platform::Ios,
         state: UploadState::Receiving,
+        stage: None,
         archive_format: "zip".into(),
         archive_sha256: Sha256::of(b"archive"),
         archive_size_bytes: 1_000,
@@ -118,6 +127,7 @@ pub fn upload(world: &World, app: &AppId) -> Upload {
         bundle: None,
         failure_reason: None,
         failure_message: None,
+        warnings: Vec::new(),
         request_id: None,
         created_by: "key".into(),
         created_at: START,
@@ -285,6 +295,7 @@ fn binary(world: &World, app: &AppId) -> Binary {
         build_number: "42".into(),
         runtime_version: None,
         embedded_bundle_hash: Some(Sha256::of(b"embedded")),
+        hermes_version: None,
         revision: 1,
         created_at: START,
         updated_at: START,
