@@ -8,7 +8,7 @@ use crate::settings::{self, Settings};
 use crate::{
     app, app_transfer, audit, binary, bundles, channel, completions, credential, delta, device, diff, exit, explain,
     key, login, logout, names, operator, pin, promote, publisher, queue, release, releases, rollback, rollout, status,
-    upload, usage, whoami, workflow,
+    upload, usage, webhook, whoami, workflow,
 };
 
 /// Ships over-the-air updates to React Native apps.
@@ -67,6 +67,8 @@ pub enum Command {
     Publisher(publisher::Command),
     #[command(subcommand)]
     Credential(credential::Command),
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     #[command(subcommand)]
     Audit(audit::Command),
     /// Shows what the plan allows and what is used of it.
@@ -155,6 +157,7 @@ async fn connected(command: Command, connection: &Connection) -> Result<AnyRepor
         Command::Key(command) => key::run(command, connection).await,
         Command::Publisher(command) => publisher::run(command, connection).await,
         Command::Credential(command) => credential::run(command, connection).await,
+        Command::Webhook(command) => webhook::run(command, connection).await,
         Command::Audit(command) => audit::run(command, connection).await,
         Command::Usage => usage::run(connection).await,
         Command::Operator(command) => operator::run(command, connection).await,
@@ -204,6 +207,7 @@ mod tests {
             "aloft rollout set 25 --app a --channel c",
             "aloft rollback --app a --channel c --to v1 --embedded",
             "aloft channel update c --app a",
+            "aloft webhook update whk_1",
             "aloft releases update v1 --app a --channel c",
             "aloft release x --app a --channel c --binary-range 1.x --runtime-version 1",
         ] {
@@ -227,6 +231,9 @@ mod tests {
             "aloft diff v1 v2 --app a --channel c",
             "aloft bundles source-map bun_1 --app a --out main.map",
             "aloft upload x --app a --source-map main.map",
+            "aloft webhook create https://a.example/hook --app a --event release.created --event rollout.changed",
+            "aloft webhook update whk_1 --enabled false",
+            "aloft webhook rotate whk_1 --keep 7d",
             "aloft release --bundle bun_1 --app a --channel c --runtime-version 1",
         ] {
             assert!(Arguments::try_parse_from(line.split(' ')).is_ok(), "{line}");

@@ -21,6 +21,7 @@ use proto::v1::sign_in_service_client::SignInServiceClient;
 use proto::v1::trusted_publisher_service_client::TrustedPublisherServiceClient;
 use proto::v1::upload_service_client::UploadServiceClient;
 use proto::v1::watch_service_client::WatchServiceClient;
+use proto::v1::webhook_service_client::WebhookServiceClient;
 use std::time::Duration;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -152,6 +153,12 @@ impl Connection {
     #[must_use]
     pub fn credentials(&self) -> CredentialServiceClient<Wire> {
         CredentialServiceClient::new(self.wire(Some(CALL_TIMEOUT)))
+    }
+
+    /// Returns a client.
+    #[must_use]
+    pub fn webhooks(&self) -> WebhookServiceClient<Wire> {
+        WebhookServiceClient::new(self.wire(Some(CALL_TIMEOUT)))
     }
 
     /// Returns a client.

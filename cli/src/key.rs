@@ -229,7 +229,7 @@ fn from_now_us(duration: Duration) -> i64 {
 }
 
 /// Reads `12h` or `30d`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     let refuse = || "write hours or days, for instance 12h or 30d".to_owned();
     let unit_seconds = match text.chars().last() {
         Some('h') => SECONDS_PER_HOUR,

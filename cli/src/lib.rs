@@ -53,6 +53,7 @@ pub mod rollout;
 pub mod status;
 pub mod upload;
 pub mod usage;
+pub mod webhook;
 pub mod whoami;
 pub mod workflow;
 

@@ -45,6 +45,17 @@ pub fn key(key: &str) -> Result<String, Error> {
     Ok(format!("keys/{}", segment("key", key.strip_prefix("keys/").unwrap_or(key))?))
 }
 
+/// Returns the full name of a webhook: an id, or a full name.
+pub fn webhook(webhook: &str) -> Result<String, Error> {
+    Ok(format!("webhooks/{}", segment("webhook", webhook.strip_prefix("webhooks/").unwrap_or(webhook))?))
+}
+
+/// Returns the full name of a delivery to a webhook: an id, or a full name.
+pub fn delivery(webhook_name: &str, delivery: &str) -> Result<String, Error> {
+    let short = last_of(delivery, "/deliveries/");
+    Ok(format!("{}/deliveries/{}", webhook(webhook_name)?, segment("delivery", short)?))
+}
+
 /// Returns the full name of an organization: an id, or a full name.
 pub fn organization(organization: &str) -> Result<String, Error> {
     let short = organization.strip_prefix("organizations/").unwrap_or(organization);

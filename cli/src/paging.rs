@@ -33,6 +33,21 @@ pub async fn api_keys(connection: &Connection) -> Result<Vec<v1::ApiKey>, Error>
     all_pages!(connection, keys.list_api_keys, ListApiKeysRequest {}, api_keys)
 }
 
+/// Lists all webhooks.
+pub async fn webhooks(connection: &Connection) -> Result<Vec<v1::Webhook>, Error> {
+    all_pages!(connection, webhooks.list_webhooks, ListWebhooksRequest {}, webhooks)
+}
+
+/// Lists everything that a webhook was told, newest first.
+pub async fn webhook_deliveries(connection: &Connection, webhook: &str) -> Result<Vec<v1::WebhookDelivery>, Error> {
+    all_pages!(
+        connection,
+        webhooks.list_webhook_deliveries,
+        ListWebhookDeliveriesRequest { parent: webhook.to_owned() },
+        deliveries
+    )
+}
+
 /// Lists all organizations, for the operator.
 pub async fn organizations(connection: &Connection) -> Result<Vec<v1::OrganizationSummary>, Error> {
     all_pages!(connection, operator.list_organizations, ListOrganizationsRequest {}, organizations)

@@ -16,7 +16,6 @@ pub mod shared_token;
 pub mod site;
 pub mod throttle;
 pub mod totp;
-pub mod vault;
 pub mod verify;
 pub mod watch;
 pub mod window;

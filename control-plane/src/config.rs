@@ -1,11 +1,13 @@
 //! This file's job is to define the control plane's configuration.
 
 use crate::auth::shared_token::SharedToken;
-use crate::auth::{oidc, site, vault};
+use crate::auth::{oidc, site};
 use domain::EmailAddress;
+use domain::web_address::WebReach;
 use http::HeaderName;
 use runtime::config::{Problems, Validate};
 use runtime::secret::{ExposeSecret as _, Secret};
+use runtime::vault;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -38,6 +40,8 @@ pub struct Config {
     pub pepper: Secret,
     /// Under which secrets in the database are sealed, newest first, each `ID:64 hexadecimal digits`.
     pub master_keys: Vec<Secret>,
+    /// Whether webhooks may lead to private networks, and be unencrypted.
+    pub webhooks_to_private_networks: bool,
     /// The OpenID Connect provider with which people may sign in; empty for none.
     pub provider_issuer: String,
     /// What this server is called there.
@@ -87,6 +91,11 @@ pub enum SignUp {
 impl Config {
     /// The commented defaults of the `[control_plane]` table.
     pub const DEFAULTS: &str = include_str!("../config.default.toml");
+
+    /// Returns where webhooks may lead to.
+    pub(crate) const fn web_reach(&self) -> WebReach {
+        if self.webhooks_to_private_networks { WebReach::Everywhere } else { WebReach::Public }
+    }
 
     /// Returns the operator's token, if there is one.
     pub(crate) fn operator_token(&self) -> Option<SharedToken> {

@@ -5,17 +5,18 @@ use crate::auth::caller::{Caller, Operator};
 use crate::auth::password::Passwords;
 use crate::auth::second_step::SecondSteps;
 use crate::auth::site::Site;
-use crate::auth::vault::Vault;
 use crate::error::{Error, Result};
 use crate::paging::PageTokens;
 use blob::Store;
-use db::{Db, DbConn, Tx};
+use db::{Db, DbConn, Scope, Tx};
+use domain::web_address::WebReach;
 use domain::{ErrorKind, Sha256, Timestamp};
 use parking_lot::Mutex;
 use prost::Message;
 use proto::v1::Reason;
 use runtime::clock::Clock;
 use runtime::shutdown::Stop;
+use runtime::vault::Vault;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -35,6 +36,8 @@ pub struct Bounds {
     pub upload_max_bytes: u64,
     /// How long an unfinished upload is kept.
     pub upload_keep: Duration,
+    /// Where webhooks may lead to.
+    pub web_reach: WebReach,
 }
 
 /// What every use case needs. Clones share everything.
@@ -73,6 +76,16 @@ pub struct Change {
     pub caller: Caller,
     /// When.
     pub now: Timestamp,
+}
+
+impl Change {
+    /// Returns the caller's scope, see [`Caller::live_scope`].
+    ///
+    /// # Errors
+    /// Permission denied for a test key.
+    pub fn live_scope(&self) -> Result<&Scope> {
+        self.caller.live_scope()
+    }
 }
 
 /// The moment and the operator of one change.

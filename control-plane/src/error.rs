@@ -5,6 +5,7 @@ use domain::error::Invalid;
 use proto::convert::InvalidMessage;
 use proto::error::PublicError;
 use proto::v1::Reason;
+use runtime::vault::VaultError;
 use std::time::Duration;
 use thiserror::Error;
 use tonic::Status;
@@ -148,6 +149,12 @@ impl Error {
 impl From<PublicError> for Error {
     fn from(error: PublicError) -> Self {
         Self::Refused(Box::new(error))
+    }
+}
+
+impl From<VaultError> for Error {
+    fn from(VaultError { what, cause }: VaultError) -> Self {
+        Self::Broken { what, cause: cause.into() }
     }
 }
 

@@ -47,7 +47,6 @@ use auth::second_step::SecondSteps;
 use auth::session::Sessions;
 use auth::shared_token::SharedToken;
 use auth::site::Site;
-use auth::vault::Vault;
 use auth::watch::Watch;
 use axum::Router;
 use context::{Bounds, Context};
@@ -61,6 +60,7 @@ use runtime::health::Health;
 use runtime::observe::Metrics;
 use runtime::secret::ExposeSecret as _;
 use runtime::shutdown::Stop;
+use runtime::vault::Vault;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -118,6 +118,7 @@ impl ControlPlane {
             bounds: Bounds {
                 upload_max_bytes: config.upload_max_bytes,
                 upload_keep: Duration::from_secs(config.upload_keep_hours.saturating_mul(60 * 60)),
+                web_reach: config.web_reach(),
             },
         };
         let policies = Policies::read(proto::FILE_DESCRIPTOR_SET)

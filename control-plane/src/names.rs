@@ -4,7 +4,8 @@
 
 use crate::error::Error;
 use domain::id::{
-    ApiKeyId, AppId, BinaryId, BundleId, ChannelId, CredentialId, OrganizationId, PublisherId, ReleaseId, UploadId,
+    ApiKeyId, AppId, BinaryId, BundleId, ChannelId, CredentialId, DeliveryId, OrganizationId, PublisherId, ReleaseId,
+    UploadId, WebhookId,
 };
 use domain::{AppSlug, ChannelName};
 use std::str::FromStr;
@@ -61,6 +62,15 @@ pub enum NamedRelease {
     Full(ReleasePath),
     /// By id or label.
     Short(ReleaseRef),
+}
+
+/// `webhooks/{webhook}/deliveries/{delivery}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryPath {
+    /// The webhook.
+    pub webhook: WebhookId,
+    /// The delivery.
+    pub delivery: DeliveryId,
 }
 
 /// A thing that an app owns directly and that only its id names.
@@ -228,6 +238,40 @@ pub fn of_organization(organization: &OrganizationId) -> String {
 /// Invalid argument that names `field`.
 pub fn key(field: &'static str, name: &str) -> Result<ApiKeyId, Error> {
     split(name, ["keys"]).and_then(|[key]| key.parse().ok()).ok_or_else(|| Error::field(field, "must be keys/{key}"))
+}
+
+/// Reads `webhooks/{webhook}`.
+///
+/// # Errors
+/// Invalid argument that names `field`.
+pub fn webhook(field: &'static str, name: &str) -> Result<WebhookId, Error> {
+    split(name, ["webhooks"])
+        .and_then(|[webhook]| webhook.parse().ok())
+        .ok_or_else(|| Error::field(field, "must be webhooks/{webhook}"))
+}
+
+/// Reads `webhooks/{webhook}/deliveries/{delivery}`.
+///
+/// # Errors
+/// Invalid argument that names `field`.
+pub fn delivery(field: &'static str, name: &str) -> Result<DeliveryPath, Error> {
+    split(name, ["webhooks", "deliveries"])
+        .and_then(|[webhook, delivery]| {
+            Some(DeliveryPath { webhook: webhook.parse().ok()?, delivery: delivery.parse().ok()? })
+        })
+        .ok_or_else(|| Error::field(field, "must be webhooks/{webhook}/deliveries/{delivery}"))
+}
+
+/// Writes `webhooks/{webhook}`.
+#[must_use]
+pub fn of_webhook(webhook: &WebhookId) -> String {
+    format!("webhooks/{webhook}")
+}
+
+/// Writes `webhooks/{webhook}/deliveries/{delivery}`.
+#[must_use]
+pub fn of_delivery(webhook: &WebhookId, delivery: &DeliveryId) -> String {
+    format!("webhooks/{webhook}/deliveries/{delivery}")
 }
 
 /// Writes `keys/{key}`.

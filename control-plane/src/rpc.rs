@@ -21,6 +21,7 @@ mod queue;
 mod releases;
 mod uploads;
 mod watch;
+mod webhooks;
 
 pub use accounts::Accounts;
 pub use api_keys::ApiKeys;
@@ -41,3 +42,4 @@ pub use queue::Queues;
 pub use releases::Releases;
 pub use uploads::Uploads;
 pub use watch::Watches;
+pub use webhooks::Webhooks;

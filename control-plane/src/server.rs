@@ -15,7 +15,7 @@ use crate::provider_pages;
 use crate::request_id;
 use crate::rpc::{
     Accounts, ApiKeys, AppTransfers, Apps, Audit, Binaries, Bundles, Channels, Credentials, Devices, Edges, Operator,
-    Organizations, People, Queues, Releases, TrustedPublishers, Uploads, Watches,
+    Organizations, People, Queues, Releases, TrustedPublishers, Uploads, Watches, Webhooks,
 };
 use crate::watch::hub::Hub;
 use axum::extract::{Request, State};
@@ -45,6 +45,7 @@ use proto::v1::sign_in_service_server::SignInServiceServer;
 use proto::v1::trusted_publisher_service_server::TrustedPublisherServiceServer;
 use proto::v1::upload_service_server::UploadServiceServer;
 use proto::v1::watch_service_server::WatchServiceServer;
+use proto::v1::webhook_service_server::WebhookServiceServer;
 use runtime::health::{Health, State as HealthState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -171,6 +172,7 @@ fn services(
         .add_service(bounded!(UploadServiceServer, Uploads { context: context(), turns }, CHUNK_MESSAGE_MAX_BYTES))
         .add_service(bounded!(QueueServiceServer, Queues { context: context() }, MESSAGE_MAX_BYTES))
         .add_service(bounded!(WatchServiceServer, Watches::new(context(), watch_hub), MESSAGE_MAX_BYTES))
+        .add_service(bounded!(WebhookServiceServer, Webhooks { context: context() }, FORM_MAX_BYTES))
         .add_service(bounded!(EdgeServiceServer, Edges { context: context(), parts }, MESSAGE_MAX_BYTES));
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::FILE_DESCRIPTOR_SET)

@@ -55,6 +55,10 @@ impl Config {
         let mut config: Self = runtime::config::load(&[&defaults], options.config.as_deref(), overrides.into_iter())?;
         // One process: the edge shows what its own control plane asks for.
         config.edge.token = config.control_plane.edge_token.clone();
+        // The worker opens what the control plane sealed, and sends where it lets people send to.
+        config.worker.pepper = config.control_plane.pepper.clone();
+        config.worker.master_keys = config.control_plane.master_keys.clone();
+        config.worker.webhooks_to_private_networks = config.control_plane.webhooks_to_private_networks;
         Ok(config)
     }
 }

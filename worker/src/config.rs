@@ -1,8 +1,11 @@
 //! This file's job is to define the worker's configuration.
 
+use crate::webhook;
 use domain::job::Tier;
+use domain::web_address::WebReach;
 use runtime::config::{Problems, Validate};
 use runtime::secret::{ExposeSecret as _, Secret};
+use runtime::vault;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -51,6 +54,16 @@ pub struct Config {
     pub mail_smtp_url: Secret,
     /// Who mails are from.
     pub mail_from: String,
+    /// Protects stored secrets when there are no master keys; the control plane's.
+    pub pepper: Secret,
+    /// Under which secrets in the database are sealed; the control plane's.
+    pub master_keys: Vec<Secret>,
+    /// Whether webhooks may lead to private networks, and be unencrypted.
+    pub webhooks_to_private_networks: bool,
+    /// Where whoever runs the installation is told of jobs that died; empty for nowhere.
+    pub operator_webhook_url: String,
+    /// With which these messages are signed.
+    pub operator_webhook_secret: Secret,
     /// The slots of each tier.
     pub tiers: Tiers,
 }
@@ -116,6 +129,10 @@ impl Config {
         Duration::from_millis(self.lease_ms)
     }
 
+    pub(crate) const fn web_reach(&self) -> WebReach {
+        if self.webhooks_to_private_networks { WebReach::Everywhere } else { WebReach::Public }
+    }
+
     pub(crate) fn limits(&self) -> bundle::Limits {
         bundle::Limits {
             file_max_bytes: self.file_max_bytes,
@@ -145,6 +162,24 @@ impl Config {
     }
 }
 
+impl Config {
+    fn validate_webhooks(&self, problems: &mut Problems) {
+        for key in &self.master_keys {
+            if let Err(rule) = vault::parse(key) {
+                problems.add("worker.master_keys", rule);
+            }
+        }
+        if !self.operator_webhook_url.is_empty() {
+            if let Err(invalid) = self.web_reach().read(&self.operator_webhook_url) {
+                problems.add("worker.operator_webhook_url", invalid.rule);
+            }
+            let is_secret = webhook::read_secret(self.operator_webhook_secret.expose_secret()).is_some();
+            let rule = "must be whsec_ and 24 to 64 bytes in base64";
+            problems.require(is_secret, "worker.operator_webhook_secret", rule);
+        }
+    }
+}
+
 impl Validate for Config {
     fn validate(&self, problems: &mut Problems) {
         problems.require(!self.spool_folder.as_os_str().is_empty(), "worker.spool_folder", "must not be empty");
@@ -168,6 +203,7 @@ impl Validate for Config {
         problems.require(self.delta_memory_max_bytes > 0, "worker.delta_memory_max_bytes", "must not be 0");
         problems.require(self.background_slots > 0, "worker.background_slots", "must not be 0");
         self.validate_mail(problems);
+        self.validate_webhooks(problems);
         for &tier in Tier::ALL {
             let TierConfig { slots, kept_slots, batch, tenant_slots: _, deadline_ms } = self.tiers.of(tier);
             let key = format!("worker.tiers.{tier}");
@@ -216,6 +252,15 @@ mod tests {
         let server = ("ALOFT_WORKER__MAIL_SMTP_URL", "smtps://user:password@mail.example.com");
         let site = ("ALOFT_WORKER__PUBLIC_URL", "https://aloft.example.com");
         assert!(load(&[("ALOFT_WORKER__MAIL_TRANSPORT", "smtp"), server, site]).is_ok());
+    }
+
+    #[test]
+    fn the_operator_s_webhook_needs_a_secret_and_leads_out() {
+        const URL: &str = "ALOFT_WORKER__OPERATOR_WEBHOOK_URL";
+        let problems = load(&[(URL, "https://10.0.0.1/")]).map(|_| ()).unwrap_err().to_string();
+        assert!(problems.contains("private network") && problems.contains("operator_webhook_secret"), "{problems}");
+        let secret = ("ALOFT_WORKER__OPERATOR_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+        assert!(load(&[(URL, "https://hooks.example.com/"), secret]).is_ok());
     }
 
     #[test]

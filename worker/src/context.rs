@@ -5,6 +5,7 @@ use crate::leases::Leases;
 use crate::mail::Post;
 use crate::metrics::WorkerMetrics;
 use crate::slots::Slots;
+use crate::webhook::Courier;
 use blob::Store;
 use db::Db;
 use domain::id::WorkerId;
@@ -12,6 +13,7 @@ use runtime::clock::Clock;
 use runtime::health::{Component, Health};
 use runtime::observe::Metrics;
 use runtime::shutdown::Stop;
+use runtime::vault::Vault;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -37,6 +39,8 @@ pub(crate) struct Context {
     pub(crate) db: Db,
     pub(crate) store: Store,
     pub(crate) post: Post,
+    pub(crate) courier: Courier,
+    pub(crate) vault: Vault,
     pub(crate) clock: Clock,
     pub(crate) stop: Stop,
     pub(crate) metrics: WorkerMetrics,

@@ -83,7 +83,7 @@ impl From<tokio::task::JoinError> for Error {
 }
 
 /// The error with its causes: the database's own text is for users and leaves them out.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -5,7 +5,9 @@ mod make_variants;
 mod plan_deltas;
 pub(crate) mod process_upload;
 mod send_mail;
+mod send_webhook;
 mod spool;
+mod upload_news;
 
 use crate::context::Context;
 use crate::error::Error;
@@ -20,5 +22,6 @@ pub(crate) async fn run(context: &Context, lease: &Lease) -> Result<(), Error> {
         Job::MakeDelta { from, to, effort } => make_delta::run(context, lease, (from, to), *effort).await,
         Job::MakeVariants { bundle, effort } => make_variants::run(context, lease, bundle, *effort).await,
         Job::SendMail { mail } => send_mail::run(context, lease, mail).await,
+        Job::SendWebhook { delivery } => send_webhook::run(context, lease, delivery).await,
     }
 }

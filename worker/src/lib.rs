@@ -16,6 +16,7 @@ mod periodic;
 mod rescue;
 mod slots;
 mod tier;
+mod webhook;
 mod worker;
 
 pub use config::{Config, MailTransport, TierConfig, Tiers};

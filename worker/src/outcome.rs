@@ -4,7 +4,7 @@ use crate::context::{Context, jitter};
 use crate::error::Error;
 use crate::jobs::{self, process_upload};
 use db::queue::{self, Failed, Failure, Lease};
-use db::{AttemptOutcome, Tx};
+use db::{AttemptOutcome, Tx, webhook_deliveries};
 use domain::Timestamp;
 use domain::job::Job;
 
@@ -81,5 +81,8 @@ pub(crate) fn give_up(tx: &mut Tx<'_>, scope: &db::Scope, work: &Job, now: Times
         Job::ProcessUpload { upload } => process_upload::give_up(tx, scope, upload, now),
         // Devices get the whole file; whoever waits for a mail asks for another one.
         Job::PlanDeltas { .. } | Job::MakeDelta { .. } | Job::MakeVariants { .. } | Job::SendMail { .. } => Ok(()),
+        Job::SendWebhook { delivery } => {
+            webhook_deliveries::give_up(tx, delivery, "the server could not send it; its operator has been told", now)
+        }
     }
 }

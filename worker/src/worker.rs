@@ -7,9 +7,11 @@ use crate::leases::{self, Leases};
 use crate::mail::Post;
 use crate::metrics::WorkerMetrics;
 use crate::slots::Slots;
+use crate::webhook::Courier;
 use crate::{periodic, rescue, tier};
 use domain::id::WorkerId;
 use domain::job::Tier;
+use runtime::vault::Vault;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -39,6 +41,9 @@ impl Worker {
             health: deps.health.component("worker"),
             leases: Leases::default(),
             post: Post::new(&config)?,
+            courier: Courier::new(&config, deps.clock.clone())?,
+            vault: Vault::new(&config.master_keys, &config.pepper)
+                .map_err(|error| Error::Internal(error.to_string()))?,
             slots: Slots::new(&config.tiers),
             looking: Semaphore::new(LOOKING_MAX),
             background: Arc::new(Semaphore::new(config.background_slots as usize)),

@@ -4,28 +4,22 @@ use crate::app::{lookup, record};
 use crate::context::Change;
 use crate::error::{Error, Result};
 use crate::names::{self, AppRef};
+use db::Tx;
 use db::app_offers::{Offer, Offered};
 use db::apps::App;
-use db::{Scope, Tx};
+use domain::AppSlug;
 use domain::id::{AppId, OrganizationId};
-use domain::{AppSlug, Environment};
 use std::time::Duration;
 
 /// As long as an invitation.
 const OFFER_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-
-/// An app goes with its live channels: a test key has nothing to do with that.
-fn for_live(change: &Change) -> Result<&Scope> {
-    let scope = &change.caller.scope;
-    if scope.reach().environment == Some(Environment::Test) { Err(Error::forbidden()) } else { Ok(scope) }
-}
 
 /// Offers an app to an organization. Nobody learns whether there is such an organization: an id that nobody has is offered to nobody.
 ///
 /// # Errors
 /// Not found for an app that the caller does not see; invalid argument for the caller's own organization.
 pub fn offer(tx: &mut Tx<'_>, change: &Change, name: &AppRef, target: &OrganizationId) -> Result<Offer> {
-    let scope = for_live(change)?;
+    let scope = change.live_scope()?;
     let app = lookup::app(tx, scope, name)?;
     if target == scope.organization() {
         return Err(Error::field("organization", "has the app already"));
@@ -47,7 +41,7 @@ pub fn offer(tx: &mut Tx<'_>, change: &Change, name: &AppRef, target: &Organizat
 /// # Errors
 /// Not found when the app is not offered, or the caller does not see it.
 pub fn withdraw(tx: &mut Tx<'_>, change: &Change, name: &AppRef) -> Result<()> {
-    let scope = for_live(change)?;
+    let scope = change.live_scope()?;
     let app = lookup::app(tx, scope, name)?;
     if !db::app_offers::delete(tx, scope, &app.id)? {
         return Err(Error::not_found("offer"));
@@ -61,7 +55,7 @@ pub fn withdraw(tx: &mut Tx<'_>, change: &Change, name: &AppRef) -> Result<()> {
 /// Not found when the caller's organization is not offered the app; already exists when the slug is taken; failed precondition while
 /// uploads are under way; permission denied when the other organization is suspended.
 pub fn accept(tx: &mut Tx<'_>, change: &Change, id: &AppId, slug: Option<&AppSlug>) -> Result<App> {
-    let scope = for_live(change)?;
+    let scope = change.live_scope()?;
     let offered = find(tx, change, id)?;
     if db::organizations::get_any(tx, &offered.owner)?.suspended {
         return Err(Error::suspended());
@@ -78,7 +72,7 @@ pub fn accept(tx: &mut Tx<'_>, change: &Change, id: &AppId, slug: Option<&AppSlu
 /// # Errors
 /// Not found when the caller's organization is not offered the app.
 pub fn decline(tx: &mut Tx<'_>, change: &Change, id: &AppId) -> Result<()> {
-    db::app_offers::decline(tx, for_live(change)?, id)?;
+    db::app_offers::decline(tx, change.live_scope()?, id)?;
     record::done(tx, change, "DeclineApp", names::of_app(id), &[])
 }
 

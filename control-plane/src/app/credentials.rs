@@ -1,24 +1,21 @@
-//! This file's job is to keep secrets of apps: stored sealed, never returned, sealed anew when the master key changes.
+//! This file's job is to keep secrets of apps: stored sealed, never returned.
 
 use crate::app::{lookup, record};
-use crate::auth::vault::{Sealed, Vault};
-use crate::context::{Change, Context};
+use crate::context::Change;
 use crate::error::{Error, Result};
 use crate::names::{self, AppRef, OwnedPath};
 use db::credentials::Credential;
-use db::{CredentialKind, Scope, Tx};
-use domain::id::{CredentialId, OrganizationId};
-use domain::{Environment, ErrorKind};
+use db::{CredentialKind, Tx};
+use domain::ErrorKind;
+use domain::id::CredentialId;
 use proto::v1::{self, Reason};
-use std::collections::BTreeMap;
+use runtime::vault::{Sealed, Vault};
 use zeroize::Zeroizing;
 
 /// Fits any private key and any token.
 const SECRET_MAX_BYTES: usize = 8 << 10;
 /// An app has a few; nobody can look through more.
 const CREDENTIALS_MAX: usize = 100;
-/// Secrets that one transaction seals anew, so that it stays short.
-const RESEALED_AT_ONCE: u32 = 200;
 
 /// A secret that was checked, of which nothing is printed.
 pub struct NewSecret(Zeroizing<Vec<u8>>);
@@ -61,19 +58,13 @@ impl NewCredential {
     }
 }
 
-/// Secrets of an app are there for its live channels, too: a test key has nothing to do with them.
-fn for_live(change: &Change) -> Result<&Scope> {
-    let scope = &change.caller.scope;
-    if scope.reach().environment == Some(Environment::Test) { Err(Error::forbidden()) } else { Ok(scope) }
-}
-
 /// Stores a secret.
 ///
 /// # Errors
 /// Not found for an app that the caller does not see; already exists when the name is taken; resource exhausted when there are as many
 /// as there may be.
 pub fn create(tx: &mut Tx<'_>, change: &Change, vault: &Vault, new: &NewCredential) -> Result<Credential> {
-    let scope = for_live(change)?;
+    let scope = change.live_scope()?;
     let app = lookup::app(tx, scope, &new.app)?;
     if db::credentials::list(tx, scope, &app.id)?.len() >= CREDENTIALS_MAX {
         let message = format!("the app has {CREDENTIALS_MAX} credentials: delete some");
@@ -109,7 +100,7 @@ pub fn replace(
     vault: &Vault,
     (path, secret): (&OwnedPath<CredentialId>, &NewSecret),
 ) -> Result<Credential> {
-    let scope = for_live(change)?;
+    let scope = change.live_scope()?;
     let app = lookup::app(tx, scope, &path.app)?;
     let row = db::credentials::get(tx, scope, &app.id, &path.id)?;
     let Sealed { master_key, bytes: sealed_secret } = vault.seal(row.id.as_str(), &secret.0)?;
@@ -124,55 +115,8 @@ pub fn replace(
 /// # Errors
 /// Not found, also for a credential of another app or organization.
 pub fn delete(tx: &mut Tx<'_>, change: &Change, path: &OwnedPath<CredentialId>) -> Result<()> {
-    let scope = for_live(change)?;
+    let scope = change.live_scope()?;
     let app = lookup::app(tx, scope, &path.app)?;
     db::credentials::delete(tx, scope, &app.id, &path.id)?;
     record::done(tx, change, "DeleteCredential", names::of_credential(&app.id, &path.id), &[])
-}
-
-/// Seals everything anew that is sealed under another master key than the newest one; returns how many secrets that were.
-///
-/// # Errors
-/// When a secret cannot be opened: its master key is not configured any more. Those before it are sealed anew then.
-pub async fn reseal(context: &Context, operator: crate::auth::caller::Operator) -> Result<u64> {
-    let mut total = 0;
-    loop {
-        let vault = context.vault.clone();
-        let some = context.operate(operator.clone(), move |tx, change| {
-            let count = reseal_credentials(tx, &vault, change)?;
-            Ok(count + reseal_second_factors(tx, &vault)?)
-        });
-        match some.await? {
-            0 => return Ok(total),
-            count => total += count,
-        }
-    }
-}
-
-fn reseal_credentials(tx: &mut Tx<'_>, vault: &Vault, change: &crate::context::OperatorChange) -> Result<u64> {
-    let rows = db::credentials::list_sealed_otherwise(tx, vault.current(), RESEALED_AT_ONCE)?;
-    let mut organizations: BTreeMap<OrganizationId, u64> = BTreeMap::new();
-    for (row, organization) in rows {
-        let old = Sealed { master_key: row.master_key.clone(), bytes: row.sealed_secret.clone() };
-        let Sealed { master_key, bytes: sealed_secret } = vault.reseal(row.id.as_str(), &old)?;
-        db::credentials::set_secret(tx, &Credential { sealed_secret, master_key, ..row })?;
-        *organizations.entry(organization).or_default() += 1;
-    }
-    for (organization, count) in &organizations {
-        let facts = [("credentials", count.to_string()), ("master_key", vault.current().to_owned())];
-        let facts: Vec<(&str, &str)> = facts.iter().map(|(key, value)| (*key, value.as_str())).collect();
-        record::operated(tx, change, organization, "ResealSecrets", &facts)?;
-    }
-    Ok(organizations.values().sum())
-}
-
-fn reseal_second_factors(tx: &mut Tx<'_>, vault: &Vault) -> Result<u64> {
-    let rows = db::second_factors::list_sealed_otherwise(tx, vault.current(), RESEALED_AT_ONCE)?;
-    let count = rows.len() as u64;
-    for row in rows {
-        let old = Sealed { master_key: row.master_key, bytes: row.sealed_secret };
-        let new = vault.reseal(row.account.as_str(), &old)?;
-        db::second_factors::reseal(tx, &row.account, &new.bytes, &new.master_key)?;
-    }
-    Ok(count)
 }

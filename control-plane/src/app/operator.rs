@@ -1,6 +1,6 @@
 //! This file's job is to change what organizations have and may: the operator's use cases.
 
-use crate::app::record;
+use crate::app::{news, record};
 use crate::context::OperatorChange;
 use crate::error::{Error, Result};
 use db::Tx;
@@ -46,6 +46,7 @@ pub fn change_plan(
     let before = db::organizations::get_any(tx, id)?;
     let plan = db::plans::get(tx, name)?;
     db::organizations::set_plan(tx, id, &plan, change.now)?;
+    news::plan(tx, change, id, &plan)?;
     record::operated(tx, change, id, "ChangePlan", &[("from", before.plan.as_str()), ("to", name.as_str())])?;
     Ok(db::organizations::get_any(tx, id)?)
 }
@@ -85,6 +86,7 @@ pub fn update_plan(tx: &mut Tx<'_>, change: &OperatorChange, plan: &Plan) -> Res
     db::plans::apply(tx, plan)?;
     let (before, after) = (format!("{before:?}"), format!("{plan:?}"));
     for organization in db::organizations::list_ids_of_plan(tx, plan.name)? {
+        news::plan(tx, change, &organization, plan)?;
         let facts = [("plan", plan.name.as_str()), ("before", before.as_str()), ("after", after.as_str())];
         record::operated(tx, change, &organization, "UpdatePlan", &facts)?;
     }

@@ -19,7 +19,7 @@ pub use roll_back::{RollBack, roll_back};
 pub use set_rollout::{SetRollout, set_rollout};
 pub use update::{Update, update};
 
-use crate::app::{jobs, record};
+use crate::app::{jobs, news, record};
 use crate::context::Change;
 use crate::error::{Error, Result};
 use crate::names;
@@ -29,6 +29,7 @@ use domain::id::BundleId;
 use domain::job::Job;
 use domain::release::{NOTES_MAX_BYTES, Retreat};
 use domain::target::Target;
+use domain::webhook::WebhookEvent;
 use domain::{Ppm, Sha256};
 use proto::v1;
 use std::collections::BTreeMap;
@@ -108,6 +109,7 @@ fn insert(tx: &mut Tx<'_>, change: &Change, action: &str, row: &Release) -> Resu
     if release.bundle.is_some() {
         jobs::enqueue(tx, change, &release.app, Job::PlanDeltas { release: release.id.clone() }, 0)?;
     }
+    news::release(tx, change, WebhookEvent::ReleaseCreated, &release, &[])?;
     let resource = names::of_release(&release.app, &release.channel, &release.id);
     let (label, share) = (format!("v{}", release.seq), release.rollout_ppm.get().to_string());
     let facts = [("label", label.as_str()), ("platform", release.platform.as_str()), ("share_ppm", &share)];

@@ -4,6 +4,7 @@ use crate::auth::grant::Grant;
 use crate::auth::session::SignedIn;
 use crate::error::Error;
 use db::{Role, Scope};
+use domain::Environment;
 use domain::id::OrganizationId;
 use domain::text_enum;
 use proto::v1::Principal;
@@ -52,6 +53,18 @@ impl Caller {
     #[must_use]
     pub const fn organization(&self) -> &OrganizationId {
         self.scope.organization()
+    }
+
+    /// Returns the scope of a caller who deals with live channels, too. Some things are there for these, and nothing for a test key.
+    ///
+    /// # Errors
+    /// Permission denied for a test key.
+    pub fn live_scope(&self) -> Result<&Scope, Error> {
+        if self.scope.reach().environment == Some(Environment::Test) {
+            Err(Error::forbidden())
+        } else {
+            Ok(&self.scope)
+        }
     }
 }
 

@@ -38,6 +38,8 @@ text_enum! {
         TrustedPublisher => "trusted_publisher",
         /// A secret of an app.
         Credential => "credential",
+        /// An address that is told what happens.
+        Webhook => "webhook",
         /// The audit log.
         Audit => "audit",
         /// What is used of the plan.
@@ -74,7 +76,7 @@ impl Resource {
     #[must_use]
     pub const fn is_of_organization(self) -> bool {
         match self {
-            Self::ApiKey | Self::Audit | Self::Usage | Self::Member | Self::AppOffer => true,
+            Self::ApiKey | Self::Audit | Self::Usage | Self::Member | Self::AppOffer | Self::Webhook => true,
             Self::Caller
             | Self::SignIn
             | Self::Person
@@ -118,6 +120,7 @@ pub const fn allows(role: Role, resource: Resource, action: Action) -> bool {
         | Resource::AppOffer
         | Resource::TrustedPublisher
         | Resource::Credential
+        | Resource::Webhook
         | Resource::Release => match action {
             Action::Read => true,
             Action::Write => matches!(role, Role::Owner | Role::Admin | Role::Developer),

@@ -1,8 +1,8 @@
 //! This file's job is to serve the operator.
 
 use super::ledger;
-use crate::app::credentials;
 use crate::app::operator::{self as operating, Suspension};
+use crate::app::reseal;
 use crate::auth::caller::operator;
 use crate::context::Context;
 use crate::error::{self, Error};
@@ -81,7 +81,7 @@ impl v1::operator_service_server::OperatorService for Operator {
         &self,
         request: Request<v1::ResealSecretsRequest>,
     ) -> Result<Response<v1::ResealSecretsResponse>, Status> {
-        let resealed = credentials::reseal(&self.context, operator(&request)?).await?;
+        let resealed = reseal::reseal(&self.context, operator(&request)?).await?;
         Ok(Response::new(v1::ResealSecretsResponse { resealed: i64::try_from(resealed).unwrap_or(i64::MAX) }))
     }
 

@@ -29,6 +29,7 @@ mod twins;
 mod uploads;
 mod watch;
 mod web;
+mod webhooks;
 
 /// Runs each check on SQLite and on PostgreSQL.
 macro_rules! on_both_databases {

@@ -292,6 +292,7 @@ clients! {
     transfers: app_transfer_service_client::AppTransferServiceClient,
     uploads: upload_service_client::UploadServiceClient,
     watches: watch_service_client::WatchServiceClient,
+    webhooks: webhook_service_client::WebhookServiceClient,
 }
 
 /// Returns the time.

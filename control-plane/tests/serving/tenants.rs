@@ -69,6 +69,7 @@ impl Tenant {
         let binary =
             rig.binaries().create_binary(with(&self.owner, binary)).await.unwrap().into_inner().binary.unwrap();
         let (publisher, credential) = self.furnish_trust(rig, &app, &channel).await;
+        let (webhook, delivery) = self.furnish_webhook(rig, &app).await;
         let last = |name: &str| name.rsplit('/').next().unwrap().to_owned();
         let (_, key) = rig.key(&self.scope, Role::Viewer).await;
         self.things.extend([
@@ -82,7 +83,23 @@ impl Tenant {
             ("binaries", last(&binary.name)),
             ("publishers", last(&publisher)),
             ("credentials", last(&credential)),
+            ("webhooks", last(&webhook)),
+            ("deliveries", last(&delivery)),
         ]);
+    }
+
+    /// Makes a webhook that was told something; returns the names of both.
+    async fn furnish_webhook(&self, rig: &Rig, app: &v1::App) -> (String, String) {
+        let webhook = v1::CreateWebhookRequest {
+            app: app.name.clone(),
+            url: "https://hooks.example.com/".into(),
+            ..Default::default()
+        };
+        let webhook = rig.webhooks().create_webhook(with(&self.owner, webhook)).await;
+        let name = webhook.unwrap().into_inner().webhook.unwrap().name;
+        let test = v1::TestWebhookRequest { name: name.clone() };
+        let delivery = rig.webhooks().test_webhook(with(&self.owner, test)).await;
+        (name, delivery.unwrap().into_inner().delivery.unwrap().name)
     }
 
     /// Makes a trusted publisher and a credential; returns their names.

@@ -115,6 +115,8 @@ pub fn accept(tx: &mut Tx<'_>, scope: &Scope, offered: &Offered, slug: &AppSlug,
     if changed != 1 {
         return Err(Error::Conflict { what: "app" });
     }
+    // They would tell the former owner what happens, or nobody.
+    crate::webhooks::delete_of_app(tx, &after.id)?;
     channels::touch_all(tx, &after.id, now)?;
     Ok(after)
 }

@@ -4,8 +4,9 @@ use crate::error::{Error, Result};
 use domain::bundle::{Coding, Engine, FileRole, Stage};
 use domain::device::DeviceKey;
 use domain::id::{
-    ApiKeyId, AppId, AuditId, BinaryId, BundleId, ChannelId, CredentialId, DeviceId, EdgeId, EventId, InvitationId,
-    JobId, MailId, OrganizationId, PublisherId, ReleaseId, SessionId, UploadId, UserId, WorkerId,
+    ApiKeyId, AppId, AuditId, BinaryId, BundleId, ChannelId, CredentialId, DeliveryId, DeviceId, EdgeId, EventId,
+    InvitationId, JobId, MailId, MessageId, OrganizationId, PublisherId, ReleaseId, SessionId, UploadId, UserId,
+    WebhookId, WorkerId,
 };
 use domain::job::{DeltaEffort, JobKind, Lane, Tier};
 use domain::name::OrganizationSlug;
@@ -13,6 +14,7 @@ use domain::plan::PlanName;
 use domain::release::{Retreat, RolloutState};
 use domain::telemetry::EventKind;
 use domain::warning::{BundlePolicy, Warning};
+use domain::webhook::WebhookEvent;
 use domain::{AppSlug, ChannelName, EmailAddress, Environment, Platform, Ppm, Sha256, Timestamp};
 use serde_json::{Value, json};
 
@@ -79,6 +81,11 @@ text_columns!(
     crate::CredentialKind,
     CredentialId,
     PublisherId,
+    WebhookId,
+    DeliveryId,
+    MessageId,
+    WebhookEvent,
+    crate::DeliveryState,
     crate::MailKind,
     InvitationId,
     MailId,
@@ -216,6 +223,17 @@ impl Column for Vec<Warning> {
         let warning =
             |stored: &Value| Ok(Warning { kind: text(stored, "kind").parse()?, message: text(stored, "message") });
         warnings.iter().map(warning).collect()
+    }
+}
+
+/// Their words with commas between.
+impl Column for Vec<WebhookEvent> {
+    type Sql = String;
+    fn to_sql(&self) -> String {
+        self.iter().map(|event| event.as_str()).collect::<Vec<_>>().join(",")
+    }
+    fn from_sql(stored: String) -> Result<Self> {
+        stored.split(',').filter(|word| !word.is_empty()).map(|word| Ok(word.parse()?)).collect()
     }
 }
 

@@ -165,6 +165,18 @@ text_enum! {
 }
 
 text_enum! {
+    /// Where something that a webhook is told stands.
+    pub enum DeliveryState {
+        /// It is sent, or waits to be sent again.
+        Pending => "pending",
+        /// The receiver has it.
+        Delivered => "delivered",
+        /// It was given up.
+        Failed => "failed",
+    }
+}
+
+text_enum! {
     /// What an operator did with a dead job.
     pub enum DeadResolution {
         /// A new job was made of it.

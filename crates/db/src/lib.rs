@@ -59,12 +59,14 @@ pub mod telemetry;
 pub mod unused;
 pub mod uploads;
 pub mod variants;
+pub mod webhook_deliveries;
+pub mod webhooks;
 
 pub use database::{Config, Db, DbConn, Tx};
 pub use error::{Error, Result};
 pub use kind::{
-    AttemptOutcome, AuditOutcome, ChangeKind, CredentialKind, DeadResolution, FeedSubject, JobState, LoginState,
-    MailKind, ReleaseOrigin, Role, SessionKind, TargetKind, UploadState,
+    AttemptOutcome, AuditOutcome, ChangeKind, CredentialKind, DeadResolution, DeliveryState, FeedSubject, JobState,
+    LoginState, MailKind, ReleaseOrigin, Role, SessionKind, TargetKind, UploadState,
 };
 pub use scope::{Reach, Scope};
 pub use wakeups::{Wake, Wakeups};

@@ -10,6 +10,7 @@ mod records;
 mod releases;
 mod telemetry;
 mod trust;
+mod webhooks;
 
 pub use accounts::*;
 pub use apps::*;
@@ -21,6 +22,7 @@ pub use records::*;
 pub use releases::*;
 pub use telemetry::*;
 pub use trust::*;
+pub use webhooks::*;
 
 diesel::joinable!(member -> account (account));
 diesel::joinable!(member -> organization (organization));
@@ -86,4 +88,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     credential,
     identity,
     app_offer,
+    webhook,
+    webhook_delivery,
+    webhook_try,
 );

@@ -121,6 +121,12 @@ typed_ids! {
     InvitationId => "inv",
     /// A mail that is to be sent, or was.
     MailId => "mal",
+    /// An address that is told what happens.
+    WebhookId => "whk",
+    /// What is, or was, sent to one webhook.
+    DeliveryId => "whd",
+    /// What is told, the same for every webhook.
+    MessageId => "msg",
     /// An entry of the audit log.
     AuditId => "aud",
     /// One telemetry event.

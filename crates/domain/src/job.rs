@@ -1,6 +1,6 @@
 //! This file's job is to name the kinds of background work, the tiers they queue in and how they are retried.
 
-use crate::id::{BundleId, MailId, OrganizationId, ReleaseId, UploadId};
+use crate::id::{BundleId, DeliveryId, MailId, OrganizationId, ReleaseId, UploadId};
 use crate::text_enum::text_enum;
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -51,6 +51,8 @@ text_enum! {
         MakeVariants => "make-variants",
         /// Send a mail.
         SendMail => "send-mail",
+        /// Send a webhook what happened.
+        SendWebhook => "send-webhook",
     }
 }
 
@@ -91,8 +93,8 @@ impl JobKind {
     #[must_use]
     pub const fn lane(self) -> Lane {
         match self {
-            Self::ProcessUpload | Self::SendMail => Lane::Foreground,
             Self::PlanDeltas | Self::MakeDelta | Self::MakeVariants => Lane::Background,
+            Self::ProcessUpload | Self::SendMail | Self::SendWebhook => Lane::Foreground,
         }
     }
 }
@@ -131,6 +133,11 @@ pub enum Job {
         /// The mail.
         mail: MailId,
     },
+    /// Send a webhook what happened.
+    SendWebhook {
+        /// What is sent to which webhook.
+        delivery: DeliveryId,
+    },
 }
 
 /// Returns the tenant of work that concerns no organization, such as mail to somebody who has an account only.
@@ -149,6 +156,7 @@ impl Job {
             Self::MakeDelta { .. } => JobKind::MakeDelta,
             Self::MakeVariants { .. } => JobKind::MakeVariants,
             Self::SendMail { .. } => JobKind::SendMail,
+            Self::SendWebhook { .. } => JobKind::SendWebhook,
         }
     }
 
@@ -161,6 +169,7 @@ impl Job {
             Self::MakeDelta { from, to, effort } => format!("{}:{from}:{to}:{effort}", JobKind::MakeDelta),
             Self::MakeVariants { bundle, effort } => format!("{}:{bundle}:{effort}", JobKind::MakeVariants),
             Self::SendMail { mail } => format!("{}:{mail}", JobKind::SendMail),
+            Self::SendWebhook { delivery } => format!("{}:{delivery}", JobKind::SendWebhook),
         }
     }
 }

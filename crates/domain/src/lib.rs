@@ -7,6 +7,7 @@ mod text_enum;
 pub mod audit;
 pub mod bucket;
 pub mod bundle;
+pub mod calendar;
 pub mod decide;
 pub mod device;
 pub mod email;
@@ -25,6 +26,8 @@ pub mod target;
 pub mod telemetry;
 pub mod time;
 pub mod warning;
+pub mod web_address;
+pub mod webhook;
 
 pub use email::EmailAddress;
 pub use environment::Environment;

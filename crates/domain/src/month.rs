@@ -1,5 +1,6 @@
 //! This file's job is to name calendar months in UTC, in which builds are counted.
 
+use crate::calendar::Moment;
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ impl Month {
     /// Returns the month of a time.
     #[must_use]
     pub const fn of(at: Timestamp) -> Self {
-        let (year, month) = year_and_month(at.as_us().div_euclid(US_PER_DAY));
+        let (year, month, _) = Moment::of(at).date;
         Self { year, month }
     }
 
@@ -37,20 +38,6 @@ impl std::fmt::Display for Month {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:04}-{:02}", self.year, self.month)
     }
-}
-
-/// Turns days since 1970-01-01 into the year and month of the Gregorian calendar, counting years from March so that a leap day is the
-/// last one.
-const fn year_and_month(days: i64) -> (i64, i64) {
-    const DAYS_PER_ERA: i64 = 146_097;
-    let days = days + 719_468;
-    let era = days.div_euclid(DAYS_PER_ERA);
-    let day_of_era = days.rem_euclid(DAYS_PER_ERA);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (era * 400 + year_of_era + if month <= 2 { 1 } else { 0 }, month)
 }
 
 #[cfg(test)]

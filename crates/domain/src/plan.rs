@@ -2,6 +2,7 @@
 
 use crate::job::Tier;
 use crate::text_enum::text_enum;
+use crate::webhook::WebhookEvent;
 
 text_enum! {
     /// The plan of an organization, least first.
@@ -36,4 +37,32 @@ pub struct Plan {
     pub devices_max: u64,
     /// How long what devices report is kept.
     pub retention_days: u32,
+}
+
+/// Returns what there is to tell when the use of something limited grows: that it is all used, else that four fifths are, else nothing.
+/// Each is told once, when it is reached.
+#[must_use]
+pub const fn crossed(limit: u64, before: u64, after: u64) -> Option<WebhookEvent> {
+    let warning = limit - limit / 5;
+    if before < limit && limit <= after {
+        Some(WebhookEvent::QuotaReached)
+    } else if before < warning && warning <= after {
+        Some(WebhookEvent::QuotaWarning)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_fifths_and_all_are_told_once_each() {
+        let told: Vec<_> = (0..15).filter_map(|before| Some((before + 1, crossed(10, before, before + 1)?))).collect();
+        assert_eq!(told, [(8, WebhookEvent::QuotaWarning), (10, WebhookEvent::QuotaReached)]);
+        assert_eq!(crossed(10, 3, 12), Some(WebhookEvent::QuotaReached), "more at once");
+        assert_eq!(crossed(0, 0, 1), None, "what nobody may use is not used up");
+        assert_eq!(crossed(1, 0, 1), Some(WebhookEvent::QuotaReached));
+    }
 }

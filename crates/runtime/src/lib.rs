@@ -10,3 +10,4 @@ pub mod process;
 pub mod random;
 pub mod secret;
 pub mod shutdown;
+pub mod vault;

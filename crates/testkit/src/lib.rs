@@ -6,6 +6,7 @@ pub mod disk;
 pub mod door;
 pub mod oidc;
 pub mod postgres;
+pub mod receiver;
 pub mod s3;
 pub mod smtp;
 mod wait;

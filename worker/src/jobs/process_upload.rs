@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::jobs::process_upload::inside::{Inside, Sources};
 use crate::jobs::spool::{Spool, Unpacked};
+use crate::jobs::upload_news;
 use blob::Store;
 use bundle::{Detected, Input, Refusal, detect};
 use db::bundles::Bundle;
@@ -107,9 +108,11 @@ pub(crate) fn give_up(tx: &mut Tx<'_>, scope: &Scope, id: &UploadId, now: Timest
     let failed = NextState::Failed { reason: "INTERNAL".to_owned(), message };
     match db::uploads::set_state(tx, scope, id, &OPEN, &failed, now) {
         // It is gone, cancelled or done: nobody waits.
-        Err(db::Error::NotFound { .. } | db::Error::Conflict { .. }) => Ok(()),
-        result => result,
+        Err(db::Error::NotFound { .. } | db::Error::Conflict { .. }) => return Ok(()),
+        result => result?,
     }
+    let upload = db::uploads::get(tx, scope, id)?;
+    upload_news::failed(tx, scope, &upload, &failed, now)
 }
 
 /// Returns the upload, marked as being processed; none when there is nothing to do any more.
@@ -259,7 +262,8 @@ async fn put(store: Store, file: Unpacked) -> Result<(), Error> {
 async fn commit(context: &Context, lease: &Lease, upload: &Upload, content: Content) -> Result<(), Error> {
     let now = context.clock.now();
     let row = bundle_row(upload, &content.detected, now);
-    let (lease, id, content) = (lease.clone(), upload.id.clone(), Arc::new(content));
+    let (lease, upload, content) = (lease.clone(), upload.clone(), Arc::new(content));
+    let id = upload.id.clone();
     let write = move |tx: &mut Tx<'_>| {
         if !failpoint::is_broken("worker.one-transaction") {
             queue::complete(tx, &lease, now)?;
@@ -269,12 +273,14 @@ async fn commit(context: &Context, lease: &Lease, upload: &Upload, content: Cont
         let stored = db::bundles::insert_with_files(tx, &scope, &row, &content.detected.files)?;
         set_private(tx, &scope, &stored.id, &content, now)?;
         let warnings = warnings(tx, &scope, &stored)?;
-        db::uploads::set_warnings(tx, &scope, &id, &warnings)?;
-        db::uploads::set_state(tx, &scope, &id, &[UploadState::Processing], &NextState::Ready(stored.id.clone()), now)?;
+        db::uploads::set_warnings(tx, &scope, &upload.id, &warnings)?;
+        let ready = NextState::Ready(stored.id.clone());
+        db::uploads::set_state(tx, &scope, &upload.id, &[UploadState::Processing], &ready, now)?;
+        upload_news::ready(tx, &scope, &upload, &stored.id, now)?;
         Ok(stored.id)
     };
     let bundle = context.db.write(write).await?;
-    tracing::info!(upload = %upload.id, %bundle, "ready");
+    tracing::info!(upload = %id, %bundle, "ready");
     Ok(())
 }
 
@@ -321,11 +327,13 @@ fn bundle_row(upload: &Upload, detected: &Detected, now: Timestamp) -> Bundle {
 
 async fn refuse(context: &Context, lease: &Lease, upload: &Upload, refused: Refused) -> Result<(), Error> {
     tracing::info!(upload = %upload.id, reason = refused.reason, message = refused.message, "refused");
-    let (lease, id, now) = (lease.clone(), upload.id.clone(), context.clock.now());
+    let (lease, upload, now) = (lease.clone(), upload.clone(), context.clock.now());
     let failed = NextState::Failed { reason: refused.reason.to_owned(), message: refused.message };
     let write = move |tx: &mut Tx<'_>| {
         queue::complete(tx, &lease, now)?;
-        db::uploads::set_state(tx, &lease.scope(), &id, &[UploadState::Processing], &failed, now)
+        let scope = lease.scope();
+        db::uploads::set_state(tx, &scope, &upload.id, &[UploadState::Processing], &failed, now)?;
+        upload_news::failed(tx, &scope, &upload, &failed, now)
     };
     Ok(context.db.write(write).await?)
 }

@@ -23,6 +23,8 @@ const BATCHES_KEPT: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 const FEED_KEPT: Duration = DAY;
 /// Organizations whose feed is trimmed in one transaction.
 const FEEDS_MAX: u32 = 500;
+/// Longer than any delivery is tried, and than anybody asks why one did not come.
+const DELIVERIES_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The history of jobs that nobody has looked at for a month.
 const ATTEMPTS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Dead jobs that were dealt with stay for those who ask what happened.
@@ -41,6 +43,7 @@ pub(super) async fn trim(context: &Context) -> Result<Left, Error> {
     context.db.write(move |tx| db::mails::trim(tx, now.minus(MAILS_KEPT))).await?;
     context.db.write(move |tx| db::telemetry::trim_batches(tx, now.minus(BATCHES_KEPT))).await?;
     context.db.write(move |tx| db::feed::trim(tx, now.minus(FEED_KEPT), FEEDS_MAX)).await?;
+    context.db.write(move |tx| db::webhook_deliveries::trim(tx, now.minus(DELIVERIES_KEPT))).await?;
     context.db.write(move |tx| db::queue::trim_attempts(tx, now.minus(ATTEMPTS_KEPT))).await?;
     context.db.write(move |tx| db::queue::trim_resolved(tx, now.minus(RESOLVED_KEPT))).await?;
     forget_events(context, now).await

@@ -4,7 +4,6 @@ use crate::app::people::mails;
 use crate::app::record;
 use crate::auth::session::SignedIn;
 use crate::auth::totp;
-use crate::auth::vault::Sealed;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use db::accounts::Account;
@@ -13,6 +12,7 @@ use db::{MailKind, Tx};
 use domain::id::UserId;
 use domain::{ErrorKind, Sha256, Timestamp};
 use proto::v1::Reason;
+use runtime::vault::Sealed;
 use std::net::IpAddr;
 
 /// Enough to lose a phone or two before new ones are made.

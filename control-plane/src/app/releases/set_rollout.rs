@@ -1,13 +1,14 @@
 //! This file's job is to change who gets a release.
 
 use super::{View, view};
-use crate::app::{etag, lookup, record};
+use crate::app::{etag, lookup, news, record};
 use crate::context::Change;
 use crate::error::{Error, Result};
 use crate::names::{self, ReleasePath};
 use db::Tx;
 use db::releases::ReleaseChanges;
 use domain::Ppm;
+use domain::webhook::WebhookEvent;
 use proto::v1;
 
 /// A checked request.
@@ -53,6 +54,12 @@ pub fn set_rollout(tx: &mut Tx<'_>, change: &Change, request: &SetRollout) -> Re
     let (_channel, before) = lookup::release(tx, scope, &request.path)?;
     etag::check(&request.etag, before.revision, "release")?;
     let after = db::releases::apply(tx, scope, &before.id, before.revision, &request.changes, change.now)?;
+    let news = [
+        ("from_share_ppm", before.rollout_ppm.get().into()),
+        ("from_rollout_state", before.rollout_state.as_str().into()),
+        ("retreat", after.rollout_retreat.as_str().into()),
+    ];
+    news::release(tx, change, WebhookEvent::RolloutChanged, &after, &news)?;
     let (from, to) = (before.rollout_ppm.get().to_string(), after.rollout_ppm.get().to_string());
     let facts = [
         ("from_ppm", from.as_str()),

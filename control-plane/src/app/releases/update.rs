@@ -1,12 +1,13 @@
 //! This file's job is to change what a release says and whether it is offered.
 
 use super::{View, notes, target, view, warnings};
-use crate::app::{etag, lookup, record};
+use crate::app::{etag, lookup, news, record};
 use crate::context::Change;
 use crate::error::{Error, Result};
 use crate::names::{self, ReleasePath};
 use db::Tx;
 use db::releases::ReleaseChanges;
+use domain::webhook::WebhookEvent;
 use proto::v1;
 
 /// A checked request.
@@ -58,6 +59,8 @@ pub fn update(tx: &mut Tx<'_>, change: &Change, update: &Update) -> Result<View>
         changes.warnings = Some(warnings);
     }
     let after = db::releases::apply(tx, scope, &before.id, before.revision, &changes, change.now)?;
+    let changed = [("fields", update.mask.split(',').collect::<Vec<_>>().into())];
+    news::release(tx, change, WebhookEvent::ReleaseUpdated, &after, &changed)?;
     let enabled = after.enabled.to_string();
     let facts = [("fields", update.mask.as_str()), ("enabled", enabled.as_str())];
     record::done(tx, change, "UpdateRelease", names::of_release(&after.app, &after.channel, &after.id), &facts)?;

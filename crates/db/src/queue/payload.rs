@@ -14,6 +14,7 @@ pub(crate) fn encode(work: &Job) -> String {
         }
         Job::MakeVariants { bundle, effort } => json!({ "bundle": bundle.as_str(), "effort": effort.as_str() }),
         Job::SendMail { mail } => json!({ "mail": mail.as_str() }),
+        Job::SendWebhook { delivery } => json!({ "delivery": delivery.as_str() }),
     }
     .to_string()
 }
@@ -26,6 +27,7 @@ pub(crate) fn subject(work: &Job) -> String {
         Job::MakeDelta { to, .. } => to.to_string(),
         Job::MakeVariants { bundle, .. } => bundle.to_string(),
         Job::SendMail { mail } => mail.to_string(),
+        Job::SendWebhook { delivery } => delivery.to_string(),
     }
 }
 
@@ -41,6 +43,7 @@ pub(crate) fn decode(kind: JobKind, payload: &str) -> Result<Job> {
         }
         JobKind::MakeVariants => Job::MakeVariants { bundle: text("bundle").parse()?, effort: text("effort").parse()? },
         JobKind::SendMail => Job::SendMail { mail: text("mail").parse()? },
+        JobKind::SendWebhook => Job::SendWebhook { delivery: text("delivery").parse()? },
     })
 }
 
@@ -48,7 +51,7 @@ pub(crate) fn decode(kind: JobKind, payload: &str) -> Result<Job> {
 mod tests {
     use super::*;
     use domain::Timestamp;
-    use domain::id::{BundleId, MailId, ReleaseId, UploadId};
+    use domain::id::{BundleId, DeliveryId, MailId, ReleaseId, UploadId};
     use domain::job::DeltaEffort;
 
     #[test]
@@ -64,6 +67,7 @@ mod tests {
             },
             Job::MakeVariants { bundle: BundleId::from_parts(now, [6; 10]), effort: DeltaEffort::Quick },
             Job::SendMail { mail: MailId::from_parts(now, [4; 10]) },
+            Job::SendWebhook { delivery: DeliveryId::from_parts(now, [6; 10]) },
         ];
         for work in works {
             assert_eq!(decode(work.kind(), &encode(&work)).unwrap(), work);

@@ -3,17 +3,30 @@
 //! What is sealed is bound to its place, so that a sealed secret that is moved to another row does not open. Old master keys open what
 //! was sealed under them until everything is sealed anew.
 
-use crate::error::{Error, Result};
+use crate::secret::{ExposeSecret as _, Secret};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hmac;
-use runtime::secret::{ExposeSecret as _, Secret};
 use std::sync::Arc;
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 /// The id of the key that is derived from the pepper when no master key is configured.
 const DERIVED_ID: &str = "pepper";
 /// AES-256.
 const KEY_BYTES: usize = 32;
+
+/// A secret could not be sealed or opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{what}: {cause}")]
+pub struct VaultError {
+    /// What was tried.
+    pub what: &'static str,
+    /// Why it failed; no secret.
+    pub cause: &'static str,
+}
+
+/// What sealing and opening return.
+type Result<T> = std::result::Result<T, VaultError>;
 
 /// A secret as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +90,7 @@ impl Vault {
     /// None that a secret of ours could cause.
     pub fn seal(&self, place: &str, secret: &[u8]) -> Result<Sealed> {
         let MasterKey { id, key } = self.newest();
-        let nonce: [u8; NONCE_LEN] = runtime::random::bytes();
+        let nonce: [u8; NONCE_LEN] = crate::random::bytes();
         let mut text = secret.to_vec();
         key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(place.as_bytes()), &mut text)
             .map_err(|_| broken("a secret could not be sealed", "it is too long"))?;
@@ -120,8 +133,8 @@ fn key(bytes: &[u8]) -> Result<LessSafeKey> {
     Ok(LessSafeKey::new(key))
 }
 
-fn broken(what: &'static str, cause: &'static str) -> Error {
-    Error::Broken { what, cause: cause.into() }
+const fn broken(what: &'static str, cause: &'static str) -> VaultError {
+    VaultError { what, cause }
 }
 
 #[cfg(test)]
