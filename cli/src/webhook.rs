@@ -93,12 +93,7 @@ pub enum Command {
 /// Runs one of the commands.
 pub async fn run(command: Command, connection: &Connection) -> Result<AnyReport, Error> {
     match command {
-        Command::Create { url, app, events } => {
-            let app = app.map(|app| names::app(&app)).transpose()?.unwrap_or_default();
-            let request = v1::CreateWebhookRequest { app, url, events };
-            let answer = connection.answer(connection.webhooks().create_webhook(request).await)?;
-            show(answer.webhook, Some(answer.secret))
-        }
+        Command::Create { url, app, events } => create(connection, url, app, events).await,
         Command::List => {
             let webhooks = paging::webhooks(connection).await?;
             Ok(Box::new(Webhooks { webhooks: webhooks.into_iter().map(|row| Webhook::new(row, None)).collect() }))
@@ -108,18 +103,8 @@ pub async fn run(command: Command, connection: &Connection) -> Result<AnyReport,
             show(connection.answer(connection.webhooks().get_webhook(request).await)?.webhook, None)
         }
         Command::Update { webhook, url, events, enabled } => update(connection, &webhook, url, events, enabled).await,
-        Command::Rotate { webhook, keep } => {
-            let keep_seconds = i64::try_from(keep.as_secs()).unwrap_or(i64::MAX);
-            let request = v1::RotateWebhookSecretRequest { name: names::webhook(&webhook)?, keep_seconds };
-            let answer = connection.answer(connection.webhooks().rotate_webhook_secret(request).await)?;
-            show(answer.webhook, Some(answer.secret))
-        }
-        Command::Delete { webhook } => {
-            let name = names::webhook(&webhook)?;
-            let request = v1::DeleteWebhookRequest { name: name.clone() };
-            connection.answer(connection.webhooks().delete_webhook(request).await)?;
-            Ok(Box::new(Deleted { name }))
-        }
+        Command::Rotate { webhook, keep } => rotate(connection, &webhook, keep).await,
+        Command::Delete { webhook } => delete(connection, &webhook).await,
         Command::Test { webhook } => {
             let request = v1::TestWebhookRequest { name: names::webhook(&webhook)? };
             show_delivery(connection.answer(connection.webhooks().test_webhook(request).await)?.delivery)
@@ -137,6 +122,32 @@ pub async fn run(command: Command, connection: &Connection) -> Result<AnyReport,
             show_delivery(connection.answer(connection.webhooks().redeliver_webhook(request).await)?.delivery)
         }
     }
+}
+
+async fn create(
+    connection: &Connection,
+    url: String,
+    app: Option<String>,
+    events: Vec<String>,
+) -> Result<AnyReport, Error> {
+    let app = app.map(|app| names::app(&app)).transpose()?.unwrap_or_default();
+    let request = v1::CreateWebhookRequest { app, url, events };
+    let answer = connection.answer(connection.webhooks().create_webhook(request).await)?;
+    show(answer.webhook, Some(answer.secret))
+}
+
+async fn rotate(connection: &Connection, webhook: &str, keep: Duration) -> Result<AnyReport, Error> {
+    let keep_seconds = i64::try_from(keep.as_secs()).unwrap_or(i64::MAX);
+    let request = v1::RotateWebhookSecretRequest { name: names::webhook(webhook)?, keep_seconds };
+    let answer = connection.answer(connection.webhooks().rotate_webhook_secret(request).await)?;
+    show(answer.webhook, Some(answer.secret))
+}
+
+async fn delete(connection: &Connection, webhook: &str) -> Result<AnyReport, Error> {
+    let name = names::webhook(webhook)?;
+    let request = v1::DeleteWebhookRequest { name: name.clone() };
+    connection.answer(connection.webhooks().delete_webhook(request).await)?;
+    Ok(Box::new(Deleted { name }))
 }
 
 async fn update(
