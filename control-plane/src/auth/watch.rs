@@ -97,3 +97,79 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::key::ApiKey;
+    use crate::auth::verify::Hasher;
+    use db::{Role, Scope};
+    use domain::Environment;
+    use domain::id::{ApiKeyId, OrganizationId};
+    use domain::job::Tier;
+    use domain::plan::PlanName;
+    use runtime::clock::Clock;
+    use runtime::random;
+    use runtime::secret::Secret;
+
+    async fn add_key(db: &Db, hasher: &Hasher) -> (Scope, ApiKey, ApiKeyId) {
+        let now = Clock::system().now();
+        let organization = db::organizations::Organization {
+            id: OrganizationId::from_parts(now, random::bytes()),
+            slug: "test".to_owned(),
+            name: "test".to_owned(),
+            tier: Tier::P0,
+            suspended: false,
+            plan: PlanName::Free,
+            devices_blocked: false,
+            created_at: now,
+        };
+        let key = ApiKey::generate(Environment::Live);
+        let row = db::api_keys::ApiKey {
+            id: ApiKeyId::from_parts(now, random::bytes()),
+            organization: organization.id.clone(),
+            public_id: key.public_id().to_owned(),
+            secret_bcrypt: hasher.hash(&key).await.unwrap(),
+            name: "test".to_owned(),
+            role: Role::Viewer,
+            scopes: Vec::new(),
+            created_by: "test".to_owned(),
+            created_at: now,
+            expires_at: None,
+            revoked_at: None,
+            last_used_at: None,
+        };
+        let (scope, id) = (Scope::authorized(organization.id.clone()), row.id.clone());
+        let write = move |tx: &mut db::Tx<'_>| {
+            db::organizations::insert(tx, &organization)?;
+            db::api_keys::insert(tx, &row)
+        };
+        db.write(write).await.unwrap();
+        (scope, key, id)
+    }
+
+    #[tokio::test]
+    async fn the_first_look_after_the_commit_ends_a_revoked_key_on_every_replica() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = db::Config::new(format!("sqlite:{}", folder.path().join("keys.db").display()));
+        let hasher = Hasher::new(&Secret::from("pepper-pepper-pepper-pepper-pepper"), 4);
+        let first = Db::open(&config).await.unwrap();
+        first.migrate().await.unwrap();
+        let (scope, key, id) = add_key(&first, &hasher).await;
+        let mut replicas = Vec::new();
+        for db in [first.clone(), Db::open(&config).await.unwrap()] {
+            let verifier = Arc::new(Verifier::new(db.clone(), Clock::system(), hasher.clone()));
+            let mut watch = Watch::new(db, Arc::clone(&verifier));
+            verifier.verify(key.expose()).await.unwrap();
+            watch.look().await.unwrap();
+            replicas.push((verifier, watch));
+        }
+        let now = Clock::system().now();
+        first.write(move |tx| db::api_keys::revoke(tx, &scope, &id, now)).await.unwrap();
+        for (verifier, watch) in &mut replicas {
+            assert!(verifier.verify(key.expose()).await.is_ok(), "without a look nobody knows");
+            watch.look().await.unwrap();
+            assert!(verifier.verify(key.expose()).await.is_err());
+        }
+    }
+}

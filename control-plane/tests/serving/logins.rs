@@ -14,6 +14,7 @@ on_both_databases!(
     a_login_that_was_approved_begins_one_session,
     a_login_that_was_denied_says_so_and_begins_none,
     a_login_ends_with_its_time,
+    a_clock_that_goes_back_begins_no_second_session,
     polls_that_come_too_soon_are_slowed_down,
     a_session_touches_only_the_organization_that_was_chosen,
     only_browsers_let_command_lines_in,
@@ -189,4 +190,19 @@ async fn of_two_polls_at_once_one_gets_the_session(rig: Rig) {
     let (won, lost) = if one.is_ok() { (one, two) } else { (two, one) };
     assert_eq!(won.unwrap().state(), LoginState::Approved);
     assert_eq!(reason(lost), Reason::LoginEnded);
+}
+
+async fn a_clock_that_goes_back_begins_no_second_session(rig: Rig) {
+    let clock = Clock::manual(now());
+    let (server, _) = serve_with(&rig.db, &rig.store, clock.clone(), config()).await;
+    let rig = rig.served_by(server);
+    let browser = rig.sign_up("pat@example.com").await;
+    join(&rig, &browser, &rig.scope).await;
+    let login = start(&rig).await;
+    decide(&rig, &browser, decision(&login.user_code, true)).await.unwrap();
+    clock.turn_back(Duration::from_secs(3_600));
+    assert_eq!(poll(&rig, &login).await.unwrap().state(), LoginState::Approved);
+    assert_eq!(reason(poll(&rig, &login).await), Reason::LoginEnded, "it was taken");
+    clock.advance(Duration::from_secs(7_200));
+    assert_eq!(reason(poll(&rig, &login).await), Reason::LoginEnded);
 }

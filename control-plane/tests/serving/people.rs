@@ -25,6 +25,7 @@ on_both_databases!(
     sessions_belong_to_their_owner,
     a_session_acts_in_the_role_of_its_organization,
     a_session_lasts_a_week_from_the_last_day_of_change,
+    a_clock_that_jumps_ends_no_session_for_good_and_makes_none_longer,
     the_first_owner_gets_a_link_for_a_password,
     new_people_come_in_by_invitation_unless_told_otherwise,
     spellings_of_one_address_are_one_account,
@@ -304,4 +305,20 @@ async fn spellings_of_one_address_are_one_account(rig: Rig) {
     };
     let refused = rig.db.write(move |tx| db::organizations::insert(tx, &twin)).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::AlreadyExists, "names that look alike are one name");
+}
+
+async fn a_clock_that_jumps_ends_no_session_for_good_and_makes_none_longer(rig: Rig) {
+    let clock = Clock::manual(now());
+    let (server, _) = serve_with(&rig.db, &rig.store, clock.clone(), config()).await;
+    let rig = rig.served_by(server);
+    let browser = rig.sign_up("pat@example.com").await;
+    let day = Duration::from_secs(24 * 60 * 60);
+    clock.turn_back(day * 3);
+    assert_eq!(reason(browser.whoami(&rig).await), Reason::CredentialInvalid, "it would live longer than a week");
+    clock.advance(day * 13);
+    assert_eq!(reason(browser.whoami(&rig).await), Reason::CredentialInvalid, "ten days after it began");
+    clock.turn_back(day * 10);
+    assert!(browser.whoami(&rig).await.is_ok());
+    clock.advance(day * 7);
+    assert_eq!(reason(browser.whoami(&rig).await), Reason::CredentialInvalid, "a week is a week");
 }

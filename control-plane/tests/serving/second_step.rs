@@ -15,6 +15,7 @@ on_both_databases!(
     a_code_works_once_and_so_does_a_recovery_code,
     a_first_step_counts_for_five_minutes_and_one_password,
     guessing_codes_stops_soon,
+    a_clock_that_goes_back_makes_no_code_work_again,
     the_second_step_is_turned_off_with_a_code_only,
     only_browsers_change_the_second_step,
     the_secret_is_sealed_in_the_database,
@@ -191,4 +192,24 @@ async fn the_secret_is_sealed_in_the_database(rig: Rig) {
     assert_eq!(stored.master_key, "pepper");
     let holds = |part: &[u8]| stored.sealed_secret.windows(part.len()).any(|bytes| bytes == part);
     assert!(!holds(&world.phone.0[..4]));
+}
+
+async fn a_clock_that_goes_back_makes_no_code_work_again(rig: Rig) {
+    let world = World::new(rig).await;
+    let earlier = world.phone.code(&world.clock);
+    world.clock.advance(Duration::from_secs(120));
+    let code = world.phone.code(&world.clock);
+    assert!(world.complete(&world.token().await, &code).await.is_ok());
+    world.clock.turn_back(Duration::from_secs(120));
+    assert_eq!(reason(world.complete(&world.token().await, &code).await), Reason::CodeInvalid, "used");
+    assert_eq!(
+        reason(world.complete(&world.token().await, &earlier).await),
+        Reason::CodeInvalid,
+        "older than one used"
+    );
+    // Nobody is locked out for good: recovery codes have no time, and the clock comes to new codes again.
+    assert!(world.complete(&world.token().await, &world.recovery_codes[0]).await.is_ok());
+    world.clock.advance(Duration::from_secs(180));
+    let code = world.phone.code(&world.clock);
+    assert!(world.complete(&world.token().await, &code).await.is_ok());
 }

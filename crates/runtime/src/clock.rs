@@ -40,6 +40,16 @@ impl Clock {
         }
     }
 
+    /// Moves a manual clock back, as somebody may do with a machine's. Does nothing to the system's clock.
+    pub fn turn_back(&self, duration: Duration) {
+        match &self.0 {
+            Source::System => (),
+            Source::Manual(us) => {
+                us.fetch_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX), Ordering::SeqCst);
+            }
+        }
+    }
+
     /// Moves a manual clock forward. Does nothing to the system's clock.
     pub fn advance(&self, duration: Duration) {
         match &self.0 {
@@ -61,5 +71,7 @@ mod tests {
         let other = clock.clone();
         clock.advance(Duration::from_micros(7));
         assert_eq!(other.now(), Timestamp::from_us(12));
+        other.turn_back(Duration::from_micros(2));
+        assert_eq!(clock.now(), Timestamp::from_us(10));
     }
 }
