@@ -8,7 +8,6 @@ pub mod key;
 pub mod limiter;
 pub mod oidc;
 pub mod password;
-pub mod rate;
 pub mod role;
 pub mod second_step;
 pub mod session;

@@ -113,11 +113,15 @@ impl std::error::Error for PublicError {}
 impl From<PublicError> for Status {
     fn from(error: PublicError) -> Self {
         let mut details = ErrorDetails::new();
-        details.set_error_info(reason_text(error.reason), ERROR_DOMAIN, error.metadata);
+        let reason = reason_text(error.reason);
+        details.set_error_info(reason, ERROR_DOMAIN, error.metadata);
         for (field, rule) in error.violations {
             details.add_bad_request_violation(field, rule);
         }
-        if let Some((subject, description)) = error.quota {
+        // Whatever is used up has a quota, also where nobody has named it.
+        let unnamed =
+            || (error.kind == ErrorKind::ResourceExhausted).then(|| (reason.to_lowercase(), error.message.clone()));
+        if let Some((subject, description)) = error.quota.or_else(unnamed) {
             details.add_quota_failure_violation(subject, description);
         }
         if let Some(wait) = error.retry_after {
@@ -157,6 +161,17 @@ mod tests {
         assert_eq!(status.get_details_error_info().unwrap().metadata["limit"], "5");
         assert_eq!(status.get_details_bad_request().unwrap().field_violations[0].field, "slug");
         assert_eq!(status.get_details_retry_info().unwrap().retry_delay, Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn whatever_is_used_up_has_a_quota() {
+        let error = PublicError::new(ErrorKind::ResourceExhausted, Reason::CountLimit, "there may be 3");
+        let named = error.clone().quota("devices", "there may be 3");
+        let subject =
+            |error: PublicError| Status::from(error).get_details_quota_failure().unwrap().violations.remove(0).subject;
+        assert_eq!((subject(error), subject(named)), ("count_limit".to_owned(), "devices".to_owned()));
+        let other = PublicError::new(ErrorKind::NotFound, Reason::NotFound, "x");
+        assert!(Status::from(other).get_details_quota_failure().is_none());
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! This file's job is to let each credential make as many requests a minute as its organization's plan allows, and to tell it so.
 
 use crate::auth::caller::Caller;
-use crate::auth::rate::{Rates, WINDOW};
-use crate::auth::window::Decision;
+use crate::auth::window::{Allowance, Decision, Windows};
 use crate::error::{Error, Result};
 use db::{Db, Scope};
 use domain::ErrorKind;
@@ -13,6 +12,7 @@ use moka::future::Cache;
 use proto::error::PublicError;
 use proto::v1::Reason;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// The headers of draft-ietf-httpapi-ratelimit-headers, as structured fields.
 const POLICY_HEADER: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -24,11 +24,17 @@ const PLAN_KEPT: Duration = Duration::from_secs(10);
 /// Organizations whose limit is remembered.
 const PLANS_MAX: u64 = 10_000;
 
-/// Counts the requests that reach one replica.
+/// The window that limits are given for.
+const WINDOW: Duration = Duration::from_secs(60);
+/// Credentials that are counted at the same time.
+const COUNTED_MAX: u64 = 100_000;
+
+/// Counts the requests that reach one replica, in a sliding minute. A clock that jumps does not matter: only the monotonic one is asked.
 pub struct Limiter {
     db: Db,
     limits: Cache<OrganizationId, u32>,
-    rates: Rates,
+    start: Instant,
+    rates: Windows<String>,
 }
 
 impl Limiter {
@@ -36,7 +42,7 @@ impl Limiter {
     #[must_use]
     pub fn new(db: Db) -> Self {
         let limits = Cache::builder().max_capacity(PLANS_MAX).time_to_live(PLAN_KEPT).build();
-        Self { db, limits, rates: Rates::default() }
+        Self { db, limits, start: Instant::now(), rates: Windows::new(COUNTED_MAX, WINDOW) }
     }
 
     /// Counts a request.
@@ -48,7 +54,8 @@ impl Limiter {
             Some(limit) => limit,
             None => self.read_limit(caller.organization()).await?,
         };
-        Ok(self.rates.take(&caller.actor.id, limit))
+        let allowance = Allowance { tries: limit, window: WINDOW };
+        Ok(self.rates.take(caller.actor.id.as_str(), self.start.elapsed(), allowance))
     }
 
     async fn read_limit(&self, organization: &OrganizationId) -> Result<u32> {

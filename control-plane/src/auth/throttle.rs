@@ -2,16 +2,13 @@
 //!
 //! Subjects are known by an HMAC only. Every replica counts for itself: with n replicas a subject has n times as many tries.
 
-use crate::auth::window::{Allowance, Window};
+use crate::auth::window::{Allowance, Windows};
 use crate::error::{Error, Result};
 use domain::{ErrorKind, Timestamp};
-use moka::sync::Cache;
-use parking_lot::Mutex;
 use proto::error::PublicError;
 use proto::v1::Reason;
 use ring::hmac;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Subjects in memory; 100 bytes each. Filling it takes as many addresses.
@@ -21,7 +18,7 @@ const SUBJECTS_MAX: u64 = 100_000;
 pub struct Throttle {
     allowance: Allowance,
     key: hmac::Key,
-    counts: Cache<[u8; 32], Arc<Mutex<Window>>>,
+    counts: Windows<[u8; 32]>,
 }
 
 impl Throttle {
@@ -29,8 +26,7 @@ impl Throttle {
     #[must_use]
     pub fn new(allowance: Allowance) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &runtime::random::bytes::<32>());
-        let counts = Cache::builder().max_capacity(SUBJECTS_MAX).time_to_idle(allowance.window * 2).build();
-        Self { allowance, key, counts }
+        Self { allowance, key, counts: Windows::new(SUBJECTS_MAX, allowance.window) }
     }
 
     /// Counts a try of the subject.
@@ -38,15 +34,14 @@ impl Throttle {
     /// # Errors
     /// Resource exhausted, with the time to wait, when there were too many.
     pub fn take(&self, subject: &str, now: Timestamp) -> Result<()> {
-        let counts = self.counts.get_with(self.tag(subject), Arc::default);
         let since = Duration::from_micros(u64::try_from(now.as_us()).unwrap_or_default());
-        let decision = counts.lock().take(since, self.allowance);
+        let decision = self.counts.take(&self.tag(subject), since, self.allowance);
         if decision.admitted { Ok(()) } else { Err(too_many(decision.reset)) }
     }
 
     /// Forgets the subject's tries, because one of them was right.
     pub fn forget(&self, subject: &str) {
-        self.counts.invalidate(&self.tag(subject));
+        self.counts.forget(&self.tag(subject));
     }
 
     fn tag(&self, subject: &str) -> [u8; 32] {

@@ -2,6 +2,11 @@
 //!
 //! So a request costs the same whatever the limit is. The one before counts for the part of it that the window up to now still covers.
 
+use moka::sync::Cache;
+use parking_lot::Mutex;
+use std::borrow::Borrow;
+use std::hash::Hash;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often something may happen.
@@ -22,6 +27,11 @@ pub struct Window {
     previous: u32,
 }
 
+/// The counters of many subjects. Those of a subject that is silent for two windows are forgotten: they would count for nothing.
+pub struct Windows<K> {
+    counts: Cache<K, Arc<Mutex<Window>>>,
+}
+
 /// What came of one try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
@@ -33,6 +43,35 @@ pub struct Decision {
     pub remaining: u32,
     /// When more are possible: for a refused try the next one, else the end of the window.
     pub reset: Duration,
+}
+
+impl<K: Hash + Eq + Send + Sync + 'static> Windows<K> {
+    /// Makes room for so many subjects, some 100 bytes each.
+    #[must_use]
+    pub fn new(subjects_max: u64, window: Duration) -> Self {
+        Self { counts: Cache::builder().max_capacity(subjects_max).time_to_idle(window * 2).build() }
+    }
+
+    /// Counts a try of the subject, see [`Window::take`].
+    pub fn take<Q>(&self, subject: &Q, now: Duration, allowance: Allowance) -> Decision
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let counts = self.counts.get_with_by_ref(subject, Arc::default);
+        // The guard must not outlive the counters.
+        let decision = counts.lock().take(now, allowance);
+        decision
+    }
+
+    /// Forgets the subject's tries.
+    pub fn forget<Q>(&self, subject: &Q)
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.counts.invalidate(subject);
+    }
 }
 
 impl Window {
