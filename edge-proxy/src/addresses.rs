@@ -28,7 +28,8 @@ struct Network {
 #[derive(Debug)]
 pub(crate) struct Seat {
     addresses: Arc<Addresses>,
-    network: IpAddr,
+    /// Where it comes from.
+    pub(crate) network: IpAddr,
     /// What the network may ask for.
     pub(crate) allowance: Arc<Allowance>,
 }
@@ -90,7 +91,7 @@ fn find(networks: &mut HashMap<IpAddr, Network>, key: IpAddr) -> &mut Network {
 }
 
 /// An IPv4 address stands for itself, an IPv6 address for its /64.
-fn network_of(address: IpAddr) -> IpAddr {
+pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & IPV6_NETWORK).into(),

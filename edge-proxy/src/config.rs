@@ -35,6 +35,8 @@ pub struct Config {
     pub idle_timeout_s: u32,
     /// Requests a second from one IPv4 address or one IPv6 /64 network; zero for no limit.
     pub address_requests_per_s: u32,
+    /// Registrations of one app's devices a second from one address or network; zero for no limit.
+    pub registrations_per_s: u32,
     /// Update checks and reports a second of one app's devices; zero for no limit.
     pub app_requests_per_s: u32,
     /// The header in which a proxy says where a request came from; empty for none.

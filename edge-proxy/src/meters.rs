@@ -32,6 +32,7 @@ pub(crate) struct Meters {
     pub(crate) handshakes_failed: IntCounter,
     pub(crate) limited_addresses: IntCounter,
     pub(crate) limited_apps: IntCounter,
+    pub(crate) limited_registrations: IntCounter,
     pub(crate) snapshots: IntGauge,
     pub(crate) snapshots_accepted: IntCounter,
     pub(crate) snapshots_refused: IntCounter,
@@ -61,6 +62,7 @@ impl Meters {
         Self {
             limited_addresses: limited.with_label_values(&["address"]),
             limited_apps: limited.with_label_values(&["app"]),
+            limited_registrations: limited.with_label_values(&["registration"]),
             requests: ROUTES
                 .iter()
                 .map(|(_, route)| CLASSES.map(|class| requests.with_label_values(&[*route, class])))

@@ -1,6 +1,6 @@
 //! This file's job is to tell where a request came from, and what may still come from there.
 
-use crate::addresses::Seat;
+use crate::addresses::{Seat, network_of};
 use crate::allowance::Rate;
 use http::{HeaderMap, HeaderName};
 use std::net::IpAddr;
@@ -16,10 +16,19 @@ pub(crate) struct Peer {
 impl Peer {
     /// Takes a request in. The error is how long to wait.
     pub(crate) fn take(&self, rate: Rate, headers: &HeaderMap) -> Result<(), Duration> {
-        match self.header.as_ref().and_then(|name| told(headers, name)) {
+        match self.told(headers) {
             Some(address) => self.seat.allowance_of(address).take(rate),
             None => self.seat.allowance.take(rate),
         }
+    }
+
+    /// Returns the network that a request came from.
+    pub(crate) fn network(&self, headers: &HeaderMap) -> IpAddr {
+        self.told(headers).map_or(self.seat.network, network_of)
+    }
+
+    fn told(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        self.header.as_ref().and_then(|name| told(headers, name))
     }
 }
 

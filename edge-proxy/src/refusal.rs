@@ -12,6 +12,9 @@ use std::time::Duration;
 const POLICY_HEADER: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT_HEADER: HeaderName = HeaderName::from_static("ratelimit");
 
+/// Plans change rarely; an app asks again when it is started anyway.
+const DEVICES_FULL_RETRY_AFTER_S: u32 = 60 * 60;
+
 /// An answer that is not what was asked for: a status, a reason for programs and a text for people.
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {
@@ -27,6 +30,8 @@ pub(crate) struct Refusal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Quota {
     pub(crate) name: &'static str,
+    /// Whose it is, for people.
+    pub(crate) of: &'static str,
     /// Requests a second.
     pub(crate) rate: Rate,
     /// Until there is room for one more.
@@ -73,9 +78,20 @@ impl Refusal {
         refusal
     }
 
+    /// The organization has as many devices as its plan allows: nothing that the device does changes that.
+    pub(crate) const fn devices_full() -> Self {
+        let mut refusal = Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "device-limit",
+            Cow::Borrowed("as many devices are registered as the app's plan allows"),
+        );
+        refusal.retry_after_s = Some(DEVICES_FULL_RETRY_AFTER_S);
+        refusal
+    }
+
     /// More requests came than are granted.
     pub(crate) fn too_many(quota: Quota) -> Self {
-        let message = format!("more requests came from this {} than are granted", quota.name);
+        let message = format!("more requests came from this {} than are granted", quota.of);
         let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", message.into());
         refusal.retry_after_s = Some(quota.wait_s());
         refusal.quota = Some(quota);

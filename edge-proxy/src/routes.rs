@@ -16,6 +16,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -62,9 +63,10 @@ pub(crate) fn answer<'a>(state: &'a State, peer: &Peer, pace: &Arc<Pace>, reques
     if let Some(result) = known {
         return Answering::Now(Some(finish(result)));
     }
+    let from = peer.network(request.headers());
     let busy = pace.busy();
     Answering::Later(Box::pin(async move {
-        let mut response = finish(later(state, route, request).await);
+        let mut response = finish(later(state, route, request, from).await);
         response.body_mut().keep(busy);
         response
     }))
@@ -86,7 +88,7 @@ fn admitted(state: &State, peer: &Peer, request: &Request<Incoming>) -> Result<(
     let rate = Rate(state.config.address_requests_per_s);
     peer.take(rate, request.headers()).map_err(|wait| {
         state.meters.limited_addresses.inc();
-        Refusal::too_many(Quota { name: "address", rate, wait })
+        Refusal::too_many(Quota { name: "address", of: "address", rate, wait })
     })
 }
 
@@ -115,11 +117,16 @@ fn at_once(state: &State, route: Route, request: &Request<Incoming>) -> Option<R
     }
 }
 
-async fn later(state: &State, route: Route, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
+async fn later(
+    state: &State,
+    route: Route,
+    request: Request<Incoming>,
+    from: IpAddr,
+) -> Result<Response<Body>, Refusal> {
     match route {
         Route::Updates => check::handle_unknown(state, &request).await,
         Route::Blob => blobs::handle(state, &request.uri().path()[BLOBS.len()..], &request).await,
-        Route::Register => register::handle(state, request).await,
+        Route::Register => register::handle(state, request, from).await,
         Route::Events => intake::handle(state, request).await,
         // These are always answered at once.
         Route::Health | Route::Other => Err(nothing_here()),

@@ -1,6 +1,6 @@
 //! This file's job is to hold what every request needs.
 
-use crate::allowance::Rate;
+use crate::allowance::{Allowance, BURST, Rate};
 use crate::blobs::Blobs;
 use crate::check::answer::{Answer, AnswerKey};
 use crate::config::Config;
@@ -11,13 +11,18 @@ use crate::snapshot::channels::Channels;
 use crate::sync::interest::{Found, Interests};
 use crate::sync::wishes::Wishes;
 use crate::telemetry::spool::Spool;
+use domain::id::AppId;
 use domain::snapshot::ChannelKey;
 use runtime::clock::Clock;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a device waits for a channel that nobody asked for before.
 const CHANNEL_WAIT: Duration = Duration::from_secs(1);
+
+/// Networks that are counted at the same time, some 200 bytes each.
+const NETWORKS_MAX: u64 = 65_536;
 
 /// Everything that requests share.
 pub(crate) struct State {
@@ -30,6 +35,8 @@ pub(crate) struct State {
     pub(crate) spool: Arc<Spool>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) clock: Clock,
+    /// What each network may still register of each app.
+    registrations: moka::sync::Cache<(IpAddr, AppId), Arc<Allowance>>,
 }
 
 /// The parts that are made elsewhere.
@@ -52,7 +59,9 @@ impl State {
             .max_capacity(config.memory_max_bytes / 2)
             .weigher(|_: &AnswerKey, answer: &Arc<Answer>| answer.weight_bytes())
             .build();
-        Self { config, channels, interests, wishes, answers, blobs, spool, meters, clock }
+        // Whoever was silent for that long has its whole burst again anyway.
+        let registrations = moka::sync::Cache::builder().max_capacity(NETWORKS_MAX).time_to_idle(BURST).build();
+        Self { config, channels, interests, wishes, answers, blobs, spool, meters, clock, registrations }
     }
 
     /// Takes a request of one of the app's devices in. Only for those who have proven to be one: nobody else may use up what they have.
@@ -61,7 +70,17 @@ impl State {
         let taken = channel.allowance.get().map_or(Ok(()), |allowance| allowance.take(rate));
         taken.map_err(|wait| {
             self.meters.limited_apps.inc();
-            Refusal::too_many(Quota { name: "app", rate, wait })
+            Refusal::too_many(Quota { name: "app", of: "app", rate, wait })
+        })
+    }
+
+    /// Takes a registration in: one network registers only so many devices of one app, whatever nonces it makes up.
+    pub(crate) fn admit_registration(&self, app: &AppId, from: IpAddr) -> Result<(), Refusal> {
+        let rate = Rate(self.config.registrations_per_s);
+        let allowance = self.registrations.get_with((from, app.clone()), Arc::default);
+        allowance.take(rate).map_err(|wait| {
+            self.meters.limited_registrations.inc();
+            Refusal::too_many(Quota { name: "registration", of: "address for this app", rate, wait })
         })
     }
 

@@ -235,9 +235,10 @@ async fn a_receiver_that_is_gone_turns_its_webhook_off() {
 
 /// Lets the plan of the rig's organization allow so many builds.
 async fn limit_builds(rig: &Rig, builds_per_month: u32) {
+    let now = rig.clock.now();
     let write = move |tx: &mut db::Tx<'_>| {
         let plan = db::plans::get(tx, domain::plan::PlanName::Free)?;
-        db::plans::apply(tx, &Plan { builds_per_month, ..plan })
+        db::plans::apply(tx, &Plan { builds_per_month, ..plan }, now)
     };
     rig.db.write(write).await.unwrap();
 }

@@ -4,8 +4,10 @@ use crate::context::{Change, OperatorChange};
 use crate::error::Result;
 use crate::names;
 use db::Tx;
+use db::device_counts::Full;
 use db::releases::Release;
 use db::webhook_deliveries::{self, Happening};
+use domain::Timestamp;
 use domain::id::OrganizationId;
 use domain::plan::Plan;
 use domain::webhook::WebhookEvent;
@@ -63,4 +65,15 @@ pub fn plan(tx: &mut Tx<'_>, change: &OperatorChange, organization: &Organizatio
     });
     let happening = Happening { organization: organization.clone(), app: None, event: WebhookEvent::PlanChanged, data };
     Ok(webhook_deliveries::tell(tx, &happening, change.now, random::bytes)?)
+}
+
+/// Tells an organization that it has as many devices as its plan allows, as `QuotaFailure` names that.
+///
+/// # Errors
+/// Those of the database.
+pub fn devices_full(tx: &mut Tx<'_>, full: Full, now: Timestamp) -> db::Result<()> {
+    let Full { organization, plan, devices } = full;
+    let data = json!({ "quota": "devices", "limit": plan.devices_max, "current": devices, "plan": plan.name.as_str() });
+    let happening = Happening { organization, app: None, event: WebhookEvent::QuotaReached, data };
+    webhook_deliveries::tell(tx, &happening, now, random::bytes)
 }

@@ -83,7 +83,7 @@ pub fn resume(tx: &mut Tx<'_>, change: &OperatorChange, id: &OrganizationId) -> 
 /// Those of the database.
 pub fn update_plan(tx: &mut Tx<'_>, change: &OperatorChange, plan: &Plan) -> Result<()> {
     let before = db::plans::get(tx, plan.name)?;
-    db::plans::apply(tx, plan)?;
+    db::plans::apply(tx, plan, change.now)?;
     let (before, after) = (format!("{before:?}"), format!("{plan:?}"));
     for organization in db::organizations::list_ids_of_plan(tx, plan.name)? {
         news::plan(tx, change, &organization, plan)?;

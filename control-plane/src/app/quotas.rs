@@ -35,7 +35,7 @@ pub fn admit_upload(tx: &mut Tx<'_>, change: &Change, size_bytes: u64) -> Result
     let scope = &change.caller.scope;
     db::plans::lock_usage(tx, scope)?;
     let plan = db::plans::of(tx, scope)?;
-    let usage = db::plans::usage(tx, scope, change.now, false)?;
+    let usage = db::plans::usage(tx, scope, change.now)?;
     if size_bytes > plan.archive_max_bytes {
         return Err(exceeded(Quota::ArchiveSize, &plan, plan.archive_max_bytes, size_bytes, None));
     }

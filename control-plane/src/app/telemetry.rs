@@ -1,9 +1,14 @@
 //! This file's job is to store what edges hand in, once.
 
+use crate::app::news;
 use crate::context::Context;
 use crate::error::{Error, Result};
+use db::Tx;
 use db::telemetry::Batch;
+use domain::id::AppId;
+use domain::telemetry::EventKind;
 use proto::v1;
+use std::collections::BTreeSet;
 
 /// An edge sends at most so many events at once.
 const EVENTS_MAX: usize = 1_000;
@@ -35,7 +40,16 @@ pub async fn store(context: &Context, request: v1::PushTelemetryRequest) -> Resu
         events,
     };
     let now = context.clock.now();
-    let stored = context.db.write(move |tx| db::telemetry::store_batch(tx, &batch, now)).await?;
+    let registered = batch.events.iter().filter(|event| event.kind == EventKind::Registered);
+    let apps: BTreeSet<AppId> = registered.map(|event| event.app.clone()).collect();
+    let store = move |tx: &mut Tx<'_>| {
+        let stored = db::telemetry::store_batch(tx, &batch, now)?;
+        for full in db::device_counts::settle_apps(tx, &apps, now)? {
+            news::devices_full(tx, full, now)?;
+        }
+        Ok(stored)
+    };
+    let stored = context.db.write(store).await?;
     let stored = u32::try_from(stored.new).unwrap_or(u32::MAX);
     let skipped = u32::try_from(count).unwrap_or(u32::MAX).saturating_sub(stored);
     Ok(v1::PushTelemetryResponse { stored, skipped })

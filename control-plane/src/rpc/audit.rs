@@ -60,9 +60,7 @@ impl v1::audit_service_server::AuditService for Audit {
         let now = self.context.clock.now();
         let (plan, usage) = self
             .context
-            .read(move |conn| {
-                Ok((db::plans::of(conn, &caller.scope)?, db::plans::usage(conn, &caller.scope, now, true)?))
-            })
+            .read(move |conn| Ok((db::plans::of(conn, &caller.scope)?, db::plans::usage(conn, &caller.scope, now)?)))
             .await?;
         Ok(Response::new(v1::GetUsageResponse {
             plan: Some(ledger::plan(&plan)),

@@ -1,7 +1,7 @@
 //! This file's job is to check that nobody gets more than their plan allows, and that everybody is told.
 
 use crate::on_both_databases;
-use crate::rig::{OPERATOR_TOKEN, PATIENCE, Rig, reason, sha256, with};
+use crate::rig::{EDGE_TOKEN, OPERATOR_TOKEN, PATIENCE, Rig, reason, sha256, with};
 use db::{Role, Scope};
 use proto::v1::{self, Reason};
 use std::time::Instant;
@@ -14,6 +14,7 @@ on_both_databases!(
     a_request_too_many_is_told_when_to_come_back,
     the_operator_changes_plans_and_suspends,
     a_suspension_ends_changes_at_once_and_devices_are_served_unless_blocked,
+    a_full_plan_closes_registration_until_there_is_room,
 );
 
 /// An organization with a plan of its own numbers, its owner's key and its app.
@@ -195,4 +196,80 @@ async fn a_suspension_ends_changes_at_once_and_devices_are_served_unless_blocked
     rig.operator().resume_organization(with(OPERATOR_TOKEN, resume)).await.unwrap();
     assert!(!blocked().await);
     rig.app("other").await;
+}
+
+/// Reports registered devices as an edge does; each number is a device.
+async fn register(rig: &Rig, app: &str, offset: u64, numbers: std::ops::Range<u8>) {
+    let at = domain::Timestamp::from_us(1_790_000_000_000_000);
+    let event = |number: u8| v1::TelemetryEvent {
+        event_id: domain::id::EventId::from_parts(at, [number; 10]).to_string(),
+        app_id: app.trim_start_matches("apps/").into(),
+        channel_name: "production".into(),
+        device_id: domain::id::DeviceId::from_parts(at, [number; 10]).to_string(),
+        kind: "registered".into(),
+        platform: 1,
+        received_at_us: at.as_us(),
+        ..Default::default()
+    };
+    let batch = v1::PushTelemetryRequest {
+        edge_id: domain::id::EdgeId::from_parts(at, [1; 10]).to_string(),
+        segment: 1,
+        offset,
+        events: numbers.map(event).collect(),
+    };
+    rig.edges().push_telemetry(with(EDGE_TOKEN, batch)).await.unwrap();
+}
+
+async fn a_full_plan_closes_registration_until_there_is_room(rig: Rig) {
+    let (_, key, app) = tenant(&rig, |plan| plan.devices_max = 3).await;
+    let channel =
+        v1::CreateChannelRequest { parent: app.clone(), channel_name: "production".into(), ..Default::default() };
+    rig.channels().create_channel(with(&key, channel)).await.unwrap();
+    let webhook = v1::CreateWebhookRequest {
+        url: "https://hooks.example.com/".into(),
+        events: vec!["quota.reached".into()],
+        ..Default::default()
+    };
+    let webhook = rig.webhooks().create_webhook(with(&key, webhook)).await.unwrap().into_inner().webhook.unwrap();
+    let told = async || {
+        let list = v1::ListWebhookDeliveriesRequest { parent: webhook.name.clone(), ..Default::default() };
+        rig.webhooks().list_webhook_deliveries(with(&key, list)).await.unwrap().into_inner().deliveries.len()
+    };
+    let snapshot = async || {
+        let key = domain::snapshot::ChannelKey {
+            app: app.trim_start_matches("apps/").parse().unwrap(),
+            channel: "production".parse().unwrap(),
+        };
+        let loaded = rig.db.read(move |conn| db::snapshots::load(conn, &key)).await.unwrap().unwrap();
+        (loaded.registration_closed, loaded.version.version)
+    };
+    let devices =
+        async || rig.audit().get_usage(with(&key, v1::GetUsageRequest {})).await.unwrap().into_inner().devices;
+    register(&rig, &app, 0, 0..2).await;
+    let (closed, before) = snapshot().await;
+    assert_eq!((devices().await, closed, told().await), (2, false, 0));
+    // Devices that are known already do not count again, and edges that do not know it yet let some more in.
+    register(&rig, &app, 1, 1..5).await;
+    let (closed, after) = snapshot().await;
+    assert_eq!((devices().await, closed, told().await), (5, true, 1));
+    assert!(after > before, "edges learn of it");
+    register(&rig, &app, 2, 5..6).await;
+    assert_eq!((snapshot().await, told().await), ((true, after), 1), "told once");
+    for (devices_max, open) in [(7, true), (6, false)] {
+        let plans = rig.operator().list_plans(with(OPERATOR_TOKEN, v1::ListPlansRequest {})).await.unwrap();
+        let mut plan = plans.into_inner().plans.into_iter().find(|plan| plan.plan == "pro").unwrap();
+        plan.devices_max = devices_max;
+        let update = v1::UpdatePlanRequest { plan: Some(plan) };
+        rig.operator().update_plan(with(OPERATOR_TOKEN, update)).await.unwrap();
+        assert_eq!(snapshot().await.0, !open);
+    }
+    let name = usage_name(&rig, &key).await;
+    let change = v1::ChangePlanRequest { name, plan: "team".into() };
+    rig.operator().change_plan(with(OPERATOR_TOKEN, change)).await.unwrap();
+    assert!(!snapshot().await.0);
+}
+
+async fn usage_name(rig: &Rig, key: &str) -> String {
+    let caller = rig.accounts().get_caller(with(key, v1::GetCallerRequest {})).await.unwrap().into_inner();
+    format!("organizations/{}", caller.organization_id)
 }

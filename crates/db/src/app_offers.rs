@@ -118,6 +118,10 @@ pub fn accept(tx: &mut Tx<'_>, scope: &Scope, offered: &Offered, slug: &AppSlug,
     // They would tell the former owner what happens, or nobody.
     crate::webhooks::delete_of_app(tx, &after.id)?;
     channels::touch_all(tx, &after.id, now)?;
+    // Its devices count where it is.
+    for organization in [from.organization(), scope.organization()] {
+        crate::device_counts::settle(tx, organization, now)?;
+    }
     Ok(after)
 }
 

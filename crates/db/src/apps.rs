@@ -176,7 +176,9 @@ pub fn delete(
         diesel::delete(app::table.find(id.as_str())).filter(app::revision.eq(app.revision.to_sql())).execute(c)
     })
     .map_err(Error::from)
-    .and_then(|deleted| if deleted == 1 { Ok(()) } else { Err(Error::Conflict { what: "app" }) })
+    .and_then(|deleted| if deleted == 1 { Ok(()) } else { Err(Error::Conflict { what: "app" }) })?;
+    // Its devices went with it.
+    crate::device_counts::settle(tx, scope.organization(), now).map(drop)
 }
 
 /// Adds a secret for device tokens; the one with the highest generation signs. `AlreadyExists` when the generation is taken.

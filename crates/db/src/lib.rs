@@ -33,6 +33,7 @@ pub mod condemned;
 pub mod credential_changes;
 pub mod credentials;
 pub mod deltas;
+pub mod device_counts;
 pub mod device_pins;
 pub mod device_revocations;
 pub mod edges;

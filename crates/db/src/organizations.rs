@@ -95,7 +95,8 @@ pub fn set_plan(tx: &mut Tx<'_>, id: &OrganizationId, plan: &Plan, now: Timestam
             .set((organization::plan.eq(plan.name.as_str()), organization::tier.eq(plan.tier.to_sql())))
             .execute(c)
     })?;
-    changed_one(tx, id, changed, now)
+    changed_one(tx, id, changed, now)?;
+    crate::device_counts::settle(tx, id, now).map(drop)
 }
 
 /// Suspends or resumes an organization, from the commit on. Blocking or unblocking its devices reaches edges like any change.

@@ -2,8 +2,9 @@
 
 use crate::apps::apps_of;
 use crate::column::{Column as _, row};
+use crate::device_counts;
 use crate::dialect::{self, db};
-use crate::schema::{build_usage, device, organization, plan, upload};
+use crate::schema::{build_usage, organization, plan, upload};
 use crate::{DbConn, Error, Result, Scope, Tx, UploadState};
 use diesel::prelude::*;
 use domain::Timestamp;
@@ -74,7 +75,7 @@ pub fn list(conn: &mut DbConn) -> Result<Vec<Plan>> {
 }
 
 /// Changes what a plan allows. Its organizations' jobs wait in its tier from now on.
-pub fn apply(tx: &mut Tx<'_>, to: &Plan) -> Result<()> {
+pub fn apply(tx: &mut Tx<'_>, to: &Plan, now: Timestamp) -> Result<()> {
     db!(tx, |c| {
         diesel::update(plan::table.find(to.name.as_str()))
             .set((
@@ -91,6 +92,9 @@ pub fn apply(tx: &mut Tx<'_>, to: &Plan) -> Result<()> {
             .set(organization::tier.eq(to.tier.to_sql()))
             .execute(c)
     })?;
+    for organization in crate::organizations::list_ids_of_plan(tx, to.name)? {
+        device_counts::settle(tx, &organization, now)?;
+    }
     Ok(())
 }
 
@@ -99,24 +103,19 @@ pub fn lock_usage(tx: &mut Tx<'_>, scope: &Scope) -> Result<()> {
     dialect::lock_unique_key(tx, &format!("usage:{}", scope.as_str()))
 }
 
-/// Counts what the organization uses, from live rows. Devices are counted only when asked for: there may be millions.
-pub fn usage(conn: &mut DbConn, scope: &Scope, now: Timestamp, with_devices: bool) -> Result<Usage> {
+/// Counts what the organization uses, uploads from live rows.
+pub fn usage(conn: &mut DbConn, scope: &Scope, now: Timestamp) -> Result<Usage> {
     // A key that is limited to some apps uses the same plan as everybody.
     let whole = Scope::authorized(scope.organization().clone());
     let month = Month::of(now).to_string();
     let builds: Option<i64> = db!(conn, |c| {
         build_usage::table.find((whole.as_str(), month.as_str())).select(build_usage::builds).first(c).optional()
     })?;
-    let devices: i64 = if with_devices {
-        db!(conn, |c| device::table.filter(device::app.eq_any(apps_of!(whole))).count().get_result(c))?
-    } else {
-        0
-    };
     Ok(Usage {
         open_uploads: count(conn, &whole, &[UploadState::Receiving])?,
         builds_under_way: count(conn, &whole, &[UploadState::Queued, UploadState::Processing])?,
         builds: u64::from_sql(builds.unwrap_or(0))?,
-        devices: u64::from_sql(devices)?,
+        devices: device_counts::count(conn, &whole)?,
     })
 }
 

@@ -63,6 +63,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     device_pin,
     edge,
     device,
+    device_count,
     event,
     event_batch,
     audit,

@@ -5,7 +5,9 @@ use crate::deltas::Delta as StoredDelta;
 use crate::dialect::db;
 use crate::releases::{Release as StoredRelease, list_newest};
 use crate::schema::{app, bundle, bundle_file, channel, device_pin};
-use crate::{DbConn, Error, Result, Scope, apps, blobs, deltas, device_revocations, meta, organizations, variants};
+use crate::{
+    DbConn, Error, Result, Scope, apps, blobs, deltas, device_counts, device_revocations, meta, organizations, variants,
+};
 use diesel::prelude::*;
 use domain::bundle::{Blob, BundleFile, Engine, FileRole};
 use domain::device::DeviceKey;
@@ -45,6 +47,7 @@ pub fn load(conn: &mut DbConn, key: &ChannelKey) -> Result<Option<ChannelSnapsho
     // The channel's own app says whose blobs these are.
     let owner = Scope::authorized(OrganizationId::from_sql(organization)?);
     let blocked = blocked || organizations::get(conn, &owner)?.devices_blocked;
+    let registration_closed = device_counts::is_full(conn, owner.organization())?;
     let version = SnapshotVersion { epoch: meta::epoch(conn)?, version: u64::from_sql(version)? };
     let limit = i64::try_from(RELEASES_MAX).map_err(Error::internal)?;
     let stored = list_newest(conn, &channel_id, None, limit)?;
@@ -66,6 +69,7 @@ pub fn load(conn: &mut DbConn, key: &ChannelKey) -> Result<Option<ChannelSnapsho
         pins,
         token_keys: apps::token_keys(conn, &key.app)?,
         revoked_devices: device_revocations::devices(conn, &key.app)?,
+        registration_closed,
     }))
 }
 

@@ -3,7 +3,7 @@
 use crate::column::{Column as _, IN_LIST_MAX, INSERT_ROWS_MAX, row};
 use crate::dialect::db;
 use crate::schema::{app, device, event, event_batch, organization};
-use crate::{DbConn, Result, Tx};
+use crate::{DbConn, Result, Tx, device_counts};
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 use domain::id::{AppId, DeviceId, EdgeId, EventId, ReleaseId};
@@ -179,11 +179,25 @@ fn register(tx: &mut Tx<'_>, edge: &EdgeId, events: &[&Event]) -> Result<()> {
         devices.insert((row.app.clone(), row.id.clone()), row);
     }
     let devices: Vec<Device> = devices.into_values().collect();
-    for part in devices.chunks(INSERT_ROWS_MAX) {
-        let rows: Vec<DeviceRow> = part.iter().map(DeviceRow::from).collect();
+    // One app after the other, in one order, because an app's count is locked until the end.
+    for part in devices.chunk_by(|a, b| a.app == b.app).flat_map(|of_app| of_app.chunks(INSERT_ROWS_MAX)) {
+        let rows = || part.iter().map(DeviceRow::from).collect::<Vec<_>>();
+        let new = db!(tx, |c| {
+            diesel::insert_into(device::table)
+                .values(rows())
+                .on_conflict((device::app, device::id))
+                .do_nothing()
+                .execute(c)
+        })?;
+        if new > 0 {
+            device_counts::add(tx, &part[0].app, new)?;
+        }
+        if new == part.len() {
+            continue;
+        }
         db!(tx, |c| {
             diesel::insert_into(device::table)
-                .values(rows)
+                .values(rows())
                 .on_conflict((device::app, device::id))
                 .do_update()
                 .set((

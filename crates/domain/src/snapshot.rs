@@ -58,6 +58,8 @@ pub struct ChannelSnapshot {
     pub token_keys: Vec<TokenKey>,
     /// Devices whose tokens are refused, at most [`REVOKED_DEVICES_MAX`].
     pub revoked_devices: BTreeSet<DeviceId>,
+    /// Whether no further device may register: the organization has as many as its plan allows.
+    pub registration_closed: bool,
 }
 
 /// A bundle with all that a device needs to fetch it.

@@ -87,6 +87,7 @@ fn snapshot(value: &Value) -> ChannelSnapshot {
         pins: pins.map(|(device, seq)| (device.parse().unwrap(), release_id(seq.as_u64().unwrap()))).collect(),
         token_keys: Vec::new(),
         revoked_devices: [].into(),
+        registration_closed: false,
     }
 }
 

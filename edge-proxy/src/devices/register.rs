@@ -12,6 +12,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use serde::Deserialize;
+use std::net::IpAddr;
 
 /// Room for every field at its longest.
 const BODY_MAX_BYTES: usize = 4_096;
@@ -59,10 +60,14 @@ pub(crate) fn parse(body: &[u8]) -> Result<Checked, Refusal> {
 }
 
 /// Gives the device its id and its token. Needs no state: the same nonce gives the same device again.
-pub(crate) async fn handle(state: &State, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
+pub(crate) async fn handle(state: &State, request: Request<Incoming>, from: IpAddr) -> Result<Response<Body>, Refusal> {
     let body = serve::read_body(request.into_body(), BODY_MAX_BYTES).await?;
     let Checked { key, platform, nonce, binary } = parse(&body)?;
     let channel = state.channel(&key).await?;
+    state.admit_registration(&key.app, from)?;
+    if channel.snapshot.registration_closed {
+        return Err(Refusal::devices_full());
+    }
     let now = state.clock.now();
     let registered = channel.keys.register(&key.app, &nonce, now).ok_or_else(no_key)?;
     channel.check_revoked(registered.device.as_str())?;

@@ -281,3 +281,26 @@ async fn an_edge_without_anything_says_that_it_is_unavailable_and_never_that_the
     assert_eq!(edge.admin.get("/livez", &[]).await.status, 200);
     edge.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_further_device_registers_where_the_plan_is_full_and_those_that_have_are_served() {
+    let mut snapshot = samples::channel(1, 1, b"one", b"logo");
+    let (world, _server, edge) = World::serving(&snapshot).await;
+    let token = edge.token(&snapshot).await;
+    for (version, closed) in [(2, true), (3, false)] {
+        snapshot.version.version = version;
+        snapshot.registration_closed = closed;
+        world.control_plane.publish(&snapshot).await;
+        let is_it = |ack: &proto::v1::SyncAck| ack.version.is_some_and(|acked| acked.version == version);
+        until("the change is in use", || world.control_plane.acks().iter().any(is_it)).await;
+        let answer = edge.register(&snapshot, "the-nonce-of-another-device").await;
+        assert_eq!(answer.status, if closed { 429 } else { 201 });
+        if closed {
+            assert_eq!(answer.json()["error"]["reason"], "device-limit");
+            let wait: u32 = answer.header("retry-after").parse().unwrap();
+            assert!((3_600..=7_200).contains(&wait), "{wait}");
+        }
+        assert_eq!(edge.check(&snapshot, &token, "").await.status, 200);
+    }
+    edge.stop().await;
+}

@@ -7,6 +7,7 @@ use domain::Sha256;
 use domain::bundle::Blob;
 use domain::snapshot::ChannelSnapshot;
 use edge_proxy::{Config, Deps, Edge};
+use http::Method;
 use runtime::clock::Clock;
 use runtime::health::Health;
 use runtime::observe::Metrics;
@@ -126,6 +127,12 @@ impl World {
     }
 }
 
+fn registration(snapshot: &ChannelSnapshot, nonce: &str) -> serde_json::Value {
+    serde_json::json!({
+        "app": snapshot.key.app, "channel": snapshot.key.channel.as_str(), "platform": "ios", "nonce": nonce,
+    })
+}
+
 impl RunningEdge {
     pub async fn stop(self) {
         self.shutdown.stop();
@@ -133,10 +140,7 @@ impl RunningEdge {
     }
 
     pub async fn register(&self, snapshot: &ChannelSnapshot, nonce: &str) -> Answer {
-        let body = serde_json::json!({
-            "app": snapshot.key.app, "channel": snapshot.key.channel.as_str(), "platform": "ios", "nonce": nonce,
-        });
-        self.client.post("/v1/devices/register", "", &body).await
+        self.client.post("/v1/devices/register", "", &registration(snapshot, nonce)).await
     }
 
     /// Registers a device as soon as the edge has the channel.
@@ -149,6 +153,14 @@ impl RunningEdge {
             }
             assert!(answer.status == 503 && Instant::now() < deadline, "{} {:?}", answer.status, answer.body);
         }
+    }
+
+    /// Registers a device through a proxy, which says that it came from this address.
+    pub async fn register_from(&self, snapshot: &ChannelSnapshot, nonce: &str, from: &str) -> Answer {
+        let headers = [("x-forwarded-for", from)];
+        self.client
+            .send(Method::POST, "/v1/devices/register", &headers, registration(snapshot, nonce).to_string())
+            .await
     }
 
     pub async fn check(&self, snapshot: &ChannelSnapshot, token: &str, more: &str) -> Answer {

@@ -14,7 +14,7 @@ const MANY: usize = 60;
 async fn until_refused(mut ask: impl AsyncFnMut() -> Answer) -> (usize, Answer) {
     for count in 0..MANY {
         let answer = ask().await;
-        if answer.status != 200 {
+        if !answer.status.is_success() {
             return (count, answer);
         }
     }
@@ -92,5 +92,40 @@ async fn one_app_gets_no_more_answers_than_it_is_granted_and_strangers_cannot_us
     check_refusal(&refused, "app");
     assert!(limited(&edge, "app"));
     assert_eq!(check(1, &tokens[1]).await.status, 200);
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_network_registers_only_so_many_devices_of_one_app() {
+    let world = World::new().await;
+    let snapshots = [samples::empty(1, 1), samples::empty(2, 1)];
+    for snapshot in &snapshots {
+        world.control_plane.publish(snapshot).await;
+    }
+    let server = world.control_plane.run(crate::harness::ANY_PORT).await;
+    let mut config = world.config(&format!("http://{}", server.address));
+    config.registrations_per_s = RATE;
+    config.client_address_header = "x-forwarded-for".to_owned();
+    let edge = world.start(config).await;
+    let token = edge.token(&snapshots[0]).await;
+    edge.token(&snapshots[1]).await;
+    let (mut number, address) = (0, "2001:db8:1:2::7");
+    let (count, refused) = until_refused(async || {
+        number += 1;
+        // Another address of the same network each time, and another device.
+        let from = format!("2001:db8:1:2::{number:x}");
+        edge.register_from(&snapshots[0], &format!("nonce-of-the-device-no-{number:04}"), &from).await
+    })
+    .await;
+    assert!(count >= BURST, "{count}");
+    check_refusal(&refused, "registration");
+    assert!(limited(&edge, "registration"));
+    let register = async |index: usize, from: &str| {
+        edge.register_from(&snapshots[index], "the-nonce-of-another-device", from).await.status
+    };
+    assert_eq!(register(1, address).await, 201, "another app");
+    assert_eq!(register(0, "2001:db8:1:3::7").await, 201, "another network");
+    // Those who have registered are served.
+    assert_eq!(edge.check(&snapshots[0], &token, "").await.status, 200);
     edge.stop().await;
 }

@@ -40,6 +40,7 @@ pub fn encode_snapshot(snapshot: &ChannelSnapshot) -> Bytes {
             .map(|key| v1::SnapshotTokenKey { generation: key.generation, secret: Bytes::copy_from_slice(&key.secret) })
             .collect(),
         revoked_device_ids: snapshot.revoked_devices.iter().map(ToString::to_string).collect(),
+        registration_closed: snapshot.registration_closed,
     }
     .encode_to_vec()
     .into()
@@ -68,6 +69,7 @@ pub fn decode_snapshot(encoded: &[u8]) -> Result<ChannelSnapshot, InvalidMessage
         revoked_devices: (wire.revoked_device_ids.iter())
             .map(|device| device.parse().in_field("revoked_device_ids"))
             .collect::<Result<_, _>>()?,
+        registration_closed: wire.registration_closed,
     };
     check_whole(&snapshot)?;
     Ok(snapshot)

@@ -26,7 +26,7 @@ pub(super) fn ready(
     data["bundle"] = format!("apps/{app}/bundles/{bundle}").into();
     tell(tx, scope, Some(app), WebhookEvent::UploadReady, data, now)?;
     let plan = db::plans::of(tx, scope)?;
-    let builds = db::plans::usage(tx, scope, now, false)?.builds;
+    let builds = db::plans::usage(tx, scope, now)?.builds;
     // One upload is one build, counted in this transaction.
     let Some(event) = plan::crossed(u64::from(plan.builds_per_month), builds.saturating_sub(1), builds) else {
         return Ok(());

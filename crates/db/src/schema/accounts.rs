@@ -9,6 +9,7 @@ diesel::table! {
         suspended -> Bool,
         plan -> Text,
         devices_blocked -> Bool,
+        devices_full -> Bool,
         slug_skeleton -> Text,
         #[sql_name = "created_at_us"]
         created_at -> BigInt,

@@ -23,3 +23,10 @@ diesel::table! {
         registered_at -> BigInt,
     }
 }
+
+diesel::table! {
+    device_count (app) {
+        app -> Text,
+        devices -> BigInt,
+    }
+}

@@ -120,7 +120,7 @@ fn searching(tx: &mut Tx<'_>, s: &Scope, t: &Tenant) -> Result<Vec<(&'static str
             "uploads::find_active_same",
             db::uploads::find_active_same(tx, s, &t.app.id, Platform::Ios, &t.upload.archive_sha256)?.is_some(),
         ),
-        ("plans::usage", db::plans::usage(tx, s, START, true)?.open_uploads > 0),
+        ("plans::usage", db::plans::usage(tx, s, START)?.open_uploads > 0),
         (
             "bundles::find_by_hash",
             db::bundles::find_by_hash(tx, s, &t.app.id, Platform::Ios, &t.bundle.content_hash)?.is_some(),

@@ -52,6 +52,7 @@ fn golden(t: &Tenant) -> ChannelSnapshot {
         pins: BTreeMap::from([(t.pin.device_key.clone(), t.release.id.clone())]),
         token_keys: vec![t.token_key.clone()],
         revoked_devices: [t.revocation.device.clone()].into(),
+        registration_closed: false,
     }
 }
 

@@ -309,6 +309,32 @@ db_test! {
 }
 
 db_test! {
+    async fn counts_of_devices_are_those_of_their_rows(world) {
+        let (one, two) = (Tenant::create(&world, "one").await, Tenant::create(&world, "two").await);
+        let device = |t: &Tenant, number: u8| Event {
+            device: DeviceId::from_parts(START, [number; 10]),
+            ..event(&world, &t.app.id, EventKind::Registered)
+        };
+        // Some more than once, in one batch and in several.
+        let batches = [
+            vec![device(&one, 1), device(&two, 1), device(&one, 2), device(&one, 1)],
+            vec![device(&one, 2), device(&one, 3)],
+            vec![device(&two, 1), event(&world, &two.app.id, EventKind::Launched)],
+        ];
+        for (offset, events) in batches.into_iter().enumerate() {
+            let edge = EdgeId::from_parts(START, [1; 10]);
+            let batch = Batch { edge, segment: "1".into(), offset: offset as u64, events };
+            world.write(move |tx| telemetry::store_batch(tx, &batch, START)).await;
+        }
+        let scopes = (one.scope.clone(), two.scope.clone());
+        let counts = world.read(move |c| {
+            Ok((db::device_counts::count(c, &scopes.0)?, db::device_counts::count(c, &scopes.1)?))
+        }).await;
+        assert_eq!(counts, (3, 1));
+    }
+}
+
+db_test! {
     async fn the_most_launched_bundles_come_first(world) {
         let t = Tenant::create(&world, "one").await;
         let (often, once) = (Sha256::of(b"often"), Sha256::of(b"once"));

@@ -48,6 +48,7 @@ fn snapshot(mut releases: Vec<Release>) -> ChannelSnapshot {
         pins: Default::default(),
         token_keys: Vec::new(),
         revoked_devices: [].into(),
+        registration_closed: false,
     }
 }
 

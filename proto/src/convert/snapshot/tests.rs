@@ -51,6 +51,7 @@ fn sample() -> ChannelSnapshot {
         }],
         token_keys: vec![TokenKey { generation: 1, secret: [9; 32] }],
         revoked_devices: [domain::id::DeviceId::from_parts(domain::Timestamp::from_us(1), [3; 10])].into(),
+        registration_closed: true,
     }
 }
 
