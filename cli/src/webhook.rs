@@ -8,7 +8,7 @@ use crate::{names, paging};
 use proto::v1;
 use std::time::Duration;
 
-mod view;
+pub mod view;
 
 use view::{Deleted, Deliveries, Delivery, Webhook, Webhooks};
 

@@ -23,7 +23,8 @@ pub(crate) struct Refusal {
     message: Cow<'static, str>,
     retry_after_s: Option<u32>,
     allow: Option<&'static str>,
-    quota: Option<Quota>,
+    /// In a box, because answers are moved about more often than refused.
+    quota: Option<Box<Quota>>,
 }
 
 /// Which limit was reached.
@@ -94,7 +95,7 @@ impl Refusal {
         let message = format!("more requests came from this {} than are granted", quota.of);
         let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", message.into());
         refusal.retry_after_s = Some(quota.wait_s());
-        refusal.quota = Some(quota);
+        refusal.quota = Some(Box::new(quota));
         refusal
     }
 

@@ -344,7 +344,7 @@ async fn killed_after(stage: Stage, failpoints: &str) -> Vec<String> {
     written(&blobs, &mut after);
     assert!(before.iter().all(|(path, at)| after.get(path) == Some(at)), "a stored blob was written again");
     let (scope, now) = (rig.scope.clone(), rig.clock.now());
-    let usage = rig.db.read(move |conn| db::plans::usage(conn, &scope, now, false)).await.unwrap();
+    let usage = rig.db.read(move |conn| db::plans::usage(conn, &scope, now)).await.unwrap();
     assert_eq!((rig.bundles().await.len(), usage.builds, rig.dead_count().await), (1, 1, 0));
     told(&rig).await
 }

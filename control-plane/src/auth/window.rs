@@ -60,8 +60,8 @@ impl<K: Hash + Eq + Send + Sync + 'static> Windows<K> {
     {
         let counts = self.counts.get_with_by_ref(subject, Arc::default);
         // The guard must not outlive the counters.
-        let decision = counts.lock().take(now, allowance);
-        decision
+        let mut locked = counts.lock();
+        locked.take(now, allowance)
     }
 
     /// Forgets the subject's tries.

@@ -83,6 +83,7 @@ impl World {
             connections_per_address_max: 1_000,
             idle_timeout_s: 60,
             address_requests_per_s: 0,
+            registrations_per_s: 0,
             app_requests_per_s: 0,
             client_address_header: String::new(),
             channels_max: 100,
