@@ -1,7 +1,10 @@
 //! This file's job is to say which native binaries a release may run on.
 
+mod contradiction;
+
 use crate::error::Invalid;
-use nodejs_semver::{Range, Version};
+use contradiction::Contradiction;
+use nodejs_semver::{OutsideDirection, Range, Version};
 
 /// Longer texts are mistakes or attacks: real ranges have a handful of comparators.
 pub const BINARY_RANGE_MAX_BYTES: usize = 256;
@@ -43,7 +46,9 @@ impl std::fmt::Display for BinaryVersion {
 #[derive(Debug, Clone)]
 pub struct BinaryRange {
     text: String,
-    range: Range,
+    /// The parts that can be satisfied; none when there are none.
+    range: Option<Range>,
+    contradictions: Vec<Contradiction>,
 }
 
 impl BinaryRange {
@@ -56,7 +61,15 @@ impl BinaryRange {
     /// Says whether the version lies in the range.
     #[must_use]
     pub fn contains(&self, version: &BinaryVersion) -> bool {
-        version.0.satisfies(&self.range)
+        self.range.as_ref().is_some_and(|range| version.0.satisfies(range))
+    }
+
+    /// Says whether the version is greater than every one in the range.
+    #[must_use]
+    pub fn is_below(&self, version: &BinaryVersion) -> bool {
+        // An error says that the range has no bounds, so nothing is above it.
+        let is_below = |range: &Range| range.outside(&version.0, OutsideDirection::Higher, false).unwrap_or(false);
+        self.range.as_ref().is_none_or(is_below) && self.contradictions.iter().all(|part| part.is_below(&version.0))
     }
 }
 
@@ -68,8 +81,16 @@ impl std::str::FromStr for BinaryRange {
         if text.is_empty() || text.len() > BINARY_RANGE_MAX_BYTES {
             return Err(RULE);
         }
-        let range = Range::parse(text).map_err(|_| RULE)?;
-        Ok(Self { text: text.to_owned(), range })
+        let whole = Range::parse(text).map_err(|_| RULE)?;
+        let (kept, contradictions) = contradiction::separate(text);
+        let range = if contradictions.is_empty() {
+            Some(whole)
+        } else if kept.is_empty() {
+            None
+        } else {
+            Some(Range::parse(kept).map_err(|_| RULE)?)
+        };
+        Ok(Self { text: text.to_owned(), range, contradictions })
     }
 }
 
