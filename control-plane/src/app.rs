@@ -10,6 +10,7 @@ pub mod channels;
 pub mod credentials;
 pub mod dead_jobs;
 pub mod deltas;
+pub mod deployment_keys;
 pub mod devices;
 pub mod etag;
 pub mod explain;

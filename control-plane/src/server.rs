@@ -14,8 +14,8 @@ use crate::limits::{self, Limits};
 use crate::provider_pages;
 use crate::request_id;
 use crate::rpc::{
-    Accounts, ApiKeys, AppTransfers, Apps, Audit, Binaries, Bundles, Channels, Credentials, Devices, Edges, Operator,
-    Organizations, People, Queues, Releases, TrustedPublishers, Uploads, Watches, Webhooks,
+    Accounts, ApiKeys, AppTransfers, Apps, Audit, Binaries, Bundles, Channels, Credentials, DeploymentKeys, Devices,
+    Edges, Operator, Organizations, People, Queues, Releases, TrustedPublishers, Uploads, Watches, Webhooks,
 };
 use crate::watch::hub::Hub;
 use axum::extract::{Request, State};
@@ -34,6 +34,7 @@ use proto::v1::binary_service_server::BinaryServiceServer;
 use proto::v1::bundle_service_server::BundleServiceServer;
 use proto::v1::channel_service_server::ChannelServiceServer;
 use proto::v1::credential_service_server::CredentialServiceServer;
+use proto::v1::deployment_key_service_server::DeploymentKeyServiceServer;
 use proto::v1::device_service_server::DeviceServiceServer;
 use proto::v1::edge_service_server::EdgeServiceServer;
 use proto::v1::operator_service_server::OperatorServiceServer;
@@ -165,6 +166,7 @@ fn services(
         .add_service(bounded!(AuditServiceServer, Audit { context: context() }, MESSAGE_MAX_BYTES))
         .add_service(bounded!(OperatorServiceServer, Operator { context: context() }, MESSAGE_MAX_BYTES))
         .add_service(bounded!(ChannelServiceServer, Channels { context: context() }, MESSAGE_MAX_BYTES))
+        .add_service(bounded!(DeploymentKeyServiceServer, DeploymentKeys { context: context() }, FORM_MAX_BYTES))
         .add_service(bounded!(DeviceServiceServer, Devices { context: context() }, MESSAGE_MAX_BYTES))
         .add_service(bounded!(BinaryServiceServer, Binaries { context: context() }, MESSAGE_MAX_BYTES))
         .add_service(bounded!(BundleServiceServer, Bundles { context: context() }, MESSAGE_MAX_BYTES))

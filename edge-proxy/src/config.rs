@@ -17,6 +17,8 @@ pub struct Config {
     pub tls_certificate: PathBuf,
     /// The file of its private key, in PEM.
     pub tls_key: PathBuf,
+    /// Where devices see this edge, for clients that want whole URLs; empty for what they say in the header `Host`.
+    pub public_url: String,
     /// Whether a load balancer says with the PROXY protocol who has connected to it.
     pub proxy_protocol: bool,
     /// Where operators look; port 0 takes a free one.
@@ -89,6 +91,13 @@ impl Validate for Config {
         let header_fits =
             self.client_address_header.is_empty() || self.client_address_header.parse::<HeaderName>().is_ok();
         problems.require(header_fits, "edge.client_address_header", "must be the name of a header");
+        let public_url = self.public_url.parse::<http::Uri>().ok();
+        let is_public = public_url.is_some_and(|url| url.host().is_some() && url.query().is_none());
+        problems.require(
+            self.public_url.is_empty() || (is_public && self.public_url.starts_with("http")),
+            "edge.public_url",
+            "must be an address such as https://updates.example.com",
+        );
         problems.require((1..=100_000).contains(&self.channels_max), "edge.channels_max", "must be 1 to 100000");
         problems.require(
             (1..=NEXT_CHECK_MAX_S).contains(&self.next_check_s),

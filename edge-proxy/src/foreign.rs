@@ -7,6 +7,9 @@ use crate::check::answer::{Answer, AnswerKey};
 use crate::check::query::{Codings, Decoded, Query};
 use crate::devices::register;
 use crate::devices::token::{Claim, TokenKeys};
+use crate::protocols::codepush::outcome::Outcome;
+use crate::protocols::codepush::query::Query as PackageQuery;
+use crate::protocols::codepush::report::Report;
 use crate::snapshot::{Channel, disk};
 use crate::telemetry::{intake, segment};
 use domain::decide::{UpdateCheck, decide};
@@ -21,6 +24,21 @@ pub fn query(text: &str) {
         assert!(!query.app.is_empty() && !query.channel.is_empty());
         // Refused later, when it is needed.
         let _ = query.runtime();
+    }
+}
+
+/// A CodePush client's query is understood or refused, and has room in the answer as it was written.
+pub fn codepush_query(text: &str) {
+    if let Ok(query) = PackageQuery::parse(text) {
+        assert!(!query.app_version.is_empty() && query.app_version.len() <= text.len());
+    }
+}
+
+/// A CodePush client's report is understood or refused.
+pub fn codepush_report(body: &[u8]) {
+    for is_download in [false, true] {
+        // An error is an answer to the device.
+        let _ = Report::parse(body, is_download);
     }
 }
 
@@ -80,6 +98,9 @@ pub fn snapshot(encoded: &[u8]) {
                 runtime_version: None,
                 current: None,
             };
+            let version = "deployment_key=deployment-key&app_version=1.4.0";
+            let query = PackageQuery::parse(version).expect("a well-formed query");
+            let _ = Outcome::decide(&channel, platform, &query);
             let decision = decide(&channel.snapshot, &check);
             let key =
                 AnswerKey { snapshot: digest, decision, delta: None, codings: Codings::default(), check_class: 0 };

@@ -22,6 +22,7 @@ pub mod foreign;
 mod meters;
 mod pace;
 mod peer;
+mod protocols;
 mod proxy;
 mod proxy_protocol;
 mod refusal;

@@ -10,15 +10,19 @@ pub(crate) enum Route {
     Register,
     Events,
     Blob,
+    PackageCheck,
+    PackageReport,
     Health,
     Other,
 }
 
-const ROUTES: [(Route, &str); 6] = [
+const ROUTES: [(Route, &str); 8] = [
     (Route::Updates, "updates"),
     (Route::Register, "register"),
     (Route::Events, "events"),
     (Route::Blob, "blob"),
+    (Route::PackageCheck, "codepush-check"),
+    (Route::PackageReport, "codepush-report"),
     (Route::Health, "health"),
     (Route::Other, "other"),
 ];

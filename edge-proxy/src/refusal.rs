@@ -151,6 +151,16 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// Makes the answer for clients of other protocols, which show the body to developers: the text alone.
+    pub(crate) fn into_text_response(self) -> Response<Body> {
+        let text = Bytes::from(self.message.clone().into_owned());
+        let mut response = self.into_response().map(|_| Body::Whole(text));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        response
+    }
+}
+
 impl Quota {
     /// In whole seconds, rounded up: whoever waits that long has waited long enough.
     fn wait_s(&self) -> u32 {

@@ -8,6 +8,7 @@ use crate::devices::register;
 use crate::meters::Route;
 use crate::pace::Pace;
 use crate::peer::Peer;
+use crate::protocols::codepush;
 use crate::refusal::{Quota, Refusal};
 use crate::state::State;
 use crate::telemetry::intake;
@@ -78,6 +79,10 @@ fn route_of(path: &str) -> Route {
         REGISTER => Route::Register,
         EVENTS => Route::Events,
         HEALTH => Route::Health,
+        codepush::CHECK | codepush::CHECK_CAMEL => Route::PackageCheck,
+        codepush::DOWNLOADED | codepush::DOWNLOADED_CAMEL | codepush::DEPLOYED | codepush::DEPLOYED_CAMEL => {
+            Route::PackageReport
+        }
         path if path.starts_with(BLOBS) => Route::Blob,
         _ => Route::Other,
     }
@@ -94,8 +99,8 @@ fn admitted(state: &State, peer: &Peer, request: &Request<Incoming>) -> Result<(
 
 fn allowed(route: Route, method: &Method) -> Result<(), Refusal> {
     let allow = match route {
-        Route::Updates | Route::Blob | Route::Health => READ,
-        Route::Register | Route::Events => WRITE,
+        Route::Updates | Route::Blob | Route::PackageCheck | Route::Health => READ,
+        Route::Register | Route::Events | Route::PackageReport => WRITE,
         Route::Other => return Ok(()),
     };
     let is_allowed =
@@ -107,13 +112,14 @@ fn allowed(route: Route, method: &Method) -> Result<(), Refusal> {
 fn at_once(state: &State, route: Route, request: &Request<Incoming>) -> Option<Result<Response<Body>, Refusal>> {
     match route {
         Route::Updates => check::handle(state, request),
+        Route::PackageCheck => codepush::check::handle(state, request),
         Route::Health => {
             let mut response = Response::new(Body::Whole(Bytes::from_static(b"ok\n")));
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
             Some(Ok(response))
         }
         Route::Other => Some(Err(nothing_here())),
-        Route::Register | Route::Events | Route::Blob => None,
+        Route::Register | Route::Events | Route::Blob | Route::PackageReport => None,
     }
 }
 
@@ -128,6 +134,8 @@ async fn later(
         Route::Blob => blobs::handle(state, &request.uri().path()[BLOBS.len()..], &request).await,
         Route::Register => register::handle(state, request, from).await,
         Route::Events => intake::handle(state, request).await,
+        Route::PackageCheck => codepush::check::handle_unknown(state, &request).await,
+        Route::PackageReport => codepush::report::handle(state, request).await,
         // These are always answered at once.
         Route::Health | Route::Other => Err(nothing_here()),
     }

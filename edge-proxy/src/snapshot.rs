@@ -84,7 +84,10 @@ fn check(snapshot: &ChannelSnapshot) -> Result<(), String> {
     let bundles = || snapshot.bundles.values();
     let files = bundles().flat_map(|bundle| &bundle.blobs);
     let variants = bundles().flat_map(|bundle| &bundle.variants).map(|variant| &variant.blob);
-    for blob in files.chain(variants).chain(snapshot.deltas.iter().map(|delta| &delta.blob)) {
+    let packages = snapshot.codepush.packages.values().map(|package| &package.blob);
+    let packed = packages.chain(snapshot.codepush.diffs.iter().map(|diff| &diff.blob));
+    let patches = snapshot.deltas.iter().map(|delta| &delta.blob);
+    for blob in files.chain(variants).chain(patches).chain(packed) {
         if blob.size_bytes > BLOB_MAX_BYTES {
             return Err(format!("blob {} has more than {BLOB_MAX_BYTES} bytes", blob.sha256));
         }
@@ -121,6 +124,13 @@ fn list_blobs(snapshot: &ChannelSnapshot) -> Vec<(Arc<Blob>, bool)> {
     let variants = snapshot.bundles.values().flat_map(|bundle| &bundle.variants).map(|variant| &variant.blob);
     for blob in snapshot.deltas.iter().map(|delta| &delta.blob).chain(variants) {
         listed.entry(blob.sha256).or_insert_with(|| (Arc::new(blob.clone()), false));
+    }
+    for (content, package) in &snapshot.codepush.packages {
+        let pin = pinned.contains(content);
+        listed.entry(package.blob.sha256).or_insert_with(|| (Arc::new(package.blob.clone()), pin)).1 |= pin;
+    }
+    for diff in &snapshot.codepush.diffs {
+        listed.entry(diff.blob.sha256).or_insert_with(|| (Arc::new(diff.blob.clone()), false));
     }
     listed.into_values().collect()
 }

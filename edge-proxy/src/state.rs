@@ -7,11 +7,12 @@ use crate::config::Config;
 use crate::meters::Meters;
 use crate::refusal::{Quota, Refusal};
 use crate::snapshot::Channel;
-use crate::snapshot::channels::Channels;
+use crate::snapshot::channels::{Channels, Keyed};
 use crate::sync::interest::{Found, Interests};
 use crate::sync::wishes::Wishes;
 use crate::telemetry::spool::Spool;
 use domain::id::AppId;
+use domain::codepush::DeploymentKey;
 use domain::snapshot::ChannelKey;
 use runtime::clock::Clock;
 use std::net::IpAddr;
@@ -92,6 +93,18 @@ impl State {
         match self.interests.wait(key, CHANNEL_WAIT).await {
             Found::Present => self.channels.get(key).ok_or_else(unknown),
             Found::Absent => Err(Refusal::not_found("channel-unknown", "there is no such channel")),
+            Found::Unknown => Err(unknown()),
+        }
+    }
+
+    /// Returns what the deployment key stands for; asks the control plane when that is not here.
+    pub(crate) async fn keyed(&self, key: &DeploymentKey) -> Result<Keyed, Refusal> {
+        if let Some(keyed) = self.channels.find_keyed(key.as_str()) {
+            return Ok(keyed);
+        }
+        match self.interests.wait_for_key(key, CHANNEL_WAIT).await {
+            Found::Present => self.channels.find_keyed(key.as_str()).ok_or_else(unknown),
+            Found::Absent => Err(Refusal::not_found("deployment-key-unknown", "there is no such deployment key")),
             Found::Unknown => Err(unknown()),
         }
     }

@@ -9,8 +9,9 @@ use crate::meters::Meters;
 use crate::snapshot::ENCODED_MAX_BYTES;
 use crate::snapshot::channels::Channels;
 use apply::Applier;
+use domain::codepush::DeploymentKey;
 use domain::id::EdgeId;
-use interest::Interests;
+use interest::{Found, Interests, Wanted};
 use proto::convert;
 use proto::v1;
 use runtime::backoff::Backoff;
@@ -150,10 +151,7 @@ impl Sync {
         loop {
             let messages = tokio::select! {
                 _ = heartbeat.tick() => vec![Said::Heartbeat(v1::SyncHeartbeat { now_us: self.clock.now().as_us() })],
-                keys = self.interests.wanted() => {
-                    let interest = |key| v1::SyncInterest { key: Some(convert::channel_key_to_wire(key)) };
-                    keys.iter().map(interest).map(Said::Interest).collect()
-                }
+                wanted = self.interests.wanted() => say_wanted(&wanted),
                 _ = wishes.tick() => self.wishes.take().iter().map(say_wish).collect(),
             };
             for message in messages {
@@ -176,6 +174,11 @@ impl Sync {
                     put(say, reply)?;
                 }
                 Heard::Absent(absent) => self.remove(absent).await?,
+                Heard::KeyAbsent(absent) => {
+                    if let Ok(key) = absent.deployment_key.parse() {
+                        self.interests.resolve_key(&key, Found::Absent);
+                    }
+                }
                 Heard::CaughtUp(_) => {
                     backoff.reset();
                     self.interests.set_fresh(true);
@@ -205,6 +208,12 @@ impl Sync {
         let applier = self.applier.clone();
         tokio::task::spawn_blocking(move || applier.remove(&key)).await.map_err(|_| Ended::Closed)
     }
+}
+
+fn say_wanted(wanted: &Wanted) -> Vec<Said> {
+    let interest = |key| Said::Interest(v1::SyncInterest { key: Some(convert::channel_key_to_wire(key)) });
+    let key_interest = |key: &DeploymentKey| Said::KeyInterest(v1::SyncKeyInterest { deployment_key: key.to_string() });
+    wanted.channels.iter().map(interest).chain(wanted.keys.iter().map(key_interest)).collect()
 }
 
 fn say_wish(wish: &Wish) -> Said {

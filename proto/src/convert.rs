@@ -2,6 +2,7 @@
 
 mod audit;
 mod bundle;
+mod codepush;
 mod release;
 mod snapshot;
 mod telemetry;

@@ -80,9 +80,14 @@ pub(crate) fn give_up(tx: &mut Tx<'_>, scope: &db::Scope, work: &Job, now: Times
     match work {
         Job::ProcessUpload { upload } => process_upload::give_up(tx, scope, upload, now),
         // Devices get the whole file; whoever waits for a mail asks for another one.
-        Job::PlanDeltas { .. } | Job::MakeDelta { .. } | Job::MakeVariants { .. } | Job::SendMail { .. } => Ok(()),
         Job::SendWebhook { delivery } => {
             webhook_deliveries::give_up(tx, delivery, "the server could not send it; its operator has been told", now)
         }
+        Job::PlanDeltas { .. }
+        | Job::MakeDelta { .. }
+        | Job::MakeVariants { .. }
+        | Job::MakePackage { .. }
+        | Job::MakePackageDiff { .. }
+        | Job::SendMail { .. } => Ok(()),
     }
 }

@@ -108,6 +108,9 @@ fn insert(tx: &mut Tx<'_>, change: &Change, action: &str, row: &Release) -> Resu
     let release = db::releases::insert(tx, scope, row)?;
     if release.bundle.is_some() {
         jobs::enqueue(tx, change, &release.app, Job::PlanDeltas { release: release.id.clone() }, 0)?;
+        if db::deployment_keys::exist(tx, &release.channel, release.platform)? {
+            jobs::enqueue(tx, change, &release.app, Job::MakePackage { release: release.id.clone() }, 0)?;
+        }
     }
     news::release(tx, change, WebhookEvent::ReleaseCreated, &release, &[])?;
     let resource = names::of_release(&release.app, &release.channel, &release.id);

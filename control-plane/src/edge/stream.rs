@@ -3,6 +3,7 @@
 use super::fleet::Fleet;
 use super::hub::{Encoded, Follower, Hub, State};
 use crate::app::deltas::Wishes;
+use crate::app::deployment_keys;
 use crate::context::Context;
 use crate::error::{Error, Result, chain};
 use domain::id::EdgeId;
@@ -111,7 +112,7 @@ async fn speak(
     let welcome = v1::SyncWelcome { software_version: crate::VERSION.to_owned() };
     session.send(outgoing, "welcome", ToEdge::Welcome(welcome)).await?;
     tokio::select! {
-        ended = session.listen(&mut incoming) => ended,
+        ended = session.listen(&mut incoming, outgoing) => ended,
         ended = session.tell(outgoing, pending) => ended,
         never = session.beat(outgoing) => never,
     }
@@ -156,7 +157,7 @@ impl Session<'_> {
     }
 
     /// Takes in what the edge says.
-    async fn listen(&self, incoming: &mut Streaming<v1::SyncRequest>) -> Result<()> {
+    async fn listen(&self, incoming: &mut Streaming<v1::SyncRequest>, outgoing: &Outgoing) -> Result<()> {
         while let Some(message) = receive(incoming).await? {
             let fleet = &self.parts.fleet;
             fleet.heard(&self.edge, self.context.clock.now());
@@ -172,11 +173,29 @@ impl Session<'_> {
                     tracing::warn!(edge = %self.edge, ?key, ?version, reason, "an edge refused a snapshot");
                     fleet.refused(&self.edge, key, version, reason);
                 }
+                FromEdge::KeyInterest(interest) => self.hear_key(outgoing, interest.deployment_key).await?,
                 FromEdge::DeltaWish(wish) => self.hear_wish(wish).await?,
                 FromEdge::Heartbeat(_) => {}
             }
         }
         Ok(())
+    }
+
+    /// Follows the channel that has the key: its snapshot, which names the key, is the answer.
+    async fn hear_key(&self, outgoing: &Outgoing, deployment_key: String) -> Result<()> {
+        let text = deployment_key.clone();
+        match self.context.read(move |conn| deployment_keys::find_channel(conn, &text)).await {
+            Ok(Some(key)) => self.follow(&key),
+            Ok(None) => {
+                let absent = v1::SyncKeyAbsent { deployment_key };
+                self.send(outgoing, "key-absent", ToEdge::KeyAbsent(absent)).await
+            }
+            Err(error) => {
+                // The edge asks again when a device does.
+                tracing::debug!(cause = chain(&error), "a deployment key could not be looked up");
+                Ok(())
+            }
+        }
     }
 
     async fn hear_wish(&self, wish: v1::SyncDeltaWish) -> Result<()> {

@@ -152,6 +152,7 @@ impl Contract {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         match field.name() {
             "slug" | "channel_name" | "device" => Some(format!("fresh-{number}")),
+            "deployment_key" => Some(format!("deployment-key-{number}")),
             "device_id" => Some(format!("dev_{}", "0".repeat(26))),
             "version" => Some(format!("1.0.{number}")),
             "release" => Some("v1".to_owned()),

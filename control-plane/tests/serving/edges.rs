@@ -22,6 +22,7 @@ on_both_databases!(
     a_stop_ends_open_streams_in_time,
     telemetry_is_stored_once,
     a_delta_that_devices_miss_is_made_once,
+    a_channel_is_found_by_its_deployment_key,
 );
 
 struct Edge {
@@ -97,6 +98,40 @@ async fn a_published_release_reaches_the_edge(rig: Rig) {
         db.read(move |conn| db::edges::find(conn, &id)).await.unwrap().is_some()
     })
     .await;
+}
+
+async fn a_channel_is_found_by_its_deployment_key(rig: Rig) {
+    let (app, channel) = rig.app("shop").await;
+    let mut edge = Edge::connect(&rig, Vec::new()).await;
+    assert!(matches!(edge.next().await, ToEdge::CaughtUp(_)));
+    let text = "deployment-key-1";
+    let ask = async |edge: &Edge, deployment_key: &str| {
+        let interest = v1::SyncKeyInterest { deployment_key: deployment_key.to_owned() };
+        edge.to.send(v1::SyncRequest { message: Some(FromEdge::KeyInterest(interest)) }).await.unwrap();
+    };
+    for unknown in [text, "no key at all"] {
+        ask(&edge, unknown).await;
+        assert!(matches!(edge.next().await, ToEdge::KeyAbsent(absent) if absent.deployment_key == unknown));
+    }
+    let request = v1::CreateDeploymentKeyRequest {
+        parent: channel.name.clone(),
+        platform: Platform::Ios.into(),
+        deployment_key: text.to_owned(),
+        request_id: String::new(),
+    };
+    rig.deployment_keys().create_deployment_key(rig.ask(request)).await.unwrap();
+    ask(&edge, text).await;
+    let (wire, snapshot) = edge.snapshot().await;
+    assert_eq!(wire.key, Some(key(&app, "production")));
+    assert!(snapshot.codepush.keys.contains_key(&text.parse().unwrap()));
+    // From now on the channel's releases are packed.
+    let bundle = rig.bundle(&app, "one").await;
+    let release = rig.publish(&channel, &bundle).await;
+    let (scope, release_id) = (rig.scope.clone(), release.release_id.parse().unwrap());
+    let packing = domain::job::Job::MakePackage { release: release_id };
+    let queued = rig.db.read(move |conn| db::queue::find(conn, &scope, &packing)).await.unwrap();
+    let is_android = release.platform() == Platform::Android;
+    assert_eq!(queued.is_some(), !is_android, "only for the key's platform");
 }
 
 async fn absent_channels_are_told_and_appear(rig: Rig) {

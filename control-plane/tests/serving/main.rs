@@ -6,6 +6,7 @@ mod audit;
 mod browser;
 mod contents;
 mod contract;
+mod deployment_keys;
 mod devices;
 mod edges;
 mod issuer;

@@ -281,6 +281,7 @@ clients! {
     binaries: binary_service_client::BinaryServiceClient,
     bundles: bundle_service_client::BundleServiceClient,
     channels: channel_service_client::ChannelServiceClient,
+    deployment_keys: deployment_key_service_client::DeploymentKeyServiceClient,
     devices: device_service_client::DeviceServiceClient,
     audit: audit_service_client::AuditServiceClient,
     credentials: credential_service_client::CredentialServiceClient,

@@ -4,7 +4,8 @@ use crate::apps::{self, App};
 use crate::column::{Column as _, page, row};
 use crate::dialect::db;
 use crate::schema::{
-    app, app_offer, bundle, bundle_contents, bundle_file, bundle_source_map, delta, organization, upload,
+    app, app_offer, bundle, bundle_contents, bundle_file, bundle_source_map, delta, organization, package,
+    package_diff, upload,
 };
 use crate::{DbConn, Error, PAGE_MAX, Result, Scope, Tx, UploadState, channels};
 use diesel::prelude::*;
@@ -157,6 +158,10 @@ fn copy_blobs(tx: &mut Tx<'_>, from: &Scope, to: &Scope, id: &AppId, now: Timest
             .select(bundle_source_map::sha256)
             .load(c)?;
         hashes.extend(patches.into_iter().chain(known).chain(maps));
+        let packages = package::table.filter(package::bundle.eq_any(ids())).select(package::blob_sha256);
+        hashes.extend(packages.load::<Vec<u8>>(c)?);
+        let diffs = package_diff::table.filter(package_diff::to_bundle.eq_any(ids()));
+        hashes.extend(diffs.select(package_diff::blob_sha256).load::<Vec<u8>>(c)?);
         Ok::<_, diesel::result::Error>(hashes)
     })?;
     let hashes = hashes.into_iter().map(domain::Sha256::from_sql).collect::<Result<Vec<_>>>()?;

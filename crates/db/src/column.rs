@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use domain::bundle::{Coding, Engine, FileRole, Stage};
+use domain::codepush::DeploymentKey;
 use domain::device::DeviceKey;
 use domain::id::{
     ApiKeyId, AppId, AuditId, BinaryId, BundleId, ChannelId, CredentialId, DeliveryId, DeviceId, EdgeId, EventId,
@@ -60,6 +61,7 @@ text_columns!(
     WorkerId,
     AppSlug,
     ChannelName,
+    DeploymentKey,
     DeviceKey,
     Environment,
     PlanName,

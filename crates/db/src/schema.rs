@@ -3,6 +3,7 @@
 mod accounts;
 mod apps;
 mod bundles;
+mod codepush;
 mod edges;
 mod people;
 mod queue;
@@ -15,6 +16,7 @@ mod webhooks;
 pub use accounts::*;
 pub use apps::*;
 pub use bundles::*;
+pub use codepush::*;
 pub use edges::*;
 pub use people::*;
 pub use queue::*;
@@ -34,6 +36,7 @@ diesel::joinable!(publisher -> app (app));
 diesel::joinable!(publisher -> channel (channel));
 diesel::joinable!(credential -> app (app));
 diesel::joinable!(app_offer -> app (app));
+diesel::joinable!(deployment_key -> channel (channel));
 
 diesel::allow_tables_to_appear_in_same_query!(
     meta,
@@ -92,4 +95,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     webhook,
     webhook_delivery,
     webhook_try,
+    deployment_key,
+    package,
+    package_diff,
 );

@@ -6,7 +6,8 @@ use crate::dialect::db;
 use crate::releases::{Release as StoredRelease, list_newest};
 use crate::schema::{app, bundle, bundle_file, channel, device_pin};
 use crate::{
-    DbConn, Error, Result, Scope, apps, blobs, deltas, device_counts, device_revocations, meta, organizations, variants,
+    DbConn, Error, Result, Scope, apps, blobs, deltas, device_counts, device_revocations, meta, organizations, packages,
+    variants,
 };
 use diesel::prelude::*;
 use domain::bundle::{Blob, BundleFile, Engine, FileRole};
@@ -55,6 +56,7 @@ pub fn load(conn: &mut DbConn, key: &ChannelKey) -> Result<Option<ChannelSnapsho
     let releases = stored.into_iter().map(|row| release(row, &heads)).collect::<Result<Vec<_>>>()?;
     let pins = pins(conn, &channel_id)?;
     let offered = offerable(&releases, pins.values());
+    let codepush = packages::of_channel(conn, &owner, &channel_id, &contents(&heads))?;
     heads.retain(|_, head| offered.contains(&head.hash));
     let bundles = offered_bundles(conn, &owner, &heads)?;
     let deltas = offered_deltas(conn, &owner, &heads)?;
@@ -70,6 +72,7 @@ pub fn load(conn: &mut DbConn, key: &ChannelKey) -> Result<Option<ChannelSnapsho
         token_keys: apps::token_keys(conn, &key.app)?,
         revoked_devices: device_revocations::devices(conn, &key.app)?,
         registration_closed,
+        codepush,
     }))
 }
 
@@ -147,6 +150,10 @@ fn bundle_heads(conn: &mut DbConn, ids: impl Iterator<Item = BundleId>) -> Resul
         }
     }
     Ok(heads)
+}
+
+fn contents(heads: &Heads) -> BTreeMap<BundleId, Sha256> {
+    heads.iter().map(|(id, head)| (id.clone(), head.hash)).collect()
 }
 
 fn release(row: StoredRelease, heads: &Heads) -> Result<Release> {

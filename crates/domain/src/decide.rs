@@ -8,9 +8,10 @@ use crate::device::DeviceKey;
 use crate::hash::Sha256;
 use crate::id::ReleaseId;
 use crate::name::Platform;
+use crate::ppm::Ppm;
 use crate::release::{Content, Release, Retreat, RolloutState};
 use crate::snapshot::ChannelSnapshot;
-use crate::target::{BinaryVersion, RuntimeVersion};
+use crate::target::{BinaryVersion, RuntimeVersion, Target};
 use crate::text_enum::text_enum;
 
 /// What a device says when it asks for an update.
@@ -26,6 +27,18 @@ pub struct UpdateCheck {
     pub runtime_version: Option<RuntimeVersion>,
     /// Content hash of the downloaded bundle that it runs; none while it runs the embedded one.
     pub current: Option<Sha256>,
+}
+
+/// What the clients of other protocols say otherwise. The default is our own protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Dialect {
+    /// The `seq` of the release that the device says it runs, which need not exist. Then the hash says only what it has, not where in the
+    /// channel's history it stands: one bundle may have been released twice.
+    pub running_seq: Option<u64>,
+    /// The device takes what is for other versions of its binary, too.
+    pub any_binary: bool,
+    /// The device has no name, so it is in no share but the whole.
+    pub nameless: bool,
 }
 
 text_enum! {
@@ -111,43 +124,70 @@ pub struct Step {
 /// Decides what the device gets. Pure and total.
 #[must_use]
 pub fn decide(snapshot: &ChannelSnapshot, check: &UpdateCheck) -> Decision {
-    evaluate(snapshot, check, |_, _| ())
+    decide_in(snapshot, check, Dialect::default())
+}
+
+/// Decides what a device gets that speaks another protocol. Pure and total.
+#[must_use]
+pub fn decide_in(snapshot: &ChannelSnapshot, check: &UpdateCheck, dialect: Dialect) -> Decision {
+    evaluate(snapshot, check, dialect, |_, _| ())
+}
+
+/// Returns the newest release that the device would get if its binary had another version.
+#[must_use]
+pub fn newest_for_any_binary<'a>(
+    snapshot: &'a ChannelSnapshot,
+    check: &UpdateCheck,
+    dialect: Dialect,
+) -> Option<&'a Release> {
+    let dialect = Dialect { any_binary: true, ..dialect };
+    let offers = |release: &&Release| judge(release, check, dialect) == Verdict::InRollout;
+    snapshot.releases.iter().find(offers).filter(|_| !snapshot.blocked)
 }
 
 /// Decides what the device gets and says why, one step for each release that was looked at.
 #[must_use]
 pub fn explain(snapshot: &ChannelSnapshot, check: &UpdateCheck) -> (Decision, Vec<Step>) {
     let mut steps = Vec::new();
-    let decision = evaluate(snapshot, check, |release, verdict| {
+    let decision = evaluate(snapshot, check, Dialect::default(), |release, verdict| {
         let bucket = bucket::bucket(&release.rollout.salt, check.device.as_str());
         steps.push(Step { release: release.id.clone(), verdict, bucket });
     });
     (decision, steps)
 }
 
-fn evaluate(snapshot: &ChannelSnapshot, check: &UpdateCheck, mut note: impl FnMut(&Release, Verdict)) -> Decision {
+fn evaluate(
+    snapshot: &ChannelSnapshot,
+    check: &UpdateCheck,
+    dialect: Dialect,
+    mut note: impl FnMut(&Release, Verdict),
+) -> Decision {
     if snapshot.blocked {
         return Decision::Nothing(NothingReason::Blocked);
     }
     let releases = &snapshot.releases;
-    let running = releases.iter().find(|release| release.platform == check.platform && is_running(release, check));
+    let running =
+        releases.iter().find(|release| release.platform == check.platform && is_running(release, check, dialect));
     let mut matched = false;
-    if let Some(index) = pinned(snapshot, check, &mut note) {
-        return change_to(releases, Candidate { index, pinned: true }, running, check);
+    if let Some(index) = pinned(snapshot, check, dialect, &mut note) {
+        return change_to(releases, Candidate { index, pinned: true }, running, (check, dialect));
     }
     let candidate = releases.iter().position(|release| {
-        let verdict = judge(release, check);
+        let verdict = judge(release, check, dialect);
         note(release, verdict);
         matched |= !matches!(verdict, Verdict::OtherPlatform | Verdict::OtherBinary);
         verdict == Verdict::InRollout
     });
     match candidate {
-        Some(index) => change_to(releases, Candidate { index, pinned: false }, running, check),
+        Some(index) => change_to(releases, Candidate { index, pinned: false }, running, (check, dialect)),
         None => leave(running, matched),
     }
 }
 
-fn is_running(release: &Release, check: &UpdateCheck) -> bool {
+fn is_running(release: &Release, check: &UpdateCheck, dialect: Dialect) -> bool {
+    if let Some(seq) = dialect.running_seq {
+        return release.seq == seq;
+    }
     match release.content {
         Content::Bundle(hash) => check.current == Some(hash),
         Content::Embedded => false,
@@ -155,11 +195,16 @@ fn is_running(release: &Release, check: &UpdateCheck) -> bool {
 }
 
 /// Returns the release that the device is pinned to, when that one may run on it.
-fn pinned(snapshot: &ChannelSnapshot, check: &UpdateCheck, note: &mut impl FnMut(&Release, Verdict)) -> Option<usize> {
-    let wanted = snapshot.pins.get(&check.device)?;
+fn pinned(
+    snapshot: &ChannelSnapshot,
+    check: &UpdateCheck,
+    dialect: Dialect,
+    note: &mut impl FnMut(&Release, Verdict),
+) -> Option<usize> {
+    let wanted = snapshot.pins.get(&check.device).filter(|_| !dialect.nameless)?;
     let index = snapshot.releases.iter().position(|release| release.id == *wanted)?;
     let release = &snapshot.releases[index];
-    let verdict = match judge(release, check) {
+    let verdict = match judge(release, check, dialect) {
         Verdict::InRollout | Verdict::Paused | Verdict::OutsideShare | Verdict::Pinned => Verdict::Pinned,
         verdict @ (Verdict::OtherPlatform | Verdict::OtherBinary | Verdict::Disabled) => verdict,
     };
@@ -167,16 +212,19 @@ fn pinned(snapshot: &ChannelSnapshot, check: &UpdateCheck, note: &mut impl FnMut
     (verdict == Verdict::Pinned).then_some(index)
 }
 
-fn judge(release: &Release, check: &UpdateCheck) -> Verdict {
+fn judge(release: &Release, check: &UpdateCheck, dialect: Dialect) -> Verdict {
+    let fits = release.target.accepts(check.binary_version.as_ref(), check.runtime_version.as_ref())
+        || (dialect.any_binary && matches!(release.target, Target::BinaryRange(_)));
+    let share = if dialect.nameless && release.rollout.share != Ppm::ALL { Ppm::NONE } else { release.rollout.share };
     if release.platform != check.platform {
         Verdict::OtherPlatform
-    } else if !release.target.accepts(check.binary_version.as_ref(), check.runtime_version.as_ref()) {
+    } else if !fits {
         Verdict::OtherBinary
     } else if !release.enabled {
         Verdict::Disabled
     } else if release.rollout.state == RolloutState::Paused {
         Verdict::Paused
-    } else if bucket::is_in(&release.rollout.salt, check.device.as_str(), release.rollout.share) {
+    } else if bucket::is_in(&release.rollout.salt, check.device.as_str(), share) {
         Verdict::InRollout
     } else {
         Verdict::OutsideShare
@@ -189,7 +237,12 @@ struct Candidate {
 }
 
 /// The device is offered the candidate: says whether it changes, and how.
-fn change_to(releases: &[Release], offer: Candidate, running: Option<&Release>, check: &UpdateCheck) -> Decision {
+fn change_to(
+    releases: &[Release],
+    offer: Candidate,
+    running: Option<&Release>,
+    (check, dialect): (&UpdateCheck, Dialect),
+) -> Decision {
     let candidate = &releases[offer.index];
     let unchanged = match candidate.content {
         Content::Bundle(hash) => check.current == Some(hash),
@@ -199,7 +252,7 @@ fn change_to(releases: &[Release], offer: Candidate, running: Option<&Release>, 
         return Decision::Nothing(NothingReason::UpToDate);
     }
     let retreat = running.filter(|running| running.seq > candidate.seq).map(|running| running.rollout.retreat);
-    let mandatory = retreat.is_none() && skips_mandatory(releases, candidate, running, check);
+    let mandatory = retreat.is_none() && skips_mandatory(releases, candidate, running, (check, dialect));
     let install = match retreat {
         // A pin is an operator's explicit word, so it takes a device back even where the rollout would not.
         Some(Retreat::Stay) if !offer.pinned => return Decision::Nothing(NothingReason::Stays),
@@ -216,10 +269,15 @@ fn change_to(releases: &[Release], offer: Candidate, running: Option<&Release>, 
 }
 
 /// Says whether a mandatory release lies between what the device runs and the candidate, which counts too.
-fn skips_mandatory(releases: &[Release], candidate: &Release, running: Option<&Release>, check: &UpdateCheck) -> bool {
+fn skips_mandatory(
+    releases: &[Release],
+    candidate: &Release,
+    running: Option<&Release>,
+    (check, dialect): (&UpdateCheck, Dialect),
+) -> bool {
     let after = running.map_or(0, |running| running.seq);
     releases.iter().filter(|release| release.mandatory && release.seq > after && release.seq <= candidate.seq).any(
-        |release| match judge(release, check) {
+        |release| match judge(release, check, dialect) {
             Verdict::InRollout | Verdict::Pinned => true,
             Verdict::Paused | Verdict::OutsideShare => release.seq == candidate.seq,
             Verdict::OtherPlatform | Verdict::OtherBinary | Verdict::Disabled => false,

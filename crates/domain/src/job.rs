@@ -49,6 +49,10 @@ text_enum! {
         MakeDelta => "make-delta",
         /// Compress the files of a bundle.
         MakeVariants => "make-variants",
+        /// Make the package of a release for CodePush's clients.
+        MakePackage => "make-package",
+        /// Make what differs between two packages.
+        MakePackageDiff => "make-package-diff",
         /// Send a mail.
         SendMail => "send-mail",
         /// Send a webhook what happened.
@@ -93,8 +97,11 @@ impl JobKind {
     #[must_use]
     pub const fn lane(self) -> Lane {
         match self {
+            // Diffs take seconds: behind patches, which take minutes, they would come when most devices have the whole package.
+            Self::ProcessUpload | Self::MakePackage | Self::MakePackageDiff | Self::SendMail | Self::SendWebhook => {
+                Lane::Foreground
+            }
             Self::PlanDeltas | Self::MakeDelta | Self::MakeVariants => Lane::Background,
-            Self::ProcessUpload | Self::SendMail | Self::SendWebhook => Lane::Foreground,
         }
     }
 }
@@ -128,6 +135,18 @@ pub enum Job {
         /// How small they shall become.
         effort: DeltaEffort,
     },
+    /// Pack the bundle of a release as one zip file, which CodePush's clients wait for, and ask for diffs that lead to it.
+    MakePackage {
+        /// The release.
+        release: ReleaseId,
+    },
+    /// Pack what `to` has that `from` lacks.
+    MakePackageDiff {
+        /// The bundle whose package devices have.
+        from: BundleId,
+        /// The bundle that they get.
+        to: BundleId,
+    },
     /// Send a mail with a fresh token.
     SendMail {
         /// The mail.
@@ -155,6 +174,8 @@ impl Job {
             Self::PlanDeltas { .. } => JobKind::PlanDeltas,
             Self::MakeDelta { .. } => JobKind::MakeDelta,
             Self::MakeVariants { .. } => JobKind::MakeVariants,
+            Self::MakePackage { .. } => JobKind::MakePackage,
+            Self::MakePackageDiff { .. } => JobKind::MakePackageDiff,
             Self::SendMail { .. } => JobKind::SendMail,
             Self::SendWebhook { .. } => JobKind::SendWebhook,
         }
@@ -168,6 +189,8 @@ impl Job {
             Self::PlanDeltas { release } => format!("{}:{release}", JobKind::PlanDeltas),
             Self::MakeDelta { from, to, effort } => format!("{}:{from}:{to}:{effort}", JobKind::MakeDelta),
             Self::MakeVariants { bundle, effort } => format!("{}:{bundle}:{effort}", JobKind::MakeVariants),
+            Self::MakePackage { release } => format!("{}:{release}", JobKind::MakePackage),
+            Self::MakePackageDiff { from, to } => format!("{}:{from}:{to}", JobKind::MakePackageDiff),
             Self::SendMail { mail } => format!("{}:{mail}", JobKind::SendMail),
             Self::SendWebhook { delivery } => format!("{}:{delivery}", JobKind::SendWebhook),
         }

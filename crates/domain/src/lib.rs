@@ -8,6 +8,7 @@ pub mod audit;
 pub mod bucket;
 pub mod bundle;
 pub mod calendar;
+pub mod codepush;
 pub mod decide;
 pub mod device;
 pub mod email;

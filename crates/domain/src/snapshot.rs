@@ -1,6 +1,7 @@
 //! This file's job is to define all that an edge may know of a channel.
 
 use crate::bundle::{Blob, BundleFile, Coding, Engine};
+use crate::codepush::CodePush;
 use crate::device::DeviceKey;
 use crate::hash::Sha256;
 use crate::id::{AppId, ChannelId, DeviceId, ReleaseId};
@@ -60,6 +61,8 @@ pub struct ChannelSnapshot {
     pub revoked_devices: BTreeSet<DeviceId>,
     /// Whether no further device may register: the organization has as many as its plan allows.
     pub registration_closed: bool,
+    /// What it has for the clients of CodePush.
+    pub codepush: CodePush,
 }
 
 /// A bundle with all that a device needs to fetch it.

@@ -88,6 +88,7 @@ fn snapshot(value: &Value) -> ChannelSnapshot {
         token_keys: Vec::new(),
         revoked_devices: [].into(),
         registration_closed: false,
+        codepush: Default::default(),
     }
 }
 

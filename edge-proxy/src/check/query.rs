@@ -135,7 +135,7 @@ fn collect<'q>(text: &'q str, values: &mut [Option<Cow<'q, str>>; NAMES.len()]) 
 }
 
 /// A plus sign is a plus sign: versions have them (`1.0.0+5`).
-fn unescape<'q>(name: &str, value: &'q str) -> Result<Cow<'q, str>, Refusal> {
+pub(crate) fn unescape<'q>(name: &str, value: &'q str) -> Result<Cow<'q, str>, Refusal> {
     let mut bytes = value.bytes();
     while let Some(byte) = bytes.next() {
         let is_digit = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_hexdigit());

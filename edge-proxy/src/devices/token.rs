@@ -93,8 +93,8 @@ impl TokenKeys {
     }
 }
 
-/// Makes the two parts of an id from 16 bytes.
-fn split(bits: &[u8]) -> (Timestamp, [u8; 10]) {
+/// Makes the two parts of an id from 18 bytes.
+pub(crate) fn split(bits: &[u8]) -> (Timestamp, [u8; 10]) {
     let mut time = [0_u8; 8];
     time.copy_from_slice(&bits[..8]);
     let mut random = [0_u8; 10];

@@ -4,10 +4,10 @@ use super::Channel;
 use crate::allowance::Allowance;
 use crate::blobs::coding::Forms;
 use arc_swap::ArcSwap;
-use domain::Sha256;
 use domain::bundle::Blob;
 use domain::id::AppId;
 use domain::snapshot::ChannelKey;
+use domain::{Platform, Sha256};
 use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,11 +16,15 @@ use std::sync::Arc;
 const PATH_MAX_BYTES: usize = 30 + 1 + domain::name::NAME_MAX_BYTES;
 
 type Map = HashMap<Box<str>, Arc<Channel>>;
+/// The channel that a deployment key stands for, and what the apps run on that have the key.
+pub(crate) type Keyed = (Arc<Channel>, Platform);
 
 /// Every channel that can be answered.
 #[derive(Default)]
 pub(crate) struct Channels {
     map: ArcSwap<Map>,
+    /// Made anew from the map whenever that changes.
+    keys: ArcSwap<HashMap<Box<str>, Keyed>>,
     /// Blobs by hash. A read lock for each blob request; update checks do not come here.
     blobs: RwLock<HashMap<Sha256, Known>>,
     /// Files that are not always sent as they are, by hash.
@@ -58,6 +62,11 @@ impl Channels {
         self.find(key.app.as_str(), key.channel.as_str())
     }
 
+    /// Returns what the deployment key stands for.
+    pub(crate) fn find_keyed(&self, key: &str) -> Option<Keyed> {
+        self.keys.load().get(key).cloned()
+    }
+
     /// Returns all channels.
     pub(crate) fn all(&self) -> Vec<Arc<Channel>> {
         self.map.load().values().cloned().collect()
@@ -80,7 +89,7 @@ impl Channels {
             self.add(&channel);
             replaced.extend(map.insert(path_of(&channel.snapshot.key), channel));
         }
-        self.map.store(Arc::new(map));
+        self.store(map);
         replaced.iter().for_each(|channel| self.forget(channel));
     }
 
@@ -92,7 +101,7 @@ impl Channels {
         if !map.values().any(|channel| channel.snapshot.key.app == key.app) {
             apps.remove(&key.app);
         }
-        self.map.store(Arc::new(map));
+        self.store(map);
         removed.iter().for_each(|channel| self.forget(channel));
     }
 
@@ -113,6 +122,15 @@ impl Channels {
         let is_launch = offers.iter().any(|(_, forms)| forms.is_launch);
         let coded = offers.iter().flat_map(|(_, forms)| forms.coded.iter().cloned()).collect();
         Some(Forms { is_launch, coded })
+    }
+
+    fn store(&self, map: Map) {
+        let keyed = |channel: &Arc<Channel>| {
+            let keys = channel.snapshot.codepush.keys.iter();
+            keys.map(|(key, platform)| (key.as_str().into(), (channel.clone(), *platform))).collect::<Vec<_>>()
+        };
+        self.keys.store(Arc::new(map.values().flat_map(keyed).collect()));
+        self.map.store(Arc::new(map));
     }
 
     fn add(&self, channel: &Channel) {

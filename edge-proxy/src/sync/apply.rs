@@ -78,7 +78,7 @@ impl Applier {
         let _one_at_a_time = self.gate.lock();
         match self.channels.get(&key) {
             Some(old) if old.digest == digest => {
-                self.interests.resolve(&key, Found::Present);
+                self.resolve(&old);
                 return Ok(None);
             }
             Some(old) if old.snapshot.version >= version => {
@@ -92,7 +92,7 @@ impl Applier {
         self.disk.write(&key, &digest, &message.encoded).map_err(|error| format!("cannot write to disk: {error}"))?;
         let channel = Arc::new(channel);
         self.channels.put([channel.clone()]);
-        self.interests.resolve(&key, Found::Present);
+        self.resolve(&channel);
         self.meters.snapshots_accepted.inc();
         self.note_count();
         Ok(Some(channel))
@@ -111,6 +111,14 @@ impl Applier {
         }
         self.interests.resolve(key, Found::Absent);
         self.note_count();
+    }
+
+    /// Tells devices that waited for the channel, by its name or by one of its keys.
+    fn resolve(&self, channel: &Channel) {
+        self.interests.resolve(&channel.snapshot.key, Found::Present);
+        for key in channel.snapshot.codepush.keys.keys() {
+            self.interests.resolve_key(key, Found::Present);
+        }
     }
 
     fn note_count(&self) {

@@ -1,20 +1,13 @@
-//! This file's job is to remember which channels devices asked for that are not here, within bounds.
+//! This file's job is to remember which channels devices asked for that are not here, by name or by deployment key.
 
+mod waiting;
+
+use domain::codepush::DeploymentKey;
 use domain::snapshot::ChannelKey;
-use parking_lot::Mutex;
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-use tokio::sync::{Notify, watch};
-
-/// Channels that wait for the control plane's word. Made-up app ids must not fill the memory of either side.
-const PENDING_MAX: usize = 1_000;
-/// New channels that the control plane is asked for in a second; the same reason.
-const ASKED_PER_SECOND_MAX: u32 = 200;
-/// Channels known to be absent that are remembered.
-const ABSENT_MAX: u64 = 10_000;
-/// How long an absent channel is believed to be absent. The control plane pushes it as soon as it is made, so this may be long.
-const ABSENT_FOR: Duration = Duration::from_secs(30);
+use std::time::Duration;
+use tokio::sync::Notify;
+use waiting::Waiting;
 
 /// What the control plane said about a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,34 +22,43 @@ pub(crate) enum Found {
 
 /// The channels that devices asked for.
 pub(crate) struct Interests {
-    inner: Mutex<Inner>,
-    absent: moka::sync::Cache<ChannelKey, ()>,
+    channels: Waiting<ChannelKey>,
+    keys: Waiting<DeploymentKey>,
     /// The stream is alive and everything that changed while it was not has arrived.
     fresh: AtomicBool,
     wanted: Notify,
 }
 
-struct Inner {
-    pending: HashMap<ChannelKey, watch::Sender<Found>>,
-    unsent: Vec<ChannelKey>,
-    second_began: Instant,
-    asked_in_second: u32,
+/// What the control plane is to be asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) channels: Vec<ChannelKey>,
+    pub(crate) keys: Vec<DeploymentKey>,
 }
 
 impl Interests {
     pub(crate) fn new() -> Self {
-        let inner =
-            Inner { pending: HashMap::new(), unsent: Vec::new(), second_began: Instant::now(), asked_in_second: 0 };
-        let absent = moka::sync::Cache::builder().max_capacity(ABSENT_MAX).time_to_live(ABSENT_FOR).build();
-        Self { inner: Mutex::new(inner), absent, fresh: AtomicBool::new(false), wanted: Notify::new() }
+        Self { channels: Waiting::new(), keys: Waiting::new(), fresh: AtomicBool::new(false), wanted: Notify::new() }
     }
 
     /// Asks for the channel and waits for the answer. `Absent` is only said while the stream is fresh.
     pub(crate) async fn wait(&self, key: &ChannelKey, patience: Duration) -> Found {
-        if self.is_fresh() && self.absent.contains_key(key) {
+        self.wait_in(&self.channels, key, patience).await
+    }
+
+    /// Asks for the channel that has the deployment key, with the same rules.
+    pub(crate) async fn wait_for_key(&self, key: &DeploymentKey, patience: Duration) -> Found {
+        self.wait_in(&self.keys, key, patience).await
+    }
+
+    async fn wait_in<K: waiting::Name>(&self, waiting: &Waiting<K>, name: &K, patience: Duration) -> Found {
+        if self.is_fresh() && waiting.is_absent(name) {
             return Found::Absent;
         }
-        let Some(mut answer) = self.ask(key) else { return Found::Unknown };
+        let Some((mut answer, is_new)) = waiting.ask(name) else { return Found::Unknown };
+        if is_new {
+            self.wanted.notify_one();
+        }
         let said = tokio::time::timeout(patience, answer.wait_for(|found| *found != Found::Unknown)).await;
         match said {
             Ok(Ok(found)) if *found == Found::Present || self.is_fresh() => *found,
@@ -64,53 +66,29 @@ impl Interests {
         }
     }
 
-    fn ask(&self, key: &ChannelKey) -> Option<watch::Receiver<Found>> {
-        let mut inner = self.inner.lock();
-        if let Some(pending) = inner.pending.get(key) {
-            return Some(pending.subscribe());
-        }
-        if inner.pending.len() >= PENDING_MAX {
-            inner.pending.retain(|_, waiting| waiting.receiver_count() > 0);
-            let Inner { pending, unsent, .. } = &mut *inner;
-            unsent.retain(|key| pending.contains_key(key));
-        }
-        if inner.pending.len() >= PENDING_MAX || !inner.may_ask() {
-            return None;
-        }
-        let (sender, receiver) = watch::channel(Found::Unknown);
-        inner.pending.insert(key.clone(), sender);
-        inner.unsent.push(key.clone());
-        drop(inner);
-        self.wanted.notify_one();
-        Some(receiver)
-    }
-
     /// Notes the control plane's word.
     pub(crate) fn resolve(&self, key: &ChannelKey, found: Found) {
-        match found {
-            Found::Absent => self.absent.insert(key.clone(), ()),
-            Found::Present => self.absent.invalidate(key),
-            Found::Unknown => return,
-        }
-        if let Some(waiting) = self.inner.lock().pending.remove(key) {
-            waiting.send_replace(found);
-        }
+        self.channels.resolve(key, found);
+    }
+
+    /// Notes the control plane's word about a deployment key.
+    pub(crate) fn resolve_key(&self, key: &DeploymentKey, found: Found) {
+        self.keys.resolve(key, found);
     }
 
     /// A new stream begins: everything that still waits is asked for again.
     pub(crate) fn begin_session(&self) {
-        let mut inner = self.inner.lock();
-        inner.unsent = inner.pending.keys().cloned().collect();
-        drop(inner);
+        self.channels.begin_again();
+        self.keys.begin_again();
         self.wanted.notify_one();
     }
 
     /// Waits until there is something to ask for.
-    pub(crate) async fn wanted(&self) -> Vec<ChannelKey> {
+    pub(crate) async fn wanted(&self) -> Wanted {
         loop {
-            let unsent = std::mem::take(&mut self.inner.lock().unsent);
-            if !unsent.is_empty() {
-                return unsent;
+            let wanted = Wanted { channels: self.channels.take(), keys: self.keys.take() };
+            if !wanted.channels.is_empty() || !wanted.keys.is_empty() {
+                return wanted;
             }
             self.wanted.notified().await;
         }
@@ -122,17 +100,6 @@ impl Interests {
 
     pub(crate) fn is_fresh(&self) -> bool {
         self.fresh.load(Ordering::Acquire)
-    }
-}
-
-impl Inner {
-    fn may_ask(&mut self) -> bool {
-        if self.second_began.elapsed() >= Duration::from_secs(1) {
-            self.second_began = Instant::now();
-            self.asked_in_second = 0;
-        }
-        self.asked_in_second += 1;
-        self.asked_in_second <= ASKED_PER_SECOND_MAX
     }
 }
 
@@ -155,7 +122,7 @@ mod tests {
         let wanted = key(1);
         let wait = interests.wait(&wanted, Duration::from_secs(30));
         let answer = async {
-            assert_eq!(interests.wanted().await, [key(1)]);
+            assert_eq!(interests.wanted().await.channels, [key(1)]);
             interests.resolve(&key(1), Found::Present);
         };
         assert_eq!(tokio::join!(wait, answer).0, Found::Present);
@@ -177,16 +144,32 @@ mod tests {
         for number in 0..5_000 {
             interests.wait(&key(number), Duration::ZERO).await;
         }
-        assert!(interests.wanted().await.len() <= PENDING_MAX);
-        assert!(interests.inner.lock().pending.len() <= PENDING_MAX);
+        assert!(interests.wanted().await.channels.len() <= waiting::PENDING_MAX);
+        assert!(interests.channels.count() <= waiting::PENDING_MAX);
+    }
+
+    #[tokio::test]
+    async fn made_up_deployment_keys_leave_the_other_channels_room() {
+        let interests = Interests::new();
+        interests.set_fresh(true);
+        let made_up = |number: u32| format!("made-up-key-{number}").parse::<DeploymentKey>().unwrap();
+        for number in 0..5_000 {
+            interests.wait_for_key(&made_up(number), Duration::ZERO).await;
+        }
+        assert!(interests.wanted().await.keys.len() <= waiting::PENDING_MAX);
+        interests.wait(&key(1), Duration::ZERO).await;
+        assert_eq!(interests.wanted().await.channels, [key(1)]);
+        interests.resolve_key(&made_up(9_999), Found::Absent);
+        assert_eq!(interests.wait_for_key(&made_up(9_999), Duration::from_secs(30)).await, Found::Absent);
+        assert_eq!(interests.wait_for_key(&made_up(9_999), Duration::from_secs(30)).await, Found::Absent);
     }
 
     #[tokio::test]
     async fn what_still_waits_is_asked_for_again_on_a_new_stream() {
         let interests = Interests::new();
         interests.wait(&key(1), Duration::ZERO).await;
-        assert_eq!(interests.wanted().await, [key(1)]);
+        assert_eq!(interests.wanted().await.channels, [key(1)]);
         interests.begin_session();
-        assert_eq!(interests.wanted().await, [key(1)]);
+        assert_eq!(interests.wanted().await.channels, [key(1)]);
     }
 }

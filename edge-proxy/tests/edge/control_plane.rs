@@ -22,6 +22,8 @@ type Line = mpsc::Sender<Result<v1::SyncResponse, Status>>;
 #[derive(Default)]
 pub struct Script {
     pub channels: HashMap<KeyText, v1::SyncSnapshot>,
+    /// The channel of each deployment key.
+    pub keys: HashMap<String, KeyText>,
     pub heard: Vec<Said>,
     pub sessions: usize,
     pub pushed: Vec<v1::PushTelemetryRequest>,
@@ -70,7 +72,11 @@ impl ControlPlane {
     pub async fn publish(&self, snapshot: &domain::snapshot::ChannelSnapshot) {
         let envelope = envelope(snapshot);
         let key = text(envelope.key.as_ref().unwrap());
-        self.0.lock().channels.insert(key, envelope.clone());
+        {
+            let mut script = self.0.lock();
+            script.keys.extend(snapshot.codepush.keys.keys().map(|known| (known.to_string(), key.clone())));
+            script.channels.insert(key, envelope.clone());
+        }
         self.say(Reply::Snapshot(envelope)).await;
     }
 
@@ -107,6 +113,10 @@ impl ControlPlane {
         let script = self.0.lock();
         let wishes = script.heard.iter();
         wishes.filter_map(|said| if let Said::DeltaWish(wish) = said { Some(wish.clone()) } else { None }).collect()
+    }
+
+    pub fn key_interests(&self) -> usize {
+        self.0.lock().heard.iter().filter(|said| matches!(said, Said::KeyInterest(_))).count()
     }
 
     pub fn beats(&self) -> usize {
@@ -162,6 +172,17 @@ impl ControlPlane {
                 Some(snapshot) => vec![Reply::Snapshot(snapshot.clone())],
                 None => vec![Reply::Absent(v1::SyncAbsent { key: interest.key.clone() })],
             },
+            Said::KeyInterest(interest) => {
+                let script = self.0.lock();
+                let found = script.keys.get(&interest.deployment_key).and_then(|channel| script.channels.get(channel));
+                match found {
+                    Some(snapshot) => vec![Reply::Snapshot(snapshot.clone())],
+                    None => {
+                        let deployment_key = interest.deployment_key.clone();
+                        vec![Reply::KeyAbsent(v1::SyncKeyAbsent { deployment_key })]
+                    }
+                }
+            }
             Said::Ack(_) | Said::Nack(_) | Said::Heartbeat(_) | Said::DeltaWish(_) => vec![],
         };
         for reply in replies {

@@ -74,6 +74,7 @@ impl World {
             listen: ANY_PORT,
             tls_certificate: PathBuf::new(),
             tls_key: PathBuf::new(),
+            public_url: String::new(),
             proxy_protocol: false,
             admin_listen: ANY_PORT,
             data_folder: self.data.path().to_owned(),

@@ -4,6 +4,7 @@
 mod blobs;
 mod checks;
 mod client;
+mod codepush;
 mod control_plane;
 mod decisions;
 mod doors;

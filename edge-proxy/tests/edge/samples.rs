@@ -79,6 +79,7 @@ pub fn empty(app_number: u8, version: u64) -> ChannelSnapshot {
         token_keys: vec![TokenKey { generation: 1, secret: [app_number; 32] }],
         revoked_devices: [].into(),
         registration_closed: false,
+        codepush: Default::default(),
     }
 }
 

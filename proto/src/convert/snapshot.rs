@@ -1,5 +1,6 @@
 //! This file's job is to convert snapshots, checking every rule that an edge relies on.
 
+use super::codepush::{codepush_from_wire, codepush_to_wire};
 use super::{
     InField as _, InvalidMessage, blob_from_wire, blob_to_wire, engine_from_wire, engine_to_wire, file_from_wire,
     file_to_wire, optional_sha256_from_wire, platform_from_wire, platform_to_wire, rollout_from_wire, rollout_to_wire,
@@ -41,6 +42,7 @@ pub fn encode_snapshot(snapshot: &ChannelSnapshot) -> Bytes {
             .collect(),
         revoked_device_ids: snapshot.revoked_devices.iter().map(ToString::to_string).collect(),
         registration_closed: snapshot.registration_closed,
+        codepush: codepush_to_wire(&snapshot.codepush),
     }
     .encode_to_vec()
     .into()
@@ -70,6 +72,7 @@ pub fn decode_snapshot(encoded: &[u8]) -> Result<ChannelSnapshot, InvalidMessage
             .map(|device| device.parse().in_field("revoked_device_ids"))
             .collect::<Result<_, _>>()?,
         registration_closed: wire.registration_closed,
+        codepush: codepush_from_wire(wire.codepush)?,
     };
     check_whole(&snapshot)?;
     Ok(snapshot)

@@ -13,6 +13,8 @@ pub(crate) fn encode(work: &Job) -> String {
             json!({ "from": from.as_str(), "to": to.as_str(), "effort": effort.as_str() })
         }
         Job::MakeVariants { bundle, effort } => json!({ "bundle": bundle.as_str(), "effort": effort.as_str() }),
+        Job::MakePackage { release } => json!({ "release": release.as_str() }),
+        Job::MakePackageDiff { from, to } => json!({ "from": from.as_str(), "to": to.as_str() }),
         Job::SendMail { mail } => json!({ "mail": mail.as_str() }),
         Job::SendWebhook { delivery } => json!({ "delivery": delivery.as_str() }),
     }
@@ -23,8 +25,8 @@ pub(crate) fn encode(work: &Job) -> String {
 pub(crate) fn subject(work: &Job) -> String {
     match work {
         Job::ProcessUpload { upload } => upload.to_string(),
-        Job::PlanDeltas { release } => release.to_string(),
-        Job::MakeDelta { to, .. } => to.to_string(),
+        Job::PlanDeltas { release } | Job::MakePackage { release } => release.to_string(),
+        Job::MakeDelta { to, .. } | Job::MakePackageDiff { to, .. } => to.to_string(),
         Job::MakeVariants { bundle, .. } => bundle.to_string(),
         Job::SendMail { mail } => mail.to_string(),
         Job::SendWebhook { delivery } => delivery.to_string(),
@@ -42,6 +44,8 @@ pub(crate) fn decode(kind: JobKind, payload: &str) -> Result<Job> {
             Job::MakeDelta { from: text("from").parse()?, to: text("to").parse()?, effort: text("effort").parse()? }
         }
         JobKind::MakeVariants => Job::MakeVariants { bundle: text("bundle").parse()?, effort: text("effort").parse()? },
+        JobKind::MakePackage => Job::MakePackage { release: text("release").parse()? },
+        JobKind::MakePackageDiff => Job::MakePackageDiff { from: text("from").parse()?, to: text("to").parse()? },
         JobKind::SendMail => Job::SendMail { mail: text("mail").parse()? },
         JobKind::SendWebhook => Job::SendWebhook { delivery: text("delivery").parse()? },
     })
@@ -66,6 +70,8 @@ mod tests {
                 effort: DeltaEffort::Best,
             },
             Job::MakeVariants { bundle: BundleId::from_parts(now, [6; 10]), effort: DeltaEffort::Quick },
+            Job::MakePackage { release: ReleaseId::from_parts(now, [5; 10]) },
+            Job::MakePackageDiff { from: BundleId::from_parts(now, [2; 10]), to: BundleId::from_parts(now, [3; 10]) },
             Job::SendMail { mail: MailId::from_parts(now, [4; 10]) },
             Job::SendWebhook { delivery: DeliveryId::from_parts(now, [6; 10]) },
         ];

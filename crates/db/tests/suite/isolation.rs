@@ -45,6 +45,8 @@ fn naming_reads() -> Vec<(&'static str, Probe)> {
         "publishers::list" => |tx, s, t| db::publishers::list(tx, s, &t.app.id),
         "credentials::list" => |tx, s, t| db::credentials::list(tx, s, &t.app.id),
         "device_revocations::list" => |tx, s, t| db::device_revocations::list(tx, s, &t.app.id, None, 10),
+        "deployment_keys::list" => |tx, s, t| db::deployment_keys::list(tx, s, &t.channel.id),
+        "packages::find" => |tx, s, t| db::packages::find(tx, s, &t.bundle.id),
         "device_pins::list" => |tx, s, t| db::device_pins::list(tx, s, &t.channel.id, None, 10),
     ]
 }
@@ -95,6 +97,12 @@ fn naming_writes() -> Vec<(&'static str, Probe)> {
         "device_revocations::delete" => |tx, s, t| {
             db::device_revocations::delete(tx, s, &t.app.id, &t.revocation.device, START)
         },
+        "deployment_keys::insert" => |tx, s, t| db::deployment_keys::insert(tx, s, &t.deployment_key),
+        "deployment_keys::delete" => |tx, s, t| {
+            db::deployment_keys::delete(tx, s, &t.channel.id, &t.deployment_key.key, START)
+        },
+        "packages::insert" => |tx, s, t| db::packages::insert(tx, s, &t.package),
+        "packages::insert_diff" => |tx, s, t| db::packages::insert_diff(tx, s, &t.diff),
         "device_pins::set" => |tx, s, t| db::device_pins::set(tx, s, &t.pin),
         "device_pins::remove" => |tx, s, t| {
             db::device_pins::remove(tx, s, &t.channel.id, &t.pin.device_key, START)

@@ -5,6 +5,7 @@ use crate::world::{START, World, after};
 use db::releases::Release as StoredRelease;
 use db::snapshots;
 use domain::bundle::{Blob, Coding, Engine};
+use domain::codepush::{CodePush, Package, PackageDiff};
 use domain::decide::{Decision, UpdateCheck, decide};
 use domain::release::{Content, Release, Retreat, Rollout, RolloutState};
 use domain::snapshot::{ChannelKey, ChannelSnapshot, Delta, OfferedBundle, SnapshotVersion, Variant};
@@ -43,8 +44,9 @@ fn golden(t: &Tenant) -> ChannelSnapshot {
     ChannelSnapshot {
         key: t.channel.key(),
         channel_id: t.channel.id.clone(),
-        // Made, then touched by the release, the delta, the compressed form, the pin and the revocation.
-        version: SnapshotVersion { epoch: 1, version: 6 },
+        // Made, then touched by the release, the delta, the compressed form, the pin, the revocation, the deployment key, the package
+        // and its diff.
+        version: SnapshotVersion { epoch: 1, version: 9 },
         blocked: false,
         releases: vec![release],
         bundles: BTreeMap::from([(t.bundle.content_hash, offered)]),
@@ -53,6 +55,16 @@ fn golden(t: &Tenant) -> ChannelSnapshot {
         token_keys: vec![t.token_key.clone()],
         revoked_devices: [t.revocation.device.clone()].into(),
         registration_closed: false,
+        codepush: CodePush {
+            keys: [(t.deployment_key.key.clone(), Platform::Ios)].into(),
+            packages: [(t.bundle.content_hash, Package { hash: Sha256::of(b"package"), blob: Blob::of(b"whole") })]
+                .into(),
+            diffs: vec![PackageDiff {
+                from: Sha256::of(b"old package"),
+                to: t.bundle.content_hash,
+                blob: Blob::of(b"diffs"),
+            }],
+        },
     }
 }
 
@@ -77,6 +89,23 @@ db_test! {
             current: None,
         };
         assert!(matches!(decide(&snapshot, &check), Decision::Update { release: 0, .. }));
+    }
+}
+
+db_test! {
+    async fn a_channel_is_found_by_its_keys_and_shows_packages_only_while_it_has_some(world) {
+        let (t, twin) = (Tenant::create(&world, "one").await, Tenant::create(&world, "two").await);
+        let (mine, foreign) = (t.deployment_key.key.clone(), twin.deployment_key.clone());
+        let asked = mine.clone();
+        let found = world.read(move |c| db::deployment_keys::find_channel(c, &asked)).await;
+        assert_eq!(found, Some(t.channel.key()));
+        let (scope, taken) = (t.scope.clone(), db::deployment_keys::Key { channel: t.channel.id.clone(), ..foreign });
+        let error = world.refused(move |tx| db::deployment_keys::insert(tx, &scope, &taken)).await;
+        assert_eq!(error.to_string(), "deployment key exists already");
+        let (r, key) = (t.clone(), mine.clone());
+        world.write(move |tx| db::deployment_keys::delete(tx, &r.scope, &r.channel.id, &key, after(1))).await;
+        assert_eq!(world.read(move |c| db::deployment_keys::find_channel(c, &mine)).await, None);
+        assert_eq!(load(&world, &t.channel.key()).await.unwrap().codepush, CodePush::default());
     }
 }
 

@@ -18,7 +18,7 @@ db_test! {
     async fn every_row_comes_back_as_it_was_stored(world) {
         let t = Tenant::create(&world, "one").await;
         let expected = t.clone();
-        let (app, key, binary, upload, bundle, files, release, pins, audit) = world
+        let (app, key, binary, upload, bundle, files, release, pins, (keys, package), audit) = world
             .read(move |c| {
                 let s = &t.scope;
                 Ok((
@@ -30,6 +30,7 @@ db_test! {
                     db::bundles::files(c, s, &t.bundle.id)?,
                     db::releases::get(c, s, &t.release.id)?,
                     db::device_pins::list(c, s, &t.channel.id, None, 10)?,
+                    (db::deployment_keys::list(c, s, &t.channel.id)?, db::packages::find(c, s, &t.bundle.id)?),
                     db::audit::list(c, s, None, 10)?,
                 ))
             })
@@ -43,6 +44,7 @@ db_test! {
         assert_eq!(release, expected.release);
         assert_eq!(release.seq, 1);
         assert_eq!(pins, [expected.pin]);
+        assert_eq!((keys, package), (vec![expected.deployment_key], Some(expected.package)));
         assert_eq!((audit.len(), audit[0].seq, &audit[0].id), (1, 1, &expected.audit.id));
     }
 }
@@ -147,6 +149,14 @@ db_test! {
                 db::device_revocations::delete(tx, &t.scope, &t.app.id, &t.revocation.device, after(5)).map(drop)
             }),
             Box::new(|tx, t| db::device_revocations::insert(tx, &t.scope, &t.revocation).map(drop)),
+            Box::new(|tx, t| {
+                db::deployment_keys::delete(tx, &t.scope, &t.channel.id, &t.deployment_key.key, after(6))
+            }),
+            Box::new(|tx, t| db::deployment_keys::insert(tx, &t.scope, &t.deployment_key)),
+            Box::new(|tx, t| {
+                let from_package_hash = Sha256::of(b"another package");
+                db::packages::insert_diff(tx, &t.scope, &db::packages::Diff { from_package_hash, ..t.diff.clone() })
+            }),
         ];
         let now = version(&world, &t).await;
         assert!(now > last);

@@ -9,10 +9,12 @@ use db::binaries::Binary;
 use db::bundles::Bundle;
 use db::channels::Channel;
 use db::deltas::Delta;
+use db::deployment_keys::Key;
 use db::device_pins::Pin;
 use db::device_revocations::Revocation;
 use db::members::Member;
 use db::organizations::Organization;
+use db::packages::{Diff, Package};
 use db::releases::Release;
 use db::uploads::Upload;
 use db::variants::Variant;
@@ -47,6 +49,9 @@ pub struct Tenant {
     pub release: Release,
     pub pin: Pin,
     pub revocation: Revocation,
+    pub deployment_key: Key,
+    pub package: Package,
+    pub diff: Diff,
     pub audit: Entry,
     pub token_key: TokenKey,
 }
@@ -166,12 +171,16 @@ impl Tenant {
                     db::blobs::insert_missing(tx, &t.scope, &blobs, START)?;
                     db::bundles::insert_with_files(tx, &t.scope, bundle, &files)?;
                 }
-                db::blobs::insert_missing(tx, &t.scope, &[Blob::of(b"patch"), Blob::of(b"nw")], START)?;
+                let more = [b"patch".as_slice(), b"nw", b"whole", b"diffs"].map(Blob::of);
+                db::blobs::insert_missing(tx, &t.scope, &more, START)?;
                 let release = db::releases::insert(tx, &t.scope, &t.release)?;
                 db::deltas::apply(tx, &t.scope, &t.delta)?;
                 db::variants::apply(tx, &t.scope, &t.bundle.id, std::slice::from_ref(&t.variant), START)?;
                 db::device_pins::set(tx, &t.scope, &t.pin)?;
                 db::device_revocations::insert(tx, &t.scope, &t.revocation)?;
+                db::deployment_keys::insert(tx, &t.scope, &t.deployment_key)?;
+                db::packages::insert(tx, &t.scope, &t.package)?;
+                db::packages::insert_diff(tx, &t.scope, &t.diff)?;
                 db::audit::insert(tx, &t.audit)?;
                 Ok(release)
             })
@@ -233,6 +242,9 @@ impl Tenant {
             token_key: TokenKey { generation: 1, secret: [7; 32] },
             organization,
             revocation: revocation(world, &app.id),
+            deployment_key: deployment_key(name, &channel),
+            package: package(&new_bundle),
+            diff: diff(&new_bundle),
             app,
             channel,
             upload,
@@ -284,6 +296,26 @@ fn revocation(world: &World, app: &AppId) -> Revocation {
         created_by: "key".into(),
         created_at: START,
     }
+}
+
+fn deployment_key(name: &str, channel: &Channel) -> Key {
+    Key {
+        key: format!("key-of-tenant-{name}").parse().unwrap(),
+        channel: channel.id.clone(),
+        platform: Platform::Ios,
+        created_by: "key".into(),
+        created_at: START,
+    }
+}
+
+fn package(bundle: &Bundle) -> Package {
+    let (package_hash, blob_sha256) = (Sha256::of(b"package"), Sha256::of(b"whole"));
+    Package { bundle: bundle.id.clone(), package_hash, blob_sha256, created_at: START }
+}
+
+fn diff(bundle: &Bundle) -> Diff {
+    let (from_package_hash, blob_sha256) = (Sha256::of(b"old package"), Sha256::of(b"diffs"));
+    Diff { to_bundle: bundle.id.clone(), from_package_hash, blob_sha256, created_at: START }
 }
 
 fn binary(world: &World, app: &AppId) -> Binary {

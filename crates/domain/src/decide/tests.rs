@@ -1,10 +1,8 @@
 //! This file's job is to state the rules of decisions as tests.
 
 use super::*;
-use crate::ppm::Ppm;
 use crate::release::Rollout;
 use crate::snapshot::{ChannelKey, SnapshotVersion};
-use crate::target::Target;
 use crate::time::Timestamp;
 use proptest::prelude::*;
 
@@ -49,6 +47,7 @@ fn snapshot(mut releases: Vec<Release>) -> ChannelSnapshot {
         token_keys: Vec::new(),
         revoked_devices: [].into(),
         registration_closed: false,
+        codepush: Default::default(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use domain::bundle::{Blob, BundleFile, Engine};
+use domain::codepush::{CodePush, Package, PackageDiff};
 use domain::release::{Retreat, Rollout, RolloutState};
 use domain::target::Target;
 use domain::{Platform, Ppm, Timestamp};
@@ -52,6 +53,11 @@ fn sample() -> ChannelSnapshot {
         token_keys: vec![TokenKey { generation: 1, secret: [9; 32] }],
         revoked_devices: [domain::id::DeviceId::from_parts(domain::Timestamp::from_us(1), [3; 10])].into(),
         registration_closed: true,
+        codepush: CodePush {
+            keys: BTreeMap::from([("deployment-key".parse().unwrap(), Platform::Android)]),
+            packages: BTreeMap::from([(hash, Package { hash: Sha256::of(b"package"), blob: Blob::of(b"zip") })]),
+            diffs: vec![PackageDiff { from: Sha256::of(b"old"), to: hash, blob: Blob::of(b"diff") }],
+        },
     }
 }
 
@@ -79,6 +85,7 @@ fn a_coding_that_only_a_newer_control_plane_knows_is_left_out() {
 fn broken_rules_are_named() {
     assert_eq!(refused(|s| s.bundles.clear()), "bundles");
     assert_eq!(refused(|s| s.releases.push(s.releases[0].clone())), "releases");
+    assert_eq!(refused(|s| s.codepush.diffs[0].blob.chunks.clear()), "chunks");
     assert_eq!(refused(|s| s.deltas[0].format = String::new()), "format");
     assert_eq!(refused(|s| s.deltas[0].blob.chunks.clear()), "chunks");
     assert_eq!(refused(|s| s.releases[0].notes = "x".repeat(NOTES_MAX_BYTES + 1)), "notes");

@@ -1,0 +1,149 @@
+//! This file's job is to define what a channel has for the clients of CodePush.
+
+use crate::bundle::{Blob, BundleFile};
+use crate::error::Invalid;
+use crate::hash::Sha256;
+use crate::name::Platform;
+use std::collections::BTreeMap;
+
+/// The bounds of keys that CodePush's servers take.
+pub const DEPLOYMENT_KEY_MIN_BYTES: usize = 10;
+/// See [`DEPLOYMENT_KEY_MIN_BYTES`].
+pub const DEPLOYMENT_KEY_MAX_BYTES: usize = 100;
+/// A channel has a key for each platform, and old ones that were imported.
+pub const DEPLOYMENT_KEYS_MAX: usize = 32;
+/// Diffs that lead to one release at most: devices on older releases get the whole package.
+pub const DIFFS_PER_BUNDLE_MAX: usize = 5;
+/// The folder that holds everything in a package. Signatures must lie directly in it.
+pub const FOLDER: &str = "CodePush";
+/// The file with a package's signature, in [`FOLDER`].
+pub const SIGNATURE_FILE: &str = ".codepushrelease";
+/// Left out of package hashes, as the clients do.
+const JUNK_FILE: &str = ".DS_Store";
+
+/// What an app says instead of naming app, channel and platform. Not a secret: it is part of every app.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DeploymentKey(std::sync::Arc<str>);
+
+impl DeploymentKey {
+    /// Returns the text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for DeploymentKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::str::FromStr for DeploymentKey {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = (DEPLOYMENT_KEY_MIN_BYTES..=DEPLOYMENT_KEY_MAX_BYTES).contains(&text.len());
+        // Clients keep `key:label`, so a colon must never be part of a key.
+        if fits && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
+            return Ok(Self(text.into()));
+        }
+        Err(Invalid::new("DeploymentKey", "must be 10 to 100 of A-Z, a-z, 0-9, '-' and '_'"))
+    }
+}
+
+/// Everything about CodePush in a channel's snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CodePush {
+    /// The keys that stand for the channel, each with the platform that its apps run on; at most [`DEPLOYMENT_KEYS_MAX`].
+    pub keys: BTreeMap<DeploymentKey, Platform>,
+    /// What is sent for bundles, by content hash.
+    pub packages: BTreeMap<Sha256, Package>,
+    /// What is sent to those who have another package.
+    pub diffs: Vec<PackageDiff>,
+}
+
+/// A bundle as one zip file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Package {
+    /// What the clients compute of the files; see [`package_hash`].
+    pub hash: Sha256,
+    /// The zip file.
+    pub blob: Blob,
+}
+
+/// A zip file with what differs between two packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageDiff {
+    /// The hash of the package that a device has.
+    pub from: Sha256,
+    /// Content hash of the bundle that it gets.
+    pub to: Sha256,
+    /// The zip file.
+    pub blob: Blob,
+}
+
+/// Returns the path of a bundle's file in packages.
+#[must_use]
+pub fn package_path(path: &str) -> String {
+    format!("{FOLDER}/{path}")
+}
+
+/// Returns the hash that clients compute of a package's folder: SHA-256 of a compact JSON array with `path:sha256-hex` of every file,
+/// sorted by UTF-16. Signatures and what macOS leaves behind do not count.
+#[must_use]
+pub fn package_hash(files: &[BundleFile]) -> Sha256 {
+    let counts = |file: &&BundleFile| {
+        let name = file.path.rsplit('/').next().unwrap_or(&file.path);
+        name != JUNK_FILE && name != SIGNATURE_FILE
+    };
+    let entry = |file: &BundleFile| format!("{}:{}", package_path(&file.path), file.sha256);
+    let mut entries: Vec<String> = files.iter().filter(counts).map(entry).collect();
+    // The whole entry, not the path: `main.jsbundle.meta:` comes before `main.jsbundle:`.
+    entries.sort_by(|a, b| a.encode_utf16().cmp(b.encode_utf16()));
+    let quoted: Vec<String> = entries.iter().map(|entry| quote(entry)).collect();
+    Sha256::of(format!("[{}]", quoted.join(",")).as_bytes())
+}
+
+/// Paths of bundles have neither backslashes nor control characters, so a quotation mark is all that JSON escapes.
+fn quote(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::FileRole;
+
+    fn file(path: &str, bytes: &[u8]) -> BundleFile {
+        let (sha256, size_bytes) = (Sha256::of(bytes), bytes.len() as u64);
+        BundleFile { path: path.into(), sha256, size_bytes, role: FileRole::Asset }
+    }
+
+    #[test]
+    fn keys_are_those_that_codepush_takes() {
+        for good in ["0123456789", "aZ-_aZ-_aZ", &"k".repeat(100)] {
+            assert!(good.parse::<DeploymentKey>().is_ok(), "{good}");
+        }
+        for bad in ["", "012345678", "0123456789:", "0123 456789", "ключключключ", &"k".repeat(101)] {
+            assert!(bad.parse::<DeploymentKey>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn signatures_junk_and_order_do_not_change_the_hash() {
+        let files = [file("main.jsbundle", b"bundle"), file("main.jsbundle.meta", b"meta"), file("a\"b", b"x")];
+        let mut more = files.to_vec();
+        more.reverse();
+        more.extend([file(".codepushrelease", b"jwt"), file("assets/.DS_Store", b"x")]);
+        assert_eq!(package_hash(&files), package_hash(&more));
+        assert_ne!(package_hash(&files), package_hash(&files[..2]));
+        let expected: Vec<String> = ["CodePush/a\"b", "CodePush/main.jsbundle.meta", "CodePush/main.jsbundle"]
+            .iter()
+            .zip([b"x".as_slice(), b"meta", b"bundle"])
+            .map(|(path, bytes)| format!("{path}:{}", Sha256::of(bytes)))
+            .collect();
+        let json = serde_json::to_string(&expected).unwrap();
+        assert_eq!(package_hash(&files), Sha256::of(json.as_bytes()));
+    }
+}

@@ -1,0 +1,3 @@
+//! This file's job is to name the protocols of other clients that the edge speaks.
+
+pub(crate) mod codepush;
