@@ -6,9 +6,9 @@ use crate::progress::Progress;
 use crate::report::AnyReport;
 use crate::settings::{self, Settings};
 use crate::{
-    app, app_transfer, audit, binary, bundles, channel, completions, credential, delta, device, diff, exit, explain,
-    key, login, logout, names, operator, pin, promote, publisher, queue, release, releases, rollback, rollout, status,
-    upload, usage, webhook, whoami, workflow,
+    app, app_transfer, audit, binary, bundles, channel, completions, credential, delta, deployment_key, device, diff,
+    exit, explain, key, login, logout, names, operator, pin, promote, publisher, queue, release, releases, rollback,
+    rollout, status, upload, usage, webhook, whoami, workflow,
 };
 
 /// Ships over-the-air updates to React Native apps.
@@ -59,6 +59,8 @@ pub enum Command {
     Transfer(app_transfer::Command),
     #[command(subcommand)]
     Channel(channel::Command),
+    #[command(subcommand)]
+    DeploymentKey(deployment_key::Command),
     #[command(subcommand)]
     Binary(binary::Command),
     #[command(subcommand)]
@@ -153,6 +155,7 @@ async fn connected(command: Command, connection: &Connection) -> Result<AnyRepor
         Command::App(command) => app::run(command, connection).await,
         Command::Transfer(command) => app_transfer::run(command, connection).await,
         Command::Channel(command) => channel::run(command, connection).await,
+        Command::DeploymentKey(command) => deployment_key::run(command, connection).await,
         Command::Binary(command) => binary::run(command, connection).await,
         Command::Key(command) => key::run(command, connection).await,
         Command::Publisher(command) => publisher::run(command, connection).await,

@@ -12,6 +12,7 @@ use proto::v1::binary_service_client::BinaryServiceClient;
 use proto::v1::bundle_service_client::BundleServiceClient;
 use proto::v1::channel_service_client::ChannelServiceClient;
 use proto::v1::credential_service_client::CredentialServiceClient;
+use proto::v1::deployment_key_service_client::DeploymentKeyServiceClient;
 use proto::v1::device_service_client::DeviceServiceClient;
 use proto::v1::operator_service_client::OperatorServiceClient;
 use proto::v1::person_service_client::PersonServiceClient;
@@ -183,6 +184,12 @@ impl Connection {
     #[must_use]
     pub fn channels(&self) -> ChannelServiceClient<Wire> {
         ChannelServiceClient::new(self.wire(Some(CALL_TIMEOUT)))
+    }
+
+    /// Returns a client.
+    #[must_use]
+    pub fn deployment_keys(&self) -> DeploymentKeyServiceClient<Wire> {
+        DeploymentKeyServiceClient::new(self.wire(Some(CALL_TIMEOUT)))
     }
 
     /// Returns a client.

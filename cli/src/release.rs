@@ -2,6 +2,7 @@
 
 use crate::base;
 use crate::channel_address::ChannelAddress;
+use crate::codepush_signature::Signer;
 use crate::connection::{Connection, request_id};
 use crate::error::Error;
 use crate::hermesc::{Base, Compiled, Compiler};
@@ -55,6 +56,9 @@ pub struct Arguments {
     /// What happens to devices that fall out of the share later.
     #[arg(long)]
     pub retreat: Option<Retreat>,
+    /// Sign the package for apps with a `CodePushPublicKey`: the file of the RSA key in PEM.
+    #[arg(long, value_name = "FILE", conflicts_with = "bundle")]
+    pub codepush_private_key: Option<PathBuf>,
     /// Publish without offering it to anybody yet.
     #[arg(long)]
     pub disabled: bool,
@@ -173,6 +177,7 @@ impl Display for AllPublished {
 pub async fn run(arguments: Arguments, connection: &Connection) -> Result<AnyReport, Error> {
     // Everything that can be wrong without the server is found before a byte is sent.
     let draft = draft(&arguments)?;
+    let signer = arguments.codepush_private_key.as_deref().map(Signer::read).transpose()?;
     let app = names::app(&arguments.address.app)?;
     let mut releases = Vec::new();
     if let Some(bundle) = &arguments.bundle {
@@ -195,6 +200,11 @@ pub async fn run(arguments: Arguments, connection: &Connection) -> Result<AnyRep
             };
             let build = compiled.as_ref().map(|compiled| compiled.build.clone());
             let draft = v1::CreateReleaseRequest { build, ..draft.clone() };
+            // What is signed is what devices get: behind the compiler.
+            let found = match &signer {
+                Some(signer) => signer.sign(found)?,
+                None => found,
+            };
             let upload = upload::upload(connection, &app, found, &arguments.options).await?;
             let bundle = upload.bundle.clone().ok_or_else(|| Error::ProcessingTimeout {
                 upload: upload.upload.clone(),

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::platform::AnyPlatform;
 use bundle::{Detected, Layout, Limits, ScannedFile};
-use domain::bundle::{FileRole, content_hash};
+use domain::bundle::{BundleFile, FileRole, content_hash};
 use domain::{Platform, Sha256};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -42,7 +42,7 @@ pub struct Found {
     pub detected: Detected,
     /// The files that the server needs to detect the same, and the source map, sorted by path.
     pub files: Vec<ScannedFile>,
-    /// Keeps unpacked and compiled files until they are packed again.
+    /// Keeps unpacked, compiled and added files until they are packed again.
     _unpacked: Vec<Arc<tempfile::TempDir>>,
 }
 
@@ -51,6 +51,28 @@ impl Found {
     #[must_use]
     pub fn content_sha256(&self) -> Sha256 {
         content_hash(&self.detected.files)
+    }
+
+    /// Adds a file beside the launch file, or replaces it.
+    pub fn with_file(mut self, path: &str, bytes: &[u8]) -> Result<Self, Error> {
+        let folder = tempfile::Builder::new().prefix(UNPACKED).tempdir();
+        let folder = folder.map_err(|source| Error::file(&std::env::temp_dir(), source))?;
+        let location = folder.path().join("added");
+        std::fs::write(&location, bytes).map_err(|source| Error::file(&location, source))?;
+        let launch = &self.detected.launch_path;
+        let roots = self.files.iter().filter_map(|file| file.input.path.strip_suffix(launch.as_str()));
+        let root = roots.filter(|root| root.is_empty() || root.ends_with('/')).min_by_key(|root| root.len());
+        let found_path = format!("{}{path}", root.unwrap_or_default());
+        let (sha256, size_bytes) = (Sha256::of(bytes), bytes.len() as u64);
+        self.files.retain(|file| file.input.path != found_path);
+        self.detected.files.retain(|file| file.path != path);
+        let input = bundle::Input { path: found_path, sha256, size_bytes };
+        self.files.push(ScannedFile { location, input });
+        self.files.sort_by(|a, b| a.input.path.cmp(&b.input.path));
+        self.detected.files.push(BundleFile { path: path.to_owned(), sha256, size_bytes, role: FileRole::Asset });
+        self.detected.files.sort_by(|a, b| a.path.cmp(&b.path));
+        self._unpacked.push(Arc::new(folder));
+        Ok(self)
     }
 
     /// Returns the size of the bundle's files in bytes.
@@ -332,6 +354,21 @@ mod tests {
         assert!(both[1].files.iter().any(|file| file.input.path == "metadata.json"));
         assert!(!both[1].files.iter().any(|file| file.input.path == "_expo/a.js"));
         assert_eq!(look(folder.path(), Some(AnyPlatform::Ios)).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn an_added_file_lies_beside_the_launch_file_and_replaces_an_earlier_one() {
+        for root in ["", "CodePush/"] {
+            let path = |name: &str| format!("{root}{name}");
+            let files = [(path("main.jsbundle"), SCRIPT), (path("signature"), b"old".as_slice())];
+            let files: Vec<_> = files.iter().map(|(path, bytes)| (path.as_str(), *bytes)).collect();
+            let found = look(folder(&files).path(), None).unwrap().remove(0).with_file("signature", b"new").unwrap();
+            assert_eq!(paths(&found), ["main.jsbundle", "signature"]);
+            let sources: Vec<_> = found.files.iter().map(|file| file.input.path.clone()).collect();
+            assert_eq!(sources, [path("main.jsbundle"), path("signature")]);
+            assert_eq!(std::fs::read(&found.files[1].location).unwrap(), b"new");
+            assert_eq!(found.detected.files[1].sha256, Sha256::of(b"new"));
+        }
     }
 
     #[test]
