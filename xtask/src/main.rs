@@ -6,6 +6,7 @@ mod bench;
 mod cache_entry;
 mod client;
 mod cluster;
+mod codepush_clients;
 mod corpus;
 mod dashboard;
 mod faults;

@@ -6,7 +6,7 @@ use crate::cluster::{Cluster, Durability};
 use crate::places::Places;
 use crate::supervisor::Supervisor;
 use crate::up::cargo;
-use crate::{client, corpus, dashboard, lint, npm_tool, python_tool};
+use crate::{client, codepush_clients, corpus, dashboard, lint, npm_tool, python_tool};
 
 /// What `./x test` takes.
 #[derive(Debug, clap::Args)]
@@ -24,8 +24,8 @@ pub struct Arguments {
     options: Vec<String>,
 }
 
-/// Lints, makes sure that the corpus is there, tests the dashboard and the JavaScript client unless only some tests
-/// are wanted, starts a cluster, and runs the tests. The cluster is gone afterwards, also after a failure or Ctrl-C.
+/// Lints, makes sure that the corpus is there, tests the dashboard, the JavaScript client and those of others unless only
+/// some tests are wanted, starts a cluster, and runs the tests. The cluster is gone afterwards, also after a failure or Ctrl-C.
 pub fn run(places: &Places, supervisor: &Supervisor, arguments: &Arguments) -> Result<()> {
     if !arguments.quick {
         lint::run(places, supervisor)?;
@@ -36,6 +36,8 @@ pub fn run(places: &Places, supervisor: &Supervisor, arguments: &Arguments) -> R
         dashboard::test(places, supervisor, &corpus)?;
         eprintln!("x: the JavaScript client");
         client::test(places, supervisor, &corpus)?;
+        eprintln!("x: CodePush's clients");
+        codepush_clients::test(places, supervisor, &corpus)?;
     }
     if !arguments.package.is_empty() {
         // Tests of one package may start the binaries of others; for the whole workspace cargo builds them anyway.
