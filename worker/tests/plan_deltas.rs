@@ -83,6 +83,7 @@ async fn add_binary(rig: &Rig, embedded: &Bundle) {
         runtime_version: None,
         embedded_bundle_hash: Some(embedded.content_hash),
         hermes_version: None,
+        embedded_update: None,
         revision: 1,
         created_at: now,
         updated_at: now,

@@ -4,10 +4,12 @@ use crate::apps::{self, apps_of};
 use crate::column::{Column as _, all, page, row};
 use crate::dialect::db;
 use crate::schema::{binary_build, bundle};
-use crate::{DbConn, Error, Result, Scope, Tx};
+use crate::{DbConn, Error, Result, Scope, Tx, channels};
 use diesel::prelude::*;
+use domain::expo::{EMBEDDED_MAX, UpdateId};
 use domain::id::{AppId, BinaryId};
 use domain::{Platform, Sha256, Timestamp};
+use std::collections::BTreeMap;
 
 row! {
     /// A native build. (The table is not called `binary`, which is a reserved word.)
@@ -28,6 +30,8 @@ row! {
         pub embedded_bundle_hash: Option<Sha256>,
         /// The version of Hermes bytecode that it runs.
         pub hermes_version: Option<u32>,
+        /// By what Expo clients name the update that came with it.
+        pub embedded_update: Option<UpdateId>,
         /// Grows with each change; callers compare and swap on it.
         pub revision: u64,
         /// When it was made.
@@ -46,6 +50,8 @@ pub struct BinaryChanges {
     pub embedded_bundle_hash: Option<Option<Sha256>>,
     /// The version of Hermes bytecode that it runs.
     pub hermes_version: Option<Option<u32>>,
+    /// By what Expo clients name the update that came with it.
+    pub embedded_update: Option<Option<UpdateId>>,
 }
 
 /// Adds a binary; `AlreadyExists` when the app has one with this platform, version and build number.
@@ -53,7 +59,12 @@ pub fn insert(tx: &mut Tx<'_>, scope: &Scope, row: &Binary) -> Result<()> {
     apps::get(tx, scope, &row.app)?;
     db!(tx, |c| diesel::insert_into(binary_build::table).values(BinaryRow::from(row)).execute(c))
         .map_err(|error| Error::from(error).exists_as("binary"))?;
-    Ok(())
+    tell_edges(tx, row, row.created_at)
+}
+
+/// Edges know the updates that came with binaries.
+fn tell_edges(tx: &mut Tx<'_>, row: &Binary, now: Timestamp) -> Result<()> {
+    if row.embedded_update.is_some() { channels::touch_all(tx, &row.app, now) } else { Ok(()) }
 }
 
 /// Returns a binary.
@@ -107,6 +118,24 @@ pub fn list(conn: &mut DbConn, scope: &Scope, app: &AppId, after: Option<&str>, 
     all(rows)
 }
 
+/// Returns the content of the updates that came with an app's newest binaries, by what Expo clients name them. Not scoped: it is for
+/// edges.
+pub(crate) fn embedded_updates(conn: &mut DbConn, app: &AppId) -> Result<BTreeMap<UpdateId, Sha256>> {
+    let limit = i64::try_from(EMBEDDED_MAX).map_err(Error::internal)?;
+    let rows: Vec<(Option<String>, Option<Vec<u8>>)> = db!(conn, |c| {
+        binary_build::table
+            .filter(binary_build::app.eq(app.as_str()))
+            .filter(binary_build::embedded_update.is_not_null())
+            .filter(binary_build::embedded_bundle_hash.is_not_null())
+            .order(binary_build::id.desc())
+            .limit(limit)
+            .select((binary_build::embedded_update, binary_build::embedded_bundle_hash))
+            .load(c)
+    })?;
+    let known = rows.into_iter().filter_map(|(update, bundle)| Some((update?, bundle?)));
+    known.map(|(update, bundle)| Ok((UpdateId::from_sql(update)?, Sha256::from_sql(bundle)?))).collect()
+}
+
 /// Changes a binary that still has this revision, else `Conflict`.
 pub fn apply(
     tx: &mut Tx<'_>,
@@ -121,12 +150,13 @@ pub fn apply(
         return Err(Error::Conflict { what: "binary" });
     }
     let after = Binary {
-        runtime_version: changes.runtime_version.clone().unwrap_or(before.runtime_version),
+        runtime_version: changes.runtime_version.clone().unwrap_or_else(|| before.runtime_version.clone()),
         embedded_bundle_hash: changes.embedded_bundle_hash.unwrap_or(before.embedded_bundle_hash),
         hermes_version: changes.hermes_version.unwrap_or(before.hermes_version),
+        embedded_update: changes.embedded_update.unwrap_or(before.embedded_update),
         revision: expected_revision + 1,
         updated_at: now,
-        ..before
+        ..before.clone()
     };
     let changed = db!(tx, |c| {
         diesel::update(binary_build::table.find(id.as_str()))
@@ -135,12 +165,17 @@ pub fn apply(
                 binary_build::runtime_version.eq(&after.runtime_version),
                 binary_build::embedded_bundle_hash.eq(after.embedded_bundle_hash.to_sql()),
                 binary_build::hermes_version.eq(after.hermes_version.to_sql()),
+                binary_build::embedded_update.eq(after.embedded_update.to_sql()),
                 binary_build::revision.eq(after.revision.to_sql()),
                 binary_build::updated_at.eq(now.as_us()),
             ))
             .execute(c)
     })?;
-    if changed == 1 { Ok(after) } else { Err(Error::Conflict { what: "binary" }) }
+    if changed == 0 {
+        return Err(Error::Conflict { what: "binary" });
+    }
+    tell_edges(tx, if after.embedded_update.is_some() { &after } else { &before }, now)?;
+    Ok(after)
 }
 
 /// Deletes a binary that still has this revision (any, when none is given), else `Conflict`.

@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use domain::bundle::{Coding, Engine, FileRole, Stage};
 use domain::codepush::DeploymentKey;
 use domain::device::DeviceKey;
+use domain::expo::UpdateId;
 use domain::id::{
     ApiKeyId, AppId, AuditId, BinaryId, BundleId, ChannelId, CredentialId, DeliveryId, DeviceId, EdgeId, EventId,
     InvitationId, JobId, MailId, MessageId, OrganizationId, PublisherId, ReleaseId, SessionId, UploadId, UserId,
@@ -63,6 +64,7 @@ text_columns!(
     ChannelName,
     DeploymentKey,
     DeviceKey,
+    UpdateId,
     Environment,
     PlanName,
     Platform,

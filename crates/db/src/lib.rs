@@ -38,6 +38,7 @@ pub mod deployment_keys;
 pub mod device_pins;
 pub mod device_revocations;
 pub mod edges;
+pub mod expo_updates;
 pub mod feed;
 pub mod idempotency;
 pub mod identities;

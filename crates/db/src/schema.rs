@@ -98,4 +98,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     deployment_key,
     package,
     package_diff,
+    expo_update,
 );

@@ -6,8 +6,8 @@ use crate::dialect::db;
 use crate::releases::{Release as StoredRelease, list_newest};
 use crate::schema::{app, bundle, bundle_file, channel, device_pin};
 use crate::{
-    DbConn, Error, Result, Scope, apps, blobs, deltas, device_counts, device_revocations, meta, organizations, packages,
-    variants,
+    DbConn, Error, Result, Scope, apps, blobs, deltas, device_counts, device_revocations, expo_updates, meta,
+    organizations, packages, variants,
 };
 use diesel::prelude::*;
 use domain::bundle::{Blob, BundleFile, Engine, FileRole};
@@ -60,6 +60,7 @@ pub fn load(conn: &mut DbConn, key: &ChannelKey) -> Result<Option<ChannelSnapsho
     heads.retain(|_, head| offered.contains(&head.hash));
     let bundles = offered_bundles(conn, &owner, &heads)?;
     let deltas = offered_deltas(conn, &owner, &heads)?;
+    let expo = expo_updates::of_channel(conn, &key.app, &releases, pins.values())?;
     Ok(Some(ChannelSnapshot {
         key: key.clone(),
         channel_id,
@@ -73,6 +74,7 @@ pub fn load(conn: &mut DbConn, key: &ChannelKey) -> Result<Option<ChannelSnapsho
         revoked_devices: device_revocations::devices(conn, &key.app)?,
         registration_closed,
         codepush,
+        expo,
     }))
 }
 

@@ -14,10 +14,12 @@ pub fn bucket(salt: &str, device_id: &str) -> u32 {
     ((u64::from(head) * 1_000_000) >> 32) as u32
 }
 
-/// Says whether the device belongs to the first `share` of the population under this salt.
+/// Says whether the device belongs to the first `share` of the population under this salt. One without an id belongs to no part of it:
+/// it could not stay in.
 #[must_use]
 pub fn is_in(salt: &str, device_id: &str, share: Ppm) -> bool {
-    share == Ppm::ALL || (share != Ppm::NONE && bucket(salt, device_id) < share.get())
+    let has_bucket = share != Ppm::NONE && !device_id.is_empty();
+    share == Ppm::ALL || (has_bucket && bucket(salt, device_id) < share.get())
 }
 
 #[cfg(test)]
@@ -45,6 +47,13 @@ mod tests {
             prop_assert!(!is_in(&salt, &device, Ppm::NONE));
             prop_assert!(is_in(&salt, &device, Ppm::ALL));
         }
+    }
+
+    #[test]
+    fn who_has_no_id_is_in_no_part() {
+        let almost_all = Ppm::new(999_999).unwrap();
+        assert!((0..100).all(|salt| !is_in(&salt.to_string(), "", almost_all)));
+        assert!(is_in("salt", "", Ppm::ALL));
     }
 
     #[test]

@@ -10,6 +10,12 @@ pub const DEVICE_KEY_MAX_BYTES: usize = 128;
 pub struct DeviceKey(std::sync::Arc<str>);
 
 impl DeviceKey {
+    /// Returns the key of a device that says no name: it gets what everybody gets, and cannot be pinned.
+    #[must_use]
+    pub fn nameless() -> Self {
+        Self("".into())
+    }
+
     /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {

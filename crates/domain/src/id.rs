@@ -13,6 +13,12 @@ fn encode(value: u128) -> String {
     (0..DIGITS).rev().map(|i| char::from(ALPHABET[((value >> (5 * i)) & 31) as usize])).collect()
 }
 
+/// Reads 26 digits back; only their lowest 128 bits count.
+fn decode(digits: &str) -> u128 {
+    let digit = |byte| ALPHABET.iter().position(|known| *known == byte).unwrap_or_default() as u128;
+    digits.bytes().fold(0, |value, byte| value << 5 | digit(byte))
+}
+
 fn is_ulid(text: &str) -> bool {
     text.len() == DIGITS && text.as_bytes()[0] <= b'7' && text.bytes().all(|byte| ALPHABET.contains(&byte))
 }
@@ -40,6 +46,18 @@ macro_rules! typed_ids {
             #[must_use]
             pub fn from_parts(now: Timestamp, random: [u8; 10]) -> Self {
                 Self(compose($prefix, now, random).into())
+            }
+
+            /// Makes an id from its 128 bits, for things whose ids other protocols made.
+            #[must_use]
+            pub fn from_bits(bits: u128) -> Self {
+                Self(format!("{}_{}", $prefix, encode(bits)).into())
+            }
+
+            /// Returns the 128 bits, for protocols that write ids in another way.
+            #[must_use]
+            pub fn bits(&self) -> u128 {
+                decode(&self.0[$prefix.len() + 1..])
             }
 
             /// Returns the text form, for instance `app_01j9…`.
@@ -144,6 +162,14 @@ mod tests {
         assert!(early < late);
         assert_eq!(early.as_str().parse::<AppId>(), Ok(early.clone()));
         assert!(early.as_str().parse::<ChannelId>().is_err());
+    }
+
+    #[test]
+    fn bits_and_text_say_the_same() {
+        for bits in [0, 1, 0x0123_4567_89ab_cdef_fedc_ba98_7654_3210, u128::MAX] {
+            let id = DeviceId::from_bits(bits);
+            assert_eq!((id.bits(), id.as_str().parse()), (bits, Ok(id.clone())));
+        }
     }
 
     #[test]

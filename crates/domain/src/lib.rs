@@ -14,6 +14,7 @@ pub mod device;
 pub mod email;
 pub mod environment;
 pub mod error;
+pub mod expo;
 pub mod hash;
 pub mod id;
 pub mod job;

@@ -3,6 +3,7 @@
 use crate::bundle::{Blob, BundleFile, Coding, Engine};
 use crate::codepush::CodePush;
 use crate::device::DeviceKey;
+use crate::expo::ExpoChannel;
 use crate::hash::Sha256;
 use crate::id::{AppId, ChannelId, DeviceId, ReleaseId};
 use crate::name::{ChannelName, Platform};
@@ -63,6 +64,8 @@ pub struct ChannelSnapshot {
     pub registration_closed: bool,
     /// What it has for the clients of CodePush.
     pub codepush: CodePush,
+    /// What Expo clients are told of the releases.
+    pub expo: ExpoChannel,
 }
 
 /// A bundle with all that a device needs to fetch it.
@@ -132,21 +135,37 @@ impl std::fmt::Debug for TokenKey {
 /// Returns the content hashes that decisions over these releases (newest first) and pins can offer, and the one before each, so
 /// that edges keep its bytes at hand for a rollback.
 #[must_use]
-pub fn offerable<'a>(releases: &[Release], pinned: impl IntoIterator<Item = &'a ReleaseId>) -> BTreeSet<Sha256> {
+pub fn offerable<'a>(releases: &'a [Release], pinned: impl IntoIterator<Item = &'a ReleaseId>) -> BTreeSet<Sha256> {
+    let contents = offered_releases(releases, pinned).map(|release| release.content);
+    contents
+        .filter_map(|content| match content {
+            Content::Bundle(hash) => Some(hash),
+            Content::Embedded => None,
+        })
+        .collect()
+}
+
+/// Returns the releases that decisions over these (newest first) and pins can offer, and the one before each.
+pub fn offered_releases<'a>(
+    releases: &'a [Release],
+    pinned: impl IntoIterator<Item = &'a ReleaseId>,
+) -> impl Iterator<Item = &'a Release> {
     let pinned: BTreeSet<&ReleaseId> = pinned.into_iter().collect();
-    let mut hashes = BTreeSet::new();
     // For each audience: how many releases below the newest one that everybody gets have been kept.
     let mut below_full: BTreeMap<(Platform, String), u32> = BTreeMap::new();
-    for release in releases {
-        let Content::Bundle(hash) = release.content else { continue };
-        let kept = below_full.entry((release.platform, release.target.to_string())).or_default();
-        let keep = release.enabled && *kept < 2;
-        if keep && (*kept > 0 || release.is_for_everyone()) {
-            *kept += 1;
-        }
-        if keep || pinned.contains(&release.id) {
-            hashes.insert(hash);
-        }
-    }
-    hashes
+    releases.iter().filter(move |release| {
+        let keep = release.enabled
+            && match release.content {
+                Content::Embedded => true,
+                Content::Bundle(_) => {
+                    let kept = below_full.entry((release.platform, release.target.to_string())).or_default();
+                    let keep = *kept < 2;
+                    if keep && (*kept > 0 || release.is_for_everyone()) {
+                        *kept += 1;
+                    }
+                    keep
+                }
+            };
+        keep || pinned.contains(&release.id)
+    })
 }

@@ -89,6 +89,7 @@ fn snapshot(value: &Value) -> ChannelSnapshot {
         revoked_devices: [].into(),
         registration_closed: false,
         codepush: Default::default(),
+        expo: Default::default(),
     }
 }
 

@@ -80,6 +80,7 @@ pub fn empty(app_number: u8, version: u64) -> ChannelSnapshot {
         revoked_devices: [].into(),
         registration_closed: false,
         codepush: Default::default(),
+        expo: Default::default(),
     }
 }
 

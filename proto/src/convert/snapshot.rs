@@ -18,6 +18,10 @@ use domain::snapshot::{
 use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet};
 
+mod expo;
+
+use expo::{expo_embedded_to_wire, expo_from_wire, expo_updates_to_wire};
+
 /// The longest text that names a delta format.
 const FORMAT_MAX_BYTES: usize = 32;
 /// Some codings for each file, with room for later ones.
@@ -43,6 +47,8 @@ pub fn encode_snapshot(snapshot: &ChannelSnapshot) -> Bytes {
         revoked_device_ids: snapshot.revoked_devices.iter().map(ToString::to_string).collect(),
         registration_closed: snapshot.registration_closed,
         codepush: codepush_to_wire(&snapshot.codepush),
+        expo_updates: expo_updates_to_wire(&snapshot.expo),
+        expo_embedded: expo_embedded_to_wire(&snapshot.expo),
     }
     .encode_to_vec()
     .into()
@@ -73,6 +79,7 @@ pub fn decode_snapshot(encoded: &[u8]) -> Result<ChannelSnapshot, InvalidMessage
             .collect::<Result<_, _>>()?,
         registration_closed: wire.registration_closed,
         codepush: codepush_from_wire(wire.codepush)?,
+        expo: expo_from_wire(wire.expo_updates, wire.expo_embedded)?,
     };
     check_whole(&snapshot)?;
     Ok(snapshot)

@@ -7,6 +7,7 @@ diesel::table! {
         slug -> Text,
         name -> Text,
         revision -> BigInt,
+        expo_committed_at_ms -> BigInt,
         #[sql_name = "created_at_us"]
         created_at -> BigInt,
         #[sql_name = "updated_at_us"]
@@ -52,6 +53,7 @@ diesel::table! {
         runtime_version -> Nullable<Text>,
         embedded_bundle_hash -> Nullable<Binary>,
         hermes_version -> Nullable<BigInt>,
+        embedded_update -> Nullable<Text>,
         revision -> BigInt,
         #[sql_name = "created_at_us"]
         created_at -> BigInt,

@@ -30,6 +30,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    expo_update (release) {
+        release -> Text,
+        app -> Text,
+        committed_at_ms -> BigInt,
+        body -> Text,
+        signature -> Text,
+        certificate_chain -> Text,
+    }
+}
+
+diesel::table! {
     device_revocation (app, device) {
         app -> Text,
         device -> Text,

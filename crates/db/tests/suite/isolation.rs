@@ -103,6 +103,11 @@ fn naming_writes() -> Vec<(&'static str, Probe)> {
         },
         "packages::insert" => |tx, s, t| db::packages::insert(tx, s, &t.package),
         "packages::insert_diff" => |tx, s, t| db::packages::insert_diff(tx, s, &t.diff),
+        "expo_updates::next_commit" => |tx, s, t| db::expo_updates::next_commit(tx, s, &t.app.id, START),
+        "expo_updates::insert" => |tx, s, t| db::expo_updates::insert(tx, s, &crate::expo::told(&t.release)),
+        "expo_updates::set_signature" => |tx, s, t| {
+            db::expo_updates::set_signature(tx, s, &crate::expo::told(&t.release), START)
+        },
         "device_pins::set" => |tx, s, t| db::device_pins::set(tx, s, &t.pin),
         "device_pins::remove" => |tx, s, t| {
             db::device_pins::remove(tx, s, &t.channel.id, &t.pin.device_key, START)
@@ -115,6 +120,7 @@ fn searching(tx: &mut Tx<'_>, s: &Scope, t: &Tenant) -> Result<Vec<(&'static str
     let new = Sha256::of(b"new");
     let work = Job::ProcessUpload { upload: t.upload.id.clone() };
     Ok(vec![
+        ("expo_updates::find", db::expo_updates::find(tx, s, &t.release.id)?.is_some()),
         ("apps::find_by_slug", db::apps::find_by_slug(tx, s, &t.app.slug)?.is_some()),
         ("apps::list", !db::apps::list(tx, s, None, 10)?.is_empty()),
         ("api_keys::list", !db::api_keys::list(tx, s, None, 10)?.is_empty()),
@@ -169,6 +175,8 @@ db_test! {
             Scope::authorized(id)
         };
         enqueue(&world, &ours).await;
+        let t = ours.clone();
+        world.write(move |tx| db::expo_updates::insert(tx, &t.scope, &crate::expo::told(&t.release))).await;
         for (name, probe) in naming() {
             let (t, s) = (ours.clone(), stranger.clone());
             let error = world.refused(move |tx| probe(tx, &s, &t)).await;

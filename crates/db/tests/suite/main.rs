@@ -27,6 +27,7 @@ macro_rules! db_test {
 
 mod bundle_builds;
 mod condemned;
+mod expo;
 mod faults;
 mod feed;
 mod isolation;

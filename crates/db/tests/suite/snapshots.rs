@@ -65,6 +65,7 @@ fn golden(t: &Tenant) -> ChannelSnapshot {
                 blob: Blob::of(b"diffs"),
             }],
         },
+        expo: Default::default(),
     }
 }
 

@@ -328,6 +328,7 @@ fn binary(world: &World, app: &AppId) -> Binary {
         runtime_version: None,
         embedded_bundle_hash: Some(Sha256::of(b"embedded")),
         hermes_version: None,
+        embedded_update: None,
         revision: 1,
         created_at: START,
         updated_at: START,

@@ -48,6 +48,7 @@ fn snapshot(mut releases: Vec<Release>) -> ChannelSnapshot {
         revoked_devices: [].into(),
         registration_closed: false,
         codepush: Default::default(),
+        expo: Default::default(),
     }
 }
 

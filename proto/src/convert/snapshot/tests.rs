@@ -3,6 +3,7 @@
 use super::*;
 use domain::bundle::{Blob, BundleFile, Engine};
 use domain::codepush::{CodePush, Package, PackageDiff};
+use domain::expo::{BODY_MAX_BYTES, ExpoChannel, ExpoUpdate};
 use domain::release::{Retreat, Rollout, RolloutState};
 use domain::target::Target;
 use domain::{Platform, Ppm, Timestamp};
@@ -38,6 +39,7 @@ fn sample() -> ChannelSnapshot {
         version: SnapshotVersion { epoch: 1, version: 7 },
         blocked: false,
         pins: BTreeMap::from([("device".parse().unwrap(), release.id.clone())]),
+        expo: expo_of(&release),
         releases: vec![release],
         bundles: BTreeMap::from([(
             hash,
@@ -58,6 +60,20 @@ fn sample() -> ChannelSnapshot {
             packages: BTreeMap::from([(hash, Package { hash: Sha256::of(b"package"), blob: Blob::of(b"zip") })]),
             diffs: vec![PackageDiff { from: Sha256::of(b"old"), to: hash, blob: Blob::of(b"diff") }],
         },
+    }
+}
+
+fn expo_of(release: &Release) -> ExpoChannel {
+    let update = ExpoUpdate {
+        committed_at_ms: 1_790_000_000_123,
+        body: r#"{"id":"ü"}"#.into(),
+        signature: r#"sig="AA==", keyid="main", alg="rsa-v1_5-sha256""#.into(),
+        certificate_chain: "-----BEGIN CERTIFICATE-----".into(),
+    };
+    let embedded = "0192f0a1-b2c3-d4e5-f607-18293a4b5c6d".parse().unwrap();
+    ExpoChannel {
+        updates: BTreeMap::from([(release.id.clone(), update)]),
+        embedded: BTreeMap::from([(embedded, Sha256::of(b"embedded"))]),
     }
 }
 
@@ -89,6 +105,10 @@ fn broken_rules_are_named() {
     assert_eq!(refused(|s| s.deltas[0].format = String::new()), "format");
     assert_eq!(refused(|s| s.deltas[0].blob.chunks.clear()), "chunks");
     assert_eq!(refused(|s| s.releases[0].notes = "x".repeat(NOTES_MAX_BYTES + 1)), "notes");
+    let change_expo =
+        |change: fn(&mut ExpoUpdate)| move |s: &mut ChannelSnapshot| s.expo.updates.values_mut().for_each(change);
+    assert_eq!(refused(change_expo(|update| update.body = "x".repeat(BODY_MAX_BYTES + 1))), "body");
+    assert_eq!(refused(change_expo(|update| update.signature = "sig\r\nx: y".into())), "signature");
     let change_bundle =
         |change: fn(&mut OfferedBundle)| move |s: &mut ChannelSnapshot| s.bundles.values_mut().for_each(change);
     assert_eq!(refused(change_bundle(|b| b.files[0].size_bytes += 1)), "content_sha256");
