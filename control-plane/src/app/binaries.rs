@@ -10,6 +10,7 @@ pub use update::{Update, update};
 
 use crate::error::{Error, Result};
 use domain::Sha256;
+use domain::expo::UpdateId;
 use domain::target::RuntimeVersion;
 
 /// Reads a runtime version that may be empty.
@@ -18,6 +19,13 @@ fn runtime_version(field: &'static str, text: &str) -> Result<Option<String>> {
         return Ok(None);
     }
     text.parse::<RuntimeVersion>().map(|version| Some(version.to_string())).map_err(Error::in_field(field))
+}
+
+fn embedded_update(field: &'static str, text: &str) -> Result<Option<UpdateId>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(Error::in_field(field))
 }
 
 fn embedded_bundle(field: &'static str, bytes: &[u8]) -> Result<Option<Sha256>> {

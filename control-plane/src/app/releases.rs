@@ -3,6 +3,7 @@
 mod delete;
 mod diff;
 mod downloads;
+mod expo;
 mod promote;
 mod publish;
 mod roll_back;
@@ -13,6 +14,7 @@ mod warnings;
 pub use delete::delete;
 pub use diff::{Difference, Question as DiffQuestion, diff};
 pub use downloads::{Downloads, Patch, downloads};
+pub use expo::{Signing, find as find_expo, sign as sign_expo};
 pub use promote::{Promotion, promote};
 pub use publish::{Publication, publish};
 pub use roll_back::{RollBack, roll_back};

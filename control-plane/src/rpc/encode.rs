@@ -25,12 +25,14 @@ use db::bundle_builds::BundleBuild;
 use db::channels::Channel;
 use db::credentials::Credential;
 use db::device_pins::Pin;
+use db::expo_updates::ExpoUpdate;
 use db::invitations::Invitation;
 use db::members::Member;
 use db::organizations::Organization;
 use db::publishers::Publisher;
 use db::sessions::Session;
 use domain::decide::Decision;
+use domain::expo::UpdateId;
 use domain::id::SessionId;
 use domain::release::Release;
 use domain::{Environment, Timestamp};
@@ -210,6 +212,17 @@ fn environment(environment: Environment) -> v1::Environment {
     }
 }
 
+/// Writes what Expo clients are told of a release.
+pub fn expo_update(row: ExpoUpdate) -> v1::GetExpoUpdateResponse {
+    v1::GetExpoUpdateResponse {
+        update_id: UpdateId::from(&row.release).to_string(),
+        committed_at_ms: row.committed_at_ms,
+        body: row.body,
+        signature: row.signature,
+        certificate_chain: row.certificate_chain,
+    }
+}
+
 /// Writes a channel.
 pub fn channel(row: &Channel) -> v1::Channel {
     v1::Channel {
@@ -239,6 +252,7 @@ pub fn binary(row: &Binary) -> v1::Binary {
         version: row.version.clone(),
         build_number: row.build_number.clone(),
         runtime_version: row.runtime_version.clone().unwrap_or_default(),
+        embedded_update_id: row.embedded_update.map(|update| update.to_string()).unwrap_or_default(),
         embedded_bundle: row.embedded_bundle_hash.as_ref().map(convert::sha256_to_wire).unwrap_or_default(),
         etag: etag::of(row.revision),
         created_at_us: row.created_at.as_us(),

@@ -2,7 +2,7 @@
 
 use super::encode;
 use crate::app::lookup;
-use crate::app::releases::{self, DiffQuestion, Promotion, Publication, RollBack, SetRollout, Update, View};
+use crate::app::releases::{self, DiffQuestion, Promotion, Publication, RollBack, SetRollout, Signing, Update, View};
 use crate::auth::caller::caller;
 use crate::context::{Context, Once, Outcome};
 use crate::error;
@@ -157,5 +157,25 @@ impl v1::release_service_server::ReleaseService for Releases {
             outcome(&view, request.validate_only, |release| v1::RollBackChannelResponse { release: Some(release) })
         });
         Ok(Response::new(made.await?))
+    }
+
+    async fn get_expo_update(
+        &self,
+        request: Request<v1::GetExpoUpdateRequest>,
+    ) -> Result<Response<v1::GetExpoUpdateResponse>, Status> {
+        let caller = caller(&request)?;
+        let path = names::release("name", &request.get_ref().name)?;
+        let found = self.context.read(move |conn| releases::find_expo(conn, &caller.scope, &path)).await?;
+        Ok(Response::new(encode::expo_update(found)))
+    }
+
+    async fn sign_expo_update(
+        &self,
+        request: Request<v1::SignExpoUpdateRequest>,
+    ) -> Result<Response<v1::SignExpoUpdateResponse>, Status> {
+        let caller = caller(&request)?;
+        let signing = Signing::new(request.get_ref())?;
+        let view = self.context.write(caller, move |tx, change| releases::sign_expo(tx, change, &signing)).await?;
+        Ok(Response::new(v1::SignExpoUpdateResponse { release: Some(encode::release(&view)?) }))
     }
 }

@@ -138,6 +138,8 @@ impl Contract {
                 message.transcode_from(&mask).unwrap();
                 Some(Value::Message(message))
             }
+            // It goes with a runtime version and with the files of one bundle only.
+            Kind::Message(kind) if kind.name() == "ExpoPublication" => None,
             Kind::Message(kind) if depth > 0 && !kind.full_name().starts_with("google.") => {
                 Some(Value::Message(self.fill(&kind, things, depth - 1)))
             }
@@ -154,6 +156,7 @@ impl Contract {
             "slug" | "channel_name" | "device" => Some(format!("fresh-{number}")),
             "deployment_key" => Some(format!("deployment-key-{number}")),
             "device_id" => Some(format!("dev_{}", "0".repeat(26))),
+            "embedded_update_id" => Some("00000000-0000-4000-8000-000000000001".to_owned()),
             "version" => Some(format!("1.0.{number}")),
             "release" => Some("v1".to_owned()),
             "binary_range" => Some("1.x".to_owned()),

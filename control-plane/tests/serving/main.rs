@@ -9,6 +9,7 @@ mod contract;
 mod deployment_keys;
 mod devices;
 mod edges;
+mod expo;
 mod issuer;
 mod keys;
 mod logins;

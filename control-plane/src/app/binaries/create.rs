@@ -1,12 +1,13 @@
 //! This file's job is to make a native build known.
 
-use super::{embedded_bundle, hermes_version, runtime_version};
+use super::{embedded_bundle, embedded_update, hermes_version, runtime_version};
 use crate::app::{lookup, record};
 use crate::context::Change;
 use crate::error::{Error, Result};
 use crate::names::{self, AppRef};
 use db::Tx;
 use db::binaries::Binary;
+use domain::expo::UpdateId;
 use domain::id::BinaryId;
 use domain::target::BinaryVersion;
 use domain::{Platform, Sha256};
@@ -25,6 +26,7 @@ pub struct NewBinary {
     runtime_version: Option<String>,
     embedded: Option<Sha256>,
     hermes_version: Option<u32>,
+    update: Option<UpdateId>,
 }
 
 impl NewBinary {
@@ -46,6 +48,7 @@ impl NewBinary {
             runtime_version: runtime_version("binary.runtime_version", &binary.runtime_version)?,
             embedded: embedded_bundle("binary.embedded_bundle", &binary.embedded_bundle)?,
             hermes_version: hermes_version(binary.hermes_version),
+            update: embedded_update("binary.embedded_update_id", &binary.embedded_update_id)?,
         })
     }
 }
@@ -66,6 +69,7 @@ pub fn create(tx: &mut Tx<'_>, change: &Change, new: &NewBinary) -> Result<Binar
         runtime_version: new.runtime_version.clone(),
         embedded_bundle_hash: new.embedded,
         hermes_version: new.hermes_version,
+        embedded_update: new.update,
         revision: 1,
         created_at: change.now,
         updated_at: change.now,

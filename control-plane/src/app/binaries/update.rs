@@ -1,6 +1,6 @@
 //! This file's job is to correct what is known of a native build.
 
-use super::{embedded_bundle, hermes_version, runtime_version};
+use super::{embedded_bundle, embedded_update, hermes_version, runtime_version};
 use crate::app::{etag, lookup, record};
 use crate::context::Change;
 use crate::error::{Error, Result};
@@ -36,8 +36,12 @@ impl Update {
                     changes.embedded_bundle_hash = Some(value);
                 }
                 "hermes_version" => changes.hermes_version = Some(hermes_version(binary.hermes_version)),
+                "embedded_update_id" => {
+                    let value = embedded_update("binary.embedded_update_id", &binary.embedded_update_id)?;
+                    changes.embedded_update = Some(value);
+                }
                 _ => {
-                    let rule = "may have runtime_version, embedded_bundle and hermes_version";
+                    let rule = "may have runtime_version, embedded_bundle, hermes_version and embedded_update_id";
                     return Err(Error::field("update_mask", rule));
                 }
             }

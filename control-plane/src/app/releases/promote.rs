@@ -1,5 +1,6 @@
 //! This file's job is to publish a release's bundle in another channel of the app.
 
+use super::expo;
 use super::{View, insert, new_salt, notes, share, target, warnings};
 use crate::app::lookup;
 use crate::context::Change;
@@ -22,6 +23,7 @@ pub struct Promotion {
     mandatory: Option<bool>,
     notes: Option<String>,
     share: Ppm,
+    enabled: bool,
 }
 
 impl Promotion {
@@ -37,6 +39,7 @@ impl Promotion {
             mandatory: request.mandatory,
             notes: request.notes.as_deref().map(|text| notes("notes", text)).transpose()?,
             share: share("share_ppm", request.share_ppm)?,
+            enabled: !request.disabled,
         })
     }
 }
@@ -61,6 +64,7 @@ pub fn promote(tx: &mut Tx<'_>, change: &Change, promotion: &Promotion) -> Resul
     let warnings = warnings::warnings(tx, scope, &bundle, &target)?;
     warnings::admit(&to, &warnings)?;
     let (target_kind, target_value) = db::releases::target_columns(&target);
+    let (key, from) = (to.key(), source.id.clone());
     let row = Release {
         id: ReleaseId::from_parts(change.now, runtime::random::bytes()),
         channel: to.id,
@@ -68,7 +72,7 @@ pub fn promote(tx: &mut Tx<'_>, change: &Change, promotion: &Promotion) -> Resul
         target_value,
         warnings,
         mandatory: promotion.mandatory.unwrap_or(source.mandatory),
-        enabled: true,
+        enabled: promotion.enabled,
         notes: promotion.notes.clone().unwrap_or_else(|| source.notes.clone()),
         rollout_state: RolloutState::Active,
         rollout_ppm: promotion.share,
@@ -81,5 +85,7 @@ pub fn promote(tx: &mut Tx<'_>, change: &Change, promotion: &Promotion) -> Resul
         updated_at: change.now,
         ..source
     };
-    insert(tx, change, "PromoteRelease", &row)
+    let view = insert(tx, change, "PromoteRelease", &row)?;
+    expo::carry_over(tx, change, &from, (&view.release, &key))?;
+    Ok(view)
 }

@@ -1,5 +1,6 @@
 //! This file's job is to publish a bundle in a channel.
 
+use super::expo::{self, ExpoPublication};
 use super::{View, insert, new_salt, notes, retreat, share, target, warnings};
 use crate::app::bundle_builds::Build;
 use crate::app::lookup;
@@ -26,6 +27,7 @@ pub struct Publication {
     retreat: Retreat,
     enabled: bool,
     build: Option<Build>,
+    expo: Option<ExpoPublication>,
 }
 
 impl Publication {
@@ -34,10 +36,12 @@ impl Publication {
     /// # Errors
     /// Invalid argument that names the field.
     pub fn new(request: &v1::CreateReleaseRequest) -> Result<Self> {
+        let target = target(request.target.clone())?;
         let publication = Self {
             channel: names::channel("parent", &request.parent)?,
             bundle: names::bundle("bundle", &request.bundle)?,
-            target: target(request.target.clone())?,
+            expo: request.expo.as_ref().map(|expo| ExpoPublication::new(expo, &target)).transpose()?,
+            target,
             mandatory: request.mandatory,
             notes: notes("notes", &request.notes)?,
             share: share("share_ppm", request.share_ppm)?,
@@ -67,6 +71,7 @@ pub fn publish(tx: &mut Tx<'_>, change: &Change, publication: &Publication) -> R
         db::bundle_builds::set(tx, scope, &build.row(bundle.id.clone(), change.now))?;
     }
     let (target_kind, target_value) = db::releases::target_columns(&publication.target);
+    let key = channel.key();
     let row = Release {
         id: ReleaseId::from_parts(change.now, runtime::random::bytes()),
         app: channel.app,
@@ -91,5 +96,9 @@ pub fn publish(tx: &mut Tx<'_>, change: &Change, publication: &Publication) -> R
         created_at: change.now,
         updated_at: change.now,
     };
-    insert(tx, change, "CreateRelease", &row)
+    let view = insert(tx, change, "CreateRelease", &row)?;
+    if let Some(publication) = &publication.expo {
+        expo::freeze(tx, change, (&view.release, &key), publication)?;
+    }
+    Ok(view)
 }

@@ -1,5 +1,6 @@
 //! This file's job is to roll a channel back: a new release with old content, so that every device sees something newer.
 
+use super::expo;
 use super::{View, insert, new_salt, warnings};
 use crate::app::lookup;
 use crate::context::Change;
@@ -32,6 +33,7 @@ pub struct RollBack {
     platform: Platform,
     to: To,
     mandatory: bool,
+    enabled: bool,
 }
 
 impl RollBack {
@@ -50,6 +52,7 @@ impl RollBack {
             platform: proto::convert::platform_from_wire(request.platform, "platform")?,
             to,
             mandatory: request.mandatory,
+            enabled: !request.disabled,
         })
     }
 }
@@ -67,6 +70,7 @@ pub fn roll_back(tx: &mut Tx<'_>, change: &Change, request: &RollBack) -> Result
         To::Release(name) => Some(named(tx, scope, &channel, &current, name)?),
         To::Embedded => None,
     };
+    let (key, from) = (channel.key(), source.as_ref().unwrap_or(&current).id.clone());
     let base = source.as_ref().unwrap_or(&current).clone();
     // Going back is never refused: devices ran it before.
     let warnings = match source.as_ref().and_then(|source| source.bundle.as_ref()) {
@@ -81,7 +85,7 @@ pub fn roll_back(tx: &mut Tx<'_>, change: &Change, request: &RollBack) -> Result
         bundle: source.as_ref().and_then(|source| source.bundle.clone()),
         warnings,
         mandatory: request.mandatory,
-        enabled: true,
+        enabled: request.enabled,
         notes: source.as_ref().map_or_else(String::new, |source| source.notes.clone()),
         rollout_state: RolloutState::Active,
         rollout_ppm: Ppm::ALL,
@@ -95,7 +99,9 @@ pub fn roll_back(tx: &mut Tx<'_>, change: &Change, request: &RollBack) -> Result
         updated_at: change.now,
         ..base
     };
-    insert(tx, change, "RollBackChannel", &row)
+    let view = insert(tx, change, "RollBackChannel", &row)?;
+    expo::carry_over(tx, change, &from, (&view.release, &key))?;
+    Ok(view)
 }
 
 fn none_earlier() -> Error {
