@@ -10,6 +10,8 @@ use crate::devices::token::{Claim, TokenKeys};
 use crate::protocols::codepush::outcome::Outcome;
 use crate::protocols::codepush::query::Query as PackageQuery;
 use crate::protocols::codepush::report::Report;
+use crate::protocols::expo::Place;
+use crate::protocols::expo::asked;
 use crate::snapshot::{Channel, disk};
 use crate::telemetry::{intake, segment};
 use domain::decide::{UpdateCheck, decide};
@@ -54,6 +56,23 @@ pub fn token(text: &str) {
 pub fn range(header: &str, size_bytes: u64) {
     if let Asked::Part(part) = range::parse(header, size_bytes) {
         assert!(part.start < part.end && part.end <= size_bytes, "{part:?} of {size_bytes}");
+    }
+}
+
+/// What an Expo client says is understood or refused. The first line is the path with a query, the others are headers.
+pub fn expo(text: &str) {
+    let mut lines = text.lines();
+    let mut request = http::Request::builder().uri(lines.next().unwrap_or_default());
+    for line in lines {
+        let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        request = request.header(name, value.trim());
+    }
+    let Ok(request) = request.body(()) else { return };
+    if let Some(Place::Manifest { app, channel }) = Place::of(request.uri().path())
+        && let Ok(asked) = asked::Asked::read(&request, app, channel)
+    {
+        assert!(asked.failed.len() <= 16 && asked.fatal_error.is_none_or(|error| error.len() <= 2_048));
+        assert!(asked.device.is_none_or(|device| device.key().is_ok()));
     }
 }
 

@@ -13,10 +13,11 @@ pub(crate) enum Route {
     PackageCheck,
     PackageReport,
     Health,
+    Expo,
     Other,
 }
 
-const ROUTES: [(Route, &str); 8] = [
+const ROUTES: [(Route, &str); 9] = [
     (Route::Updates, "updates"),
     (Route::Register, "register"),
     (Route::Events, "events"),
@@ -24,6 +25,7 @@ const ROUTES: [(Route, &str); 8] = [
     (Route::PackageCheck, "codepush-check"),
     (Route::PackageReport, "codepush-report"),
     (Route::Health, "health"),
+    (Route::Expo, "expo"),
     (Route::Other, "other"),
 ];
 const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];

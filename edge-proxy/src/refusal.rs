@@ -68,6 +68,11 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, reason, Cow::Borrowed(message))
     }
 
+    /// There is no form of the answer that the client takes.
+    pub(crate) const fn not_acceptable(reason: &'static str, message: &'static str) -> Self {
+        Self::new(StatusCode::NOT_ACCEPTABLE, reason, Cow::Borrowed(message))
+    }
+
     /// The route exists for other methods.
     pub(crate) const fn method(allow: &'static str) -> Self {
         let mut refusal = Self::new(

@@ -8,7 +8,7 @@ use crate::devices::register;
 use crate::meters::Route;
 use crate::pace::Pace;
 use crate::peer::Peer;
-use crate::protocols::codepush;
+use crate::protocols::{codepush, expo};
 use crate::refusal::{Quota, Refusal};
 use crate::state::State;
 use crate::telemetry::intake;
@@ -84,6 +84,7 @@ fn route_of(path: &str) -> Route {
             Route::PackageReport
         }
         path if path.starts_with(BLOBS) => Route::Blob,
+        path if path.starts_with(domain::expo::PATH) => Route::Expo,
         _ => Route::Other,
     }
 }
@@ -99,7 +100,7 @@ fn admitted(state: &State, peer: &Peer, request: &Request<Incoming>) -> Result<(
 
 fn allowed(route: Route, method: &Method) -> Result<(), Refusal> {
     let allow = match route {
-        Route::Updates | Route::Blob | Route::PackageCheck | Route::Health => READ,
+        Route::Updates | Route::Blob | Route::PackageCheck | Route::Health | Route::Expo => READ,
         Route::Register | Route::Events | Route::PackageReport => WRITE,
         Route::Other => return Ok(()),
     };
@@ -118,6 +119,7 @@ fn at_once(state: &State, route: Route, request: &Request<Incoming>) -> Option<R
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
             Some(Ok(response))
         }
+        Route::Expo => expo::handle(state, request),
         Route::Other => Some(Err(nothing_here())),
         Route::Register | Route::Events | Route::Blob | Route::PackageReport => None,
     }
@@ -133,6 +135,7 @@ async fn later(
         Route::Updates => check::handle_unknown(state, &request).await,
         Route::Blob => blobs::handle(state, &request.uri().path()[BLOBS.len()..], &request).await,
         Route::Register => register::handle(state, request, from).await,
+        Route::Expo => expo::handle_later(state, &request).await,
         Route::Events => intake::handle(state, request).await,
         Route::PackageCheck => codepush::check::handle_unknown(state, &request).await,
         Route::PackageReport => codepush::report::handle(state, request).await,

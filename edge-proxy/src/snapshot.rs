@@ -6,9 +6,11 @@ pub(crate) mod disk;
 use crate::allowance::Allowance;
 use crate::blobs::coding::{Coded, Coding, Forms};
 use crate::devices::token::{Claim, TokenKeys};
+use crate::protocols::expo::frozen::{self, Frozen};
 use crate::refusal::Refusal;
 use domain::Sha256;
 use domain::bundle::{Blob, FileRole};
+use domain::id::ReleaseId;
 use domain::snapshot::{ChannelSnapshot, Delta, OfferedBundle, offerable};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
@@ -34,6 +36,8 @@ pub(crate) struct Channel {
     /// What the devices of the app may ask for; set when the channel is put to use.
     pub(crate) allowance: OnceLock<Arc<Allowance>>,
     deltas: HashMap<(Sha256, Sha256), Vec<usize>>,
+    /// What Expo clients are told of releases, framed.
+    pub(crate) expo: HashMap<ReleaseId, Arc<Frozen>>,
 }
 
 impl Channel {
@@ -56,7 +60,8 @@ impl Channel {
         let (keys, blobs) = (TokenKeys::new(&snapshot.token_keys), list_blobs(&snapshot));
         let revoked = snapshot.revoked_devices.iter().map(|device| device.as_str().into()).collect();
         let forms = list_forms(&snapshot);
-        Ok(Self { keys, revoked, blobs, forms, allowance: OnceLock::new(), digest, deltas, snapshot })
+        let expo = frozen::freeze(&snapshot.expo, &snapshot.releases);
+        Ok(Self { expo, keys, revoked, blobs, forms, allowance: OnceLock::new(), digest, deltas, snapshot })
     }
 
     /// Lets a device in whose token is good and which is not revoked.

@@ -5,6 +5,7 @@ use crate::blobs::Blobs;
 use crate::check::answer::{Answer, AnswerKey};
 use crate::config::Config;
 use crate::meters::Meters;
+use crate::protocols::expo::reports::Reported;
 use crate::refusal::{Quota, Refusal};
 use crate::snapshot::Channel;
 use crate::snapshot::channels::{Channels, Keyed};
@@ -38,6 +39,7 @@ pub(crate) struct State {
     pub(crate) clock: Clock,
     /// What each network may still register of each app.
     registrations: moka::sync::Cache<(IpAddr, AppId), Arc<Allowance>>,
+    pub(crate) reported: Reported,
 }
 
 /// The parts that are made elsewhere.
@@ -62,7 +64,8 @@ impl State {
             .build();
         // Whoever was silent for that long has its whole burst again anyway.
         let registrations = moka::sync::Cache::builder().max_capacity(NETWORKS_MAX).time_to_idle(BURST).build();
-        Self { config, channels, interests, wishes, answers, blobs, spool, meters, clock, registrations }
+        let reported = Reported::new();
+        Self { config, channels, interests, wishes, answers, blobs, spool, meters, clock, registrations, reported }
     }
 
     /// Takes a request of one of the app's devices in. Only for those who have proven to be one: nobody else may use up what they have.

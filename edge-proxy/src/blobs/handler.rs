@@ -111,7 +111,7 @@ fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {
 }
 
 /// The first chunk is at hand before the answer begins, so that what is wrong can still be said.
-async fn body(state: &State, blob: &Arc<Blob>, range: Range<u64>) -> Result<Body, Refusal> {
+pub(crate) async fn body(state: &State, blob: &Arc<Blob>, range: Range<u64>) -> Result<Body, Refusal> {
     let blobs = &state.blobs;
     blobs.meters.blob_sent_bytes.inc_by(range.end - range.start);
     if blob.size_bytes <= SMALL_MAX_BYTES {

@@ -8,6 +8,7 @@ mod codepush;
 mod control_plane;
 mod decisions;
 mod doors;
+mod expo;
 mod forms;
 mod harness;
 mod limits;
