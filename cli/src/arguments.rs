@@ -7,7 +7,7 @@ use crate::report::AnyReport;
 use crate::settings::{self, Settings};
 use crate::{
     app, app_transfer, audit, binary, bundles, channel, completions, credential, delta, deployment_key, device, diff,
-    exit, explain, key, login, logout, names, operator, pin, promote, publisher, queue, release, releases, rollback,
+    exit, explain, expo, key, login, logout, names, operator, pin, promote, publisher, queue, release, releases, rollback,
     rollout, status, upload, usage, webhook, whoami, workflow,
 };
 
@@ -96,6 +96,8 @@ pub enum Command {
     #[command(subcommand)]
     Queue(queue::Command),
     Explain(explain::Arguments),
+    #[command(subcommand)]
+    Expo(expo::Command),
     Status(status::Arguments),
     #[command(subcommand)]
     Delta(delta::Command),
@@ -177,6 +179,7 @@ async fn connected(command: Command, connection: &Connection) -> Result<AnyRepor
         Command::Unpin(arguments) => pin::unpin(arguments, connection).await,
         Command::Pins(arguments) => pin::pins(arguments, connection).await,
         Command::Device(command) => device::run(command, connection).await,
+        Command::Expo(command) => expo::run(command, connection).await,
         Command::Explain(arguments) => explain::run(arguments, connection).await,
         Command::Status(arguments) => status::run(arguments, connection).await,
         Command::Delta(command) => delta::run(&command),

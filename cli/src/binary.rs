@@ -7,6 +7,7 @@ use crate::platform::{OnePlatform, wire};
 use crate::report::AnyReport;
 use crate::{names, paging, table, view};
 use domain::Sha256;
+use domain::expo::UpdateId;
 use proto::v1;
 use serde::Serialize;
 use std::fmt::{Display, Formatter};
@@ -49,7 +50,7 @@ pub enum Command {
         #[expect(missing_docs, reason = "documented at the type")]
         app: AppAddress,
     },
-    /// Changes a binary's runtime version, embedded bundle or Hermes version.
+    /// Changes a binary's runtime version, or what came with it.
     Update {
         /// The binary's id, "bin_…".
         binary: String,
@@ -82,6 +83,9 @@ pub struct Content {
     /// The version of Hermes bytecode that it runs, for instance 96; 0 forgets it. That of the embedded bundle counts when that was uploaded.
     #[arg(long, value_name = "VERSION")]
     pub hermes_version: Option<u32>,
+    /// By what Expo clients name the update that it came with: the UUID in its app.manifest.
+    #[arg(long, value_name = "UUID")]
+    pub embedded_update_id: Option<UpdateId>,
 }
 
 /// All binaries of an app.
@@ -146,8 +150,9 @@ async fn update(connection: &Connection, name: String, content: Content) -> Resu
     paths.extend(content.runtime_version.is_some().then(|| "runtime_version".to_owned()));
     paths.extend(content.embedded_bundle.is_some().then(|| "embedded_bundle".to_owned()));
     paths.extend(content.hermes_version.is_some().then(|| "hermes_version".to_owned()));
+    paths.extend(content.embedded_update_id.is_some().then(|| "embedded_update_id".to_owned()));
     if paths.is_empty() {
-        let text = "nothing to change: give --runtime-version, --embedded-bundle or --hermes-version";
+        let text = "nothing to change: give --runtime-version, --embedded-bundle, --hermes-version or --embedded-update-id";
         return Err(Error::Usage(text.to_owned()));
     }
     let update_mask = Some(prost_types::FieldMask { paths });
@@ -162,6 +167,7 @@ fn binary(name: String, content: Content) -> v1::Binary {
         runtime_version: content.runtime_version.unwrap_or_default(),
         embedded_bundle: embedded.unwrap_or_default(),
         hermes_version: content.hermes_version.unwrap_or_default(),
+        embedded_update_id: content.embedded_update_id.map(|update| update.to_string()).unwrap_or_default(),
         ..Default::default()
     }
 }

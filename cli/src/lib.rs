@@ -39,6 +39,7 @@ pub mod device;
 pub mod diff;
 pub mod downloads;
 pub mod explain;
+pub mod expo;
 pub mod hermesc;
 pub mod key;
 pub mod login;

@@ -3,6 +3,7 @@
 use crate::channel_address::ChannelAddress;
 use crate::connection::{Connection, request_id};
 use crate::error::Error;
+use crate::expo::Signing;
 use crate::platform::OnePlatform;
 use crate::release::Target;
 use crate::releases::Notes;
@@ -39,6 +40,9 @@ pub struct Arguments {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at the type")]
     pub target: Target,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub signing: Signing,
     /// Check everything, change nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -49,6 +53,7 @@ pub async fn run(arguments: Arguments, connection: &Connection) -> Result<AnyRep
     let from = arguments.address.name()?;
     let to_channel = names::channel(&arguments.address.app, &arguments.to)?;
     let (notes, target) = (arguments.notes.read()?, arguments.target.wire()?);
+    let signer = arguments.signing.signer()?;
     let mut made = Vec::new();
     for release in releases::choose(connection, &from, arguments.release.as_deref(), arguments.platform).await? {
         let request = v1::PromoteReleaseRequest {
@@ -60,9 +65,14 @@ pub async fn run(arguments: Arguments, connection: &Connection) -> Result<AnyRep
             share_ppm: arguments.rollout.map(Ppm::get),
             validate_only: arguments.dry_run,
             request_id: request_id(),
+            disabled: signer.is_some(),
         };
         let answer = connection.answer(connection.releases().promote_release(request).await)?;
-        made.push(answer.release.ok_or_else(|| Error::missing("the release"))?);
+        let release = answer.release.ok_or_else(|| Error::missing("the release"))?;
+        made.push(match &signer {
+            Some(signer) if !arguments.dry_run => signer.sign(connection, release, None, false).await?,
+            Some(_) | None => release,
+        });
     }
     Ok(Box::new(view::Releases::from(made)))
 }

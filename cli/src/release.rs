@@ -2,9 +2,10 @@
 
 use crate::base;
 use crate::channel_address::ChannelAddress;
-use crate::codepush_signature::Signer;
+use crate::codepush_signature::Signer as PackageSigner;
 use crate::connection::{Connection, request_id};
 use crate::error::Error;
+use crate::expo::{Exported, Publishing, Signer};
 use crate::hermesc::{Base, Compiled, Compiler};
 use crate::releases::Notes;
 use crate::report::AnyReport;
@@ -29,6 +30,7 @@ use std::path::{Path, PathBuf};
 Examples:
   aloft release build/index.android.bundle --app trailhead --channel production --binary-range 1.x
   aloft release dist --app trailhead --channel production --runtime-version 42 --rollout 10%
+  aloft release --expo dist --app trailhead --channel production --runtime-version 42 --private-key-path keys/private-key.pem
   aloft release --bundle bun_01j9z3k4m5n6p7q8r9s0t1v2w3 --app trailhead --channel qa --binary-range '*'")]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["path", "bundle"])))]
 #[command(group(clap::ArgGroup::new("binaries").required(true).args(["binary_range", "runtime_version"])))]
@@ -65,6 +67,9 @@ pub struct Arguments {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at the type")]
     pub compiling: Compiling,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub expo: Publishing,
     /// Check everything and upload, but publish nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -176,45 +181,74 @@ impl Display for AllPublished {
 /// Uploads what was given and publishes it.
 pub async fn run(arguments: Arguments, connection: &Connection) -> Result<AnyReport, Error> {
     // Everything that can be wrong without the server is found before a byte is sent.
-    let draft = draft(&arguments)?;
-    let signer = arguments.codepush_private_key.as_deref().map(Signer::read).transpose()?;
+    let (draft, signer) = (draft(&arguments)?, arguments.expo.signing.signer()?);
+    let package_signer = arguments.codepush_private_key.as_deref().map(PackageSigner::read).transpose()?;
     let app = names::app(&arguments.address.app)?;
     let mut releases = Vec::new();
     if let Some(bundle) = &arguments.bundle {
         let bundle = names::bundle(&arguments.address.app, bundle)?;
-        releases.push(Published { release: publish(connection, &draft, bundle).await?, upload: None, build: None });
+        let release = publish(connection, draft.clone(), bundle).await?;
+        releases.push(Published { release: release.into(), upload: None, build: None });
     }
-    if let Some(path) = arguments.path {
+    if let Some(path) = arguments.path.clone() {
+        let exported = arguments.expo.read(&path)?;
+        let plan = Plan { exported, arguments: &arguments, app, draft, signer, package_signer };
         let found = source::find(path, arguments.options.platform, arguments.options.map()).await?;
-        check_channel(connection, &draft.parent).await?;
+        check_channel(connection, &plan.draft.parent).await?;
         for found in found {
-            let (found, compiled) = match &arguments.compiling.hermesc {
-                Some(hermesc) => {
-                    let (mut found, compiled) =
-                        compile(hermesc, &arguments.compiling, connection, (&draft.parent, &app), &found).await?;
-                    // What lies beside the JavaScript does not lead from the bytecode; what was named does.
-                    source::add_map(&mut found, &[], &arguments.options.map())?;
-                    (found, Some(compiled))
-                }
-                None => (found, None),
-            };
-            let build = compiled.as_ref().map(|compiled| compiled.build.clone());
-            let draft = v1::CreateReleaseRequest { build, ..draft.clone() };
-            // What is signed is what devices get: behind the compiler.
-            let found = match &signer {
-                Some(signer) => signer.sign(found)?,
-                None => found,
-            };
-            let upload = upload::upload(connection, &app, found, &arguments.options).await?;
-            let bundle = upload.bundle.clone().ok_or_else(|| Error::ProcessingTimeout {
-                upload: upload.upload.clone(),
-                seconds: arguments.options.wait,
-            })?;
-            let release = publish(connection, &draft, bundle).await?;
-            releases.push(Published { release, upload: Some(upload), build: compiled.map(Built::from) });
+            releases.push(plan.publish(connection, found).await?);
+        }
         }
     }
     Ok(Box::new(AllPublished { releases }))
+}
+
+/// What all bundles of one command have in common.
+struct Plan<'a> {
+    arguments: &'a Arguments,
+    app: String,
+    draft: v1::CreateReleaseRequest,
+    exported: Exported,
+    signer: Option<Signer>,
+    package_signer: Option<PackageSigner>,
+}
+
+impl Plan<'_> {
+    /// Compiles a bundle when that is wanted, uploads it and publishes it.
+    async fn publish(&self, connection: &Connection, found: Found) -> Result<Published, Error> {
+        let Self { arguments, app, draft, exported, signer, package_signer } = self;
+        let (found, compiled) = match &arguments.compiling.hermesc {
+            Some(hermesc) => {
+                let (mut found, compiled) =
+                    compile(hermesc, &arguments.compiling, connection, (&draft.parent, app), &found).await?;
+                // What lies beside the JavaScript does not lead from the bytecode; what was named does.
+                source::add_map(&mut found, &[], &arguments.options.map())?;
+                (found, Some(compiled))
+            }
+            None => (found, None),
+        };
+        // What is signed is what devices get: behind the compiler.
+        let found = match package_signer {
+            Some(signer) => signer.sign(found)?,
+            None => found,
+        };
+        let expo = exported.publication(&found, draft.target.as_ref()).await?;
+        let upload = upload::upload(connection, app, found, &arguments.options).await?;
+        let bundle = upload.bundle.clone().ok_or_else(|| Error::ProcessingTimeout {
+            upload: upload.upload.clone(),
+            seconds: arguments.options.wait,
+        })?;
+        let draft = v1::CreateReleaseRequest {
+            build: compiled.as_ref().map(|compiled| compiled.build.clone()),
+            expo: expo.as_ref().map(|expo| expo.wire.clone()),
+            ..draft.clone()
+        };
+        let mut release = publish(connection, draft, bundle).await?;
+        if let (Some(signer), Some(expo), false) = (signer, &expo, arguments.dry_run) {
+            release = signer.sign(connection, release, Some(expo), arguments.disabled).await?;
+        }
+        Ok(Published { release: release.into(), upload: Some(upload), build: compiled.map(Built::from) })
+    }
 }
 
 /// Compiles the bundle, and leaves the source map beside it.
@@ -255,6 +289,9 @@ impl From<Compiled> for Built {
 }
 
 fn draft(arguments: &Arguments) -> Result<v1::CreateReleaseRequest, Error> {
+    if arguments.bundle.is_some() && (arguments.expo.expo || arguments.expo.signing.is_asked_for()) {
+        return Err(Error::Usage("Expo clients need the exported folder instead of --bundle".to_owned()));
+    }
     Ok(v1::CreateReleaseRequest {
         parent: arguments.address.name()?,
         bundle: String::new(),
@@ -263,10 +300,12 @@ fn draft(arguments: &Arguments) -> Result<v1::CreateReleaseRequest, Error> {
         notes: arguments.notes.read()?.unwrap_or_default(),
         share_ppm: arguments.rollout.map(Ppm::get),
         retreat: arguments.retreat.map_or(v1::Retreat::Unspecified, Retreat::wire).into(),
-        disabled: arguments.disabled,
+        // What must be signed is offered when it is.
+        disabled: arguments.disabled || arguments.expo.signing.is_asked_for(),
         validate_only: arguments.dry_run,
         request_id: String::new(),
         build: None,
+        expo: None,
     })
 }
 
@@ -278,15 +317,15 @@ async fn check_channel(connection: &Connection, name: &str) -> Result<(), Error>
 
 async fn publish(
     connection: &Connection,
-    draft: &v1::CreateReleaseRequest,
+    draft: v1::CreateReleaseRequest,
     bundle: String,
-) -> Result<view::Release, Error> {
-    let request = v1::CreateReleaseRequest { bundle, request_id: request_id(), ..draft.clone() };
+) -> Result<v1::Release, Error> {
+    let request = v1::CreateReleaseRequest { bundle, request_id: request_id(), ..draft };
     let call = || async {
         let answer = connection.answer(connection.releases().create_release(request.clone()).await)?;
         answer.release.ok_or_else(|| Error::missing("the release"))
     };
-    Ok(view::Release::from(retry::repeat(call).await?))
+    retry::repeat(call).await
 }
 
 #[cfg(test)]

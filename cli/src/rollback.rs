@@ -3,6 +3,7 @@
 use crate::channel_address::ChannelAddress;
 use crate::connection::{Connection, request_id};
 use crate::error::Error;
+use crate::expo::Signing;
 use crate::platform::OnePlatform;
 use crate::report::AnyReport;
 use crate::{releases, view};
@@ -32,6 +33,9 @@ pub struct Arguments {
     /// Devices change over as soon as they can instead of at their next restart.
     #[arg(long)]
     pub mandatory: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub signing: Signing,
     /// Check everything, change nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -51,6 +55,7 @@ pub async fn run(arguments: Arguments, connection: &Connection) -> Result<AnyRep
             newest.into_iter().map(|release| (release.platform, to.clone())).collect()
         }
     };
+    let signer = arguments.signing.signer()?;
     let mut made = Vec::new();
     for (platform, to) in targets {
         let request = v1::RollBackChannelRequest {
@@ -60,9 +65,14 @@ pub async fn run(arguments: Arguments, connection: &Connection) -> Result<AnyRep
             mandatory: arguments.mandatory,
             validate_only: arguments.dry_run,
             request_id: request_id(),
+            disabled: signer.is_some(),
         };
         let answer = connection.answer(connection.releases().roll_back_channel(request).await)?;
-        made.push(answer.release.ok_or_else(|| Error::missing("the release"))?);
+        let release = answer.release.ok_or_else(|| Error::missing("the release"))?;
+        made.push(match &signer {
+            Some(signer) if !arguments.dry_run => signer.sign(connection, release, None, false).await?,
+            Some(_) | None => release,
+        });
     }
     Ok(Box::new(view::Releases::from(made)))
 }

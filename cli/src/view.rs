@@ -97,6 +97,7 @@ pub struct Binary {
     pub embedded_bundle: String,
     /// 0 when it is not known.
     pub hermes_version: u32,
+    pub embedded_update_id: String,
     pub etag: String,
     pub created_at_us: i64,
 }
@@ -111,6 +112,7 @@ impl From<v1::Binary> for Binary {
             runtime_version: binary.runtime_version,
             embedded_bundle: hex::encode(&binary.embedded_bundle),
             hermes_version: binary.hermes_version,
+            embedded_update_id: binary.embedded_update_id,
             etag: binary.etag,
             created_at_us: binary.created_at_us,
         }
@@ -130,6 +132,7 @@ impl Display for Binary {
                 "hermes version",
                 Some(self.hermes_version).filter(|known| *known > 0).map_or_else(String::new, |v| v.to_string()),
             ),
+            ("embedded update", self.embedded_update_id.clone()),
             ("created", moment::text(self.created_at_us)),
         ]))
     }

@@ -55,6 +55,8 @@ pub struct Detected {
     pub source_map: Option<String>,
     /// The asset map of an Expo export, by the path that it was found under. It is no file of the bundle either.
     pub asset_map: Option<String>,
+    /// The extensions that the paths of an Expo export's assets lack, by path.
+    pub extensions: BTreeMap<String, String>,
     /// What was left out.
     pub skipped: Vec<Skipped>,
     /// What is allowed, but perhaps not meant.
@@ -117,6 +119,7 @@ pub fn detect(inputs: &[Input], platform: Platform, open: &mut Open<'_>) -> Resu
     Ok(Detected {
         source_map,
         asset_map: detected.asset_map,
+        extensions: detected.extensions,
         layout: detected.layout,
         engine: content.engine,
         hermes_version: content.hermes_version,
@@ -137,6 +140,7 @@ struct Chosen {
     files: Vec<BundleFile>,
     sources: Vec<String>,
     asset_map: Option<String>,
+    extensions: BTreeMap<String, String>,
 }
 
 /// Returns the path that the source map of a launch file has in an upload.
@@ -199,10 +203,12 @@ fn from_expo(
     }
     let mut sources: Vec<String> = chosen.keys().map(|path| format!("{root}{path}")).collect();
     let launch_source = format!("{root}{}", named.bundle);
+    let extensions = named.assets.iter().map(|asset| (asset.path.clone(), asset.ext.clone())).collect();
     let files = chosen.into_values().collect();
     sources.push(metadata.clone());
     sources.extend(asset_map.clone());
-    Ok(Chosen { layout: Layout::Expo, launch_source, launch_path: named.bundle.clone(), files, sources, asset_map })
+    let launch_path = named.bundle.clone();
+    Ok(Chosen { layout: Layout::Expo, launch_source, launch_path, files, sources, asset_map, extensions })
 }
 
 fn from_folder(kept: &[&Input], platform: Platform) -> Result<Chosen, Refusal> {
@@ -225,6 +231,7 @@ fn from_folder(kept: &[&Input], platform: Platform) -> Result<Chosen, Refusal> {
         files,
         sources: paths.iter().map(|&path| path.to_owned()).collect(),
         asset_map: None,
+        extensions: BTreeMap::new(),
     })
 }
 

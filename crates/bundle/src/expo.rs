@@ -24,10 +24,13 @@ pub(crate) struct PlatformFiles {
     pub(crate) assets: Vec<Asset>,
 }
 
-/// An asset of one platform; the extension that its path lacks is the clients' business.
+/// An asset of one platform.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Asset {
     pub(crate) path: String,
+    /// The extension that its path lacks.
+    #[serde(default)]
+    pub(crate) ext: String,
 }
 
 #[derive(Deserialize)]
