@@ -1,4 +1,4 @@
-//! This file's job is to test the JavaScript client against a platform of its own.
+//! This file's job is to test clients in JavaScript against a platform of their own.
 
 use std::path::Path;
 
@@ -10,15 +10,20 @@ use crate::platform::Platform;
 use crate::supervisor::Supervisor;
 
 const PROJECT: NodeProject = NodeProject { name: "client-js", folder: "clients/js", inputs: &[] };
+const EXPO: NodeProject = NodeProject { name: "client-expo", folder: "clients/expo", inputs: &[] };
 
-/// Builds the client, runs its unit tests, then phones against an edge.
+/// Builds our client, runs its unit tests, then phones and the code of Expo's clients against an edge.
 pub fn test(places: &Places, supervisor: &Supervisor, corpus: &Path) -> Result<()> {
     let folder = PROJECT.ensure(places, supervisor)?;
+    let expo = EXPO.ensure(places, supervisor)?;
     for script in ["typecheck", "unit"] {
         supervisor.run(&mut npm(&folder, script))?;
     }
     let platform = Platform::start(places, supervisor, |_| ())?;
-    let mut phones = npm(&folder, "e2e");
-    platform.tell(&mut phones);
-    supervisor.run(phones.env("ALOFT_CORPUS", corpus))
+    for folder in [folder, expo] {
+        let mut phones = npm(&folder, "e2e");
+        platform.tell(&mut phones);
+        supervisor.run(phones.env("ALOFT_CORPUS", corpus))?;
+    }
+    Ok(())
 }
