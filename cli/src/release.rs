@@ -198,7 +198,6 @@ pub async fn run(arguments: Arguments, connection: &Connection) -> Result<AnyRep
         for found in found {
             releases.push(plan.publish(connection, found).await?);
         }
-        }
     }
     Ok(Box::new(AllPublished { releases }))
 }
