@@ -7,8 +7,8 @@ use crate::report::AnyReport;
 use crate::settings::{self, Settings};
 use crate::{
     app, app_transfer, audit, binary, bundles, channel, completions, credential, delta, deployment_key, device, diff,
-    exit, explain, expo, key, login, logout, names, operator, pin, promote, publisher, queue, release, releases, rollback,
-    rollout, status, upload, usage, webhook, whoami, workflow,
+    exit, explain, expo, key, login, logout, names, operator, pin, promote, publisher, queue, release, releases,
+    rollback, rollout, status, upload, usage, webhook, whoami, workflow,
 };
 
 /// Ships over-the-air updates to React Native apps.

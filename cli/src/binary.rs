@@ -152,7 +152,8 @@ async fn update(connection: &Connection, name: String, content: Content) -> Resu
     paths.extend(content.hermes_version.is_some().then(|| "hermes_version".to_owned()));
     paths.extend(content.embedded_update_id.is_some().then(|| "embedded_update_id".to_owned()));
     if paths.is_empty() {
-        let text = "nothing to change: give --runtime-version, --embedded-bundle, --hermes-version or --embedded-update-id";
+        let text =
+            "nothing to change: give --runtime-version, --embedded-bundle, --hermes-version or --embedded-update-id";
         return Err(Error::Usage(text.to_owned()));
     }
     let update_mask = Some(prost_types::FieldMask { paths });

@@ -149,6 +149,7 @@ async fn a_bundle_that_no_binary_runs_brings_a_warning(shape: Shape) {
         runtime_version: None,
         embedded_bundle_hash: None,
         hermes_version: Some(7),
+        embedded_update: None,
         revision: 1,
         created_at: now,
         updated_at: now,

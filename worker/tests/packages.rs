@@ -53,6 +53,7 @@ async fn release(rig: &Rig, channel: &ChannelId, bundle: &Bundle) -> ReleaseId {
         bundle: Some(bundle.id.clone()),
         target_kind: TargetKind::BinaryRange,
         target_value: "1.x".into(),
+        warnings: Vec::new(),
         mandatory: false,
         enabled: true,
         notes: String::new(),

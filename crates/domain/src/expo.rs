@@ -4,8 +4,8 @@ use crate::calendar::Moment;
 use crate::error::Invalid;
 use crate::hash::Sha256;
 use crate::id::ReleaseId;
-use crate::time::Timestamp;
 use crate::snapshot::ChannelKey;
+use crate::time::Timestamp;
 use std::collections::BTreeMap;
 
 /// Room for 5,000 assets of 350 bytes and the app's configuration.

@@ -83,6 +83,8 @@ fn channel(history: &[Value]) -> Channel {
         pins: BTreeMap::new(),
         token_keys: vec![TokenKey { generation: 1, secret: [1; 32] }],
         revoked_devices: [].into(),
+        registration_closed: false,
+        expo: Default::default(),
         codepush,
     };
     let encoded = proto::convert::encode_snapshot(&snapshot);
