@@ -81,6 +81,11 @@ pub fn touch(tx: &mut Tx<'_>, scope: &Scope, hashes: &[Sha256], now: Timestamp) 
     Ok(found)
 }
 
+/// Notes that something is about to refer to a blob; not found when the organization does not have it.
+pub fn need(tx: &mut Tx<'_>, scope: &Scope, sha256: &Sha256, now: Timestamp) -> Result<()> {
+    if touch(tx, scope, std::slice::from_ref(sha256), now)? == 1 { Ok(()) } else { Err(Error::not_found("blob")) }
+}
+
 fn stored(scope: &Scope, blob: &Blob, now: Timestamp) -> StoredBlobRow {
     StoredBlobRow::from(&StoredBlob {
         organization: scope.organization().clone(),

@@ -34,9 +34,7 @@ pub fn apply(tx: &mut Tx<'_>, scope: &Scope, row: &Delta) -> Result<bool> {
     if from.app != to.app || from.platform != to.platform {
         return Err(Error::FailedPrecondition { rule: "a delta joins two bundles of one app and platform" });
     }
-    if blobs::touch(tx, scope, &[row.blob_sha256], row.created_at)? != 1 {
-        return Err(Error::not_found("blob"));
-    }
+    blobs::need(tx, scope, &row.blob_sha256, row.created_at)?;
     let known = list_for(tx, std::slice::from_ref(&row.to_bundle))?;
     let is_same = |other: &Delta| other.from_bundle == row.from_bundle && other.format == row.format;
     if known.iter().any(|other| is_same(other) && other.blob_sha256 == row.blob_sha256) {

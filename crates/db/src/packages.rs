@@ -42,7 +42,7 @@ row! {
 /// Adds a package, whose blob the organization must have, unless the bundle has one; touches the channels that offer the bundle.
 pub fn insert(tx: &mut Tx<'_>, scope: &Scope, row: &Package) -> Result<()> {
     bundles::get(tx, scope, &row.bundle)?;
-    blobs::get(tx, scope, &row.blob_sha256)?;
+    blobs::need(tx, scope, &row.blob_sha256, row.created_at)?;
     let added = db!(tx, |c| {
         diesel::insert_into(package::table).values(PackageRow::from(row)).on_conflict_do_nothing().execute(c)
     })?;
@@ -53,7 +53,7 @@ pub fn insert(tx: &mut Tx<'_>, scope: &Scope, row: &Package) -> Result<()> {
 /// that offer the bundle.
 pub fn insert_diff(tx: &mut Tx<'_>, scope: &Scope, row: &Diff) -> Result<()> {
     bundles::get(tx, scope, &row.to_bundle)?;
-    blobs::get(tx, scope, &row.blob_sha256)?;
+    blobs::need(tx, scope, &row.blob_sha256, row.created_at)?;
     let count: i64 = db!(tx, |c| {
         package_diff::table.filter(package_diff::to_bundle.eq(row.to_bundle.as_str())).count().get_result(c)
     })?;

@@ -1,13 +1,13 @@
 //! This file's job is to take blobs from organizations that need them no more.
 //!
-//! A blob is needed by the files, patches, compressed forms, descriptions and source maps of the organization's bundles, and by whoever came to need it of
+//! A blob is needed by the files, patches, packages, compressed forms, descriptions and source maps of the organization's bundles, and by whoever came to need it of
 //! late: each verb that refers to a blob touches it first ([`crate::blobs::touch`]). A touch and a removal wait for each other, and the
 //! one that comes second sees what the first did: a touched blob stays, and a removed one is not referred to. Its bytes are the store's
 //! business; see [`crate::condemned`].
 
 use crate::column::{Column as _, page};
 use crate::dialect::db;
-use crate::schema::{app, blob, bundle, bundle_contents, bundle_file, bundle_source_map, delta, variant};
+use crate::schema::{app, blob, bundle, bundle_contents, bundle_file, bundle_source_map, delta, package, package_diff, variant};
 use crate::{DbConn, Result, Tx};
 use diesel::prelude::*;
 use domain::id::OrganizationId;
@@ -97,6 +97,8 @@ fn referred(conn: &mut DbConn, places: &[Stored]) -> Result<BTreeSet<Stored>> {
     ask!(delta, to_bundle, blob_sha256);
     ask!(bundle_contents, bundle, sha256);
     ask!(bundle_source_map, bundle, sha256);
+    ask!(package, bundle, blob_sha256);
+    ask!(package_diff, to_bundle, blob_sha256);
     // A compressed form goes when its blob does.
     let forms: Vec<Stored> = db!(conn, |c| {
         variant::table

@@ -51,7 +51,7 @@ pub fn apply(tx: &mut Tx<'_>, scope: &Scope, bundle: &BundleId, rows: &[Variant]
         if !files.contains(&row.sha256) {
             return Err(Error::FailedPrecondition { rule: "a compressed form is of a file of the bundle" });
         }
-        blobs::get(tx, scope, &row.blob_sha256)?;
+        blobs::need(tx, scope, &row.blob_sha256, now)?;
         store(tx, scope, row, now)?;
     }
     if rows.is_empty() { Ok(()) } else { channels::touch_offering(tx, bundle, now) }

@@ -4,6 +4,7 @@ use crate::tenant::{Tenant, content};
 use crate::world::{START, World, after};
 use db::Scope;
 use db::bundle_contents::Contents;
+use db::packages::{Diff, Package};
 use db::source_maps::SourceMap;
 use db::unused::{self, UNUSED_KEPT};
 use diesel::prelude::*;
@@ -132,6 +133,27 @@ db_test! {
 }
 
 db_test! {
+    async fn packages_for_other_clients_stay_as_long_as_their_bundle(world) {
+        let t = Tenant::create(&world, "one").await;
+        let (whole, diff) = (store(&world, &t.scope, "zip", START).await, store(&world, &t.scope, "diff", START).await);
+        let (scope, to) = (t.scope.clone(), t.old_bundle.id.clone());
+        world.write(move |tx| {
+            let hash = Sha256::of(b"package");
+            let package = Package { bundle: to.clone(), package_hash: hash, blob_sha256: whole, created_at: START };
+            db::packages::insert(tx, &scope, &package)?;
+            let diff = Diff { to_bundle: to.clone(), from_package_hash: hash, blob_sha256: diff, created_at: START };
+            db::packages::insert_diff(tx, &scope, &diff)
+        }).await;
+        sweep(&world, long_after()).await;
+        assert!(has(&world, &t.scope, whole).await && has(&world, &t.scope, diff).await);
+        let (scope, bundle) = (t.scope.clone(), t.old_bundle.id.clone());
+        world.write(move |tx| db::bundles::delete(tx, &scope, &bundle)).await;
+        sweep(&world, long_after()).await;
+        assert!(!has(&world, &t.scope, whole).await && !has(&world, &t.scope, diff).await);
+    }
+}
+
+db_test! {
     async fn a_compressed_form_goes_after_its_blob(world) {
         let t = Tenant::create(&world, "one").await;
         let scope = t.scope.clone();
@@ -229,6 +251,8 @@ async fn every_column_that_names_a_blob_is_known() {
         "bundle_file.sha256",
         "bundle_source_map.sha256",
         "delta.blob_sha256",
+        "package.blob_sha256",
+        "package_diff.blob_sha256",
         "variant.blob_sha256",
     ];
     // The blobs themselves, those without an owner, what goes with its blob, what is said of other files, and archives, which are no blobs.
