@@ -78,12 +78,15 @@ pub struct Arguments {
     pub options: upload::Options,
 }
 
+/// Stands for the compiler that the project's packages bring. An empty path would be refused.
+const OF_PROJECT: &str = "node_modules";
+
 /// How a bundle of JavaScript becomes bytecode.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Compiling {
-    /// Compile the bundle to Hermes bytecode: with the project's hermesc, or with this one. The source map lies beside PATH afterwards, with
-    /// ".hbc.map" behind its name.
-    #[arg(long, value_name = "HERMESC", num_args = 0..=1, require_equals = true, default_missing_value = "", requires = "path")]
+    /// Compile the bundle to Hermes bytecode: with this hermesc, or without a path with that of the project. The source map lies beside PATH
+    /// afterwards, with ".hbc.map" behind its name.
+    #[arg(long, value_name = "HERMESC", num_args = 0..=1, require_equals = true, default_missing_value = OF_PROJECT, requires = "path")]
     pub hermesc: Option<PathBuf>,
     /// The launch file whose strings keep their numbers; that of the newest live release, else the one that the newest binary came with,
     /// when not given.
@@ -262,7 +265,7 @@ async fn compile(
     if found.detected.engine != Engine::JavaScript {
         return Err(Error::Usage("the bundle is bytecode already: leave --hermesc out".to_owned()));
     }
-    let given = Some(hermesc.to_owned()).filter(|path| !path.as_os_str().is_empty());
+    let given = Some(hermesc.to_owned()).filter(|path| path.as_os_str() != OF_PROJECT);
     let compiler = Compiler::find(given, source.parent().map(Path::to_owned).unwrap_or_default()).await?;
     let base = match (&compiling.base, compiling.no_base) {
         (Some(file), _) => Some(Base { file: file.clone(), what: file.display().to_string(), build: None }),
