@@ -1,4 +1,4 @@
-//! This file's job is to test clients in JavaScript against a platform of their own.
+//! This file's job is to test clients in JavaScript, ours and those of others, against a platform of their own.
 
 use std::path::Path;
 
@@ -9,18 +9,25 @@ use crate::places::Places;
 use crate::platform::Platform;
 use crate::supervisor::Supervisor;
 
-const PROJECT: NodeProject = NodeProject { name: "client-js", folder: "clients/js", inputs: &[] };
-const EXPO: NodeProject = NodeProject { name: "client-expo", folder: "clients/expo", inputs: &[] };
+const OURS: NodeProject = NodeProject { name: "client-js", folder: "clients/js", inputs: &[] };
+/// The code of real clients, of every generation.
+const OTHERS: [NodeProject; 2] = [
+    NodeProject { name: "client-codepush", folder: "tests/clients/codepush", inputs: &[] },
+    NodeProject { name: "client-expo", folder: "tests/clients/expo", inputs: &[] },
+];
 
-/// Builds our client, runs its unit tests, then phones and the code of Expo's clients against an edge.
+/// Builds our client, runs its unit tests, then lets phones of all kinds update from an edge.
 pub fn test(places: &Places, supervisor: &Supervisor, corpus: &Path) -> Result<()> {
-    let folder = PROJECT.ensure(places, supervisor)?;
-    let expo = EXPO.ensure(places, supervisor)?;
+    let ours = OURS.ensure(places, supervisor)?;
     for script in ["typecheck", "unit"] {
-        supervisor.run(&mut npm(&folder, script))?;
+        supervisor.run(&mut npm(&ours, script))?;
+    }
+    let mut folders = vec![ours];
+    for project in OTHERS {
+        folders.push(project.ensure(places, supervisor)?);
     }
     let platform = Platform::start(places, supervisor, |_| ())?;
-    for folder in [folder, expo] {
+    for folder in folders {
         let mut phones = npm(&folder, "e2e");
         platform.tell(&mut phones);
         supervisor.run(phones.env("ALOFT_CORPUS", corpus))?;

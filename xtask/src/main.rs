@@ -6,7 +6,6 @@ mod bench;
 mod cache_entry;
 mod client;
 mod cluster;
-mod codepush_clients;
 mod corpus;
 mod dashboard;
 mod faults;

@@ -6,7 +6,7 @@ use crate::cluster::{Cluster, Durability};
 use crate::places::Places;
 use crate::supervisor::Supervisor;
 use crate::up::cargo;
-use crate::{client, codepush_clients, corpus, dashboard, lint, npm_tool, python_tool};
+use crate::{client, corpus, dashboard, lint, npm_tool, python_tool};
 
 /// What `./x test` takes.
 #[derive(Debug, clap::Args)]
@@ -34,10 +34,8 @@ pub fn run(places: &Places, supervisor: &Supervisor, arguments: &Arguments) -> R
     if arguments.package.is_empty() && arguments.filter.is_none() {
         eprintln!("x: the dashboard");
         dashboard::test(places, supervisor, &corpus)?;
-        eprintln!("x: the JavaScript client");
+        eprintln!("x: clients in JavaScript");
         client::test(places, supervisor, &corpus)?;
-        eprintln!("x: CodePush's clients");
-        codepush_clients::test(places, supervisor, &corpus)?;
     }
     if !arguments.package.is_empty() {
         // Tests of one package may start the binaries of others; for the whole workspace cargo builds them anyway.

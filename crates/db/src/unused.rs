@@ -7,7 +7,9 @@
 
 use crate::column::{Column as _, page};
 use crate::dialect::db;
-use crate::schema::{app, blob, bundle, bundle_contents, bundle_file, bundle_source_map, delta, package, package_diff, variant};
+use crate::schema::{
+    app, blob, bundle, bundle_contents, bundle_file, bundle_source_map, delta, package, package_diff, variant,
+};
 use crate::{DbConn, Result, Tx};
 use diesel::prelude::*;
 use domain::id::OrganizationId;
