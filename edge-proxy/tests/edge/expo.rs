@@ -1,4 +1,4 @@
-//! This file's job is to test what Expo clients get. Real clients' code is run in `clients/expo`; here are the corners.
+//! This file's job is to test what Expo clients get. Real clients' code is run in `tests/clients/expo`; here are the corners.
 
 use crate::client::Answer;
 use crate::harness::{RunningEdge, World, until};
