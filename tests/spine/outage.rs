@@ -4,8 +4,11 @@ use crate::world::{World, check_until, files_of, offers, update_to};
 use standalone::demo::http::Http;
 use std::time::Duration;
 use testkit::disk::SmallDisk;
-use testkit::wait_until_async;
+use testkit::{wait_until, wait_until_async};
 use tests::stack::Stack;
+
+/// Syncing a few files takes milliseconds; a busy disk takes longer.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn a_restarted_edge_serves_from_its_disk_with_everything_behind_it_dead() {
@@ -13,6 +16,9 @@ async fn a_restarted_edge_serves_from_its_disk_with_everything_behind_it_dead() 
     world.release("v1", &[]);
     let mut first = world.device().await;
     update_to(&mut first, "v1").await;
+    // A device has its bytes before the edge has synced its own.
+    let files = files_of(&tests::corpus("v1", "android/hermes"));
+    wait_until(DEADLINE, || files.iter().all(|(_, sha256)| world.stack.edge_keeps(&sha256.to_hex())));
 
     world.stack.control_plane.as_mut().unwrap().kill();
     world.stack.worker.as_mut().unwrap().kill();

@@ -144,6 +144,15 @@ impl Stack {
         format!("http://127.0.0.1:{}", self.edge_port)
     }
 
+    /// Says whether the edge has the blob, named by its SHA-256 in hexadecimal, whole on its disk: only then it survives a kill.
+    ///
+    /// # Panics
+    /// When the name is too short.
+    #[must_use]
+    pub fn edge_keeps(&self, blob: &str) -> bool {
+        self.folder.path().join("edge/blobs").join(&blob[..2]).join(blob).is_file()
+    }
+
     /// Starts the control plane again after it was stopped or killed, and waits until it listens.
     ///
     /// # Panics
