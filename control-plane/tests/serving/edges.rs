@@ -1,7 +1,7 @@
 //! This file's job is to check what an edge is told, and when.
 
 use crate::on_both_databases;
-use crate::rig::{EDGE_TOKEN, PATIENCE, Rig, now, with};
+use crate::rig::{EDGE_TOKEN, PATIENCE, Rig, now, reason, with};
 use domain::Sha256;
 use domain::id::{DeviceId, EdgeId, EventId};
 use proto::v1::sync_request::Message as FromEdge;
@@ -21,6 +21,8 @@ on_both_databases!(
     a_slow_edge_gets_the_newest_state_only,
     a_stop_ends_open_streams_in_time,
     telemetry_is_stored_once,
+    a_batch_that_is_too_large_is_refused_whole,
+    a_stream_that_breaks_a_rule_ends_with_its_name,
     a_delta_that_devices_miss_is_made_once,
     a_channel_is_found_by_its_deployment_key,
 );
@@ -207,9 +209,8 @@ async fn a_stop_ends_open_streams_in_time(rig: Rig) {
     end.unwrap();
 }
 
-async fn telemetry_is_stored_once(rig: Rig) {
-    let (app, _) = rig.app("shop").await;
-    let event = |app_id: &str| v1::TelemetryEvent {
+fn event(app_id: &str) -> v1::TelemetryEvent {
+    v1::TelemetryEvent {
         event_id: EventId::from_parts(now(), random::bytes()).to_string(),
         app_id: app_id.to_owned(),
         channel_name: "production".into(),
@@ -218,7 +219,57 @@ async fn telemetry_is_stored_once(rig: Rig) {
         platform: Platform::Ios.into(),
         received_at_us: now().as_us(),
         ..Default::default()
+    }
+}
+
+async fn a_batch_that_is_too_large_is_refused_whole(rig: Rig) {
+    let (app, _) = rig.app("shop").await;
+    let edge_id = EdgeId::from_parts(now(), random::bytes()).to_string();
+    let events: Vec<_> = (0..1_001).map(|_| event(&app.app_id)).collect();
+    let push = async |events: &[v1::TelemetryEvent], offset| {
+        let (edge_id, events) = (edge_id.clone(), events.to_vec());
+        let batch = v1::PushTelemetryRequest { edge_id, segment: 1, offset, events };
+        rig.edges().push_telemetry(with(EDGE_TOKEN, batch)).await
     };
+    assert_eq!(reason(push(&events, 0).await), v1::Reason::InvalidField);
+    assert_eq!(push(&events[1..], 1).await.unwrap().into_inner().stored, 1_000, "nothing of the batch was stored");
+}
+
+async fn a_stream_that_breaks_a_rule_ends_with_its_name(rig: Rig) {
+    let edge_id = EdgeId::from_parts(now(), random::bytes()).to_string();
+    let hello = |edge_id: &str, schema_max| {
+        FromEdge::Hello(v1::SyncHello { edge_id: edge_id.to_owned(), schema_max, ..Default::default() })
+    };
+    let whole = hello(&edge_id, 1);
+    let nowhere = v1::ChannelKey { app_id: "app_nowhere".into(), channel_name: "production".into() };
+    let wish = v1::SyncDeltaWish { from_bundle_sha256: vec![1; 31].into(), ..Default::default() };
+    for messages in [
+        vec![FromEdge::Interest(v1::SyncInterest::default())],
+        vec![hello("edg_me", 1)],
+        vec![hello(&edge_id, 0)],
+        vec![whole.clone(), whole.clone()],
+        vec![whole.clone(), FromEdge::Interest(v1::SyncInterest { key: Some(nowhere) })],
+        vec![whole.clone(), FromEdge::Ack(v1::SyncAck::default())],
+        vec![whole.clone(), FromEdge::DeltaWish(wish)],
+    ] {
+        let shown = format!("{messages:?}");
+        let requests = messages.into_iter().map(|message| v1::SyncRequest { message: Some(message) });
+        let open = tokio_stream::StreamExt::chain(tokio_stream::iter(requests), tokio_stream::pending());
+        let mut answers = rig.edges().sync(with(EDGE_TOKEN, open)).await.unwrap().into_inner();
+        let ended = tokio::time::timeout(PATIENCE, async {
+            loop {
+                match answers.message().await {
+                    Ok(Some(_)) => {}
+                    ended => return ended,
+                }
+            }
+        });
+        assert_eq!(reason(ended.await.unwrap()), v1::Reason::InvalidField, "{shown}");
+    }
+}
+
+async fn telemetry_is_stored_once(rig: Rig) {
+    let (app, _) = rig.app("shop").await;
     let unknown = domain::id::AppId::from_parts(now(), random::bytes()).to_string();
     let broken = v1::TelemetryEvent { kind: "exploded".into(), ..event(&app.app_id) };
     let batch = v1::PushTelemetryRequest {
