@@ -32,6 +32,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 const ON_THE_WAY_MAX: usize = 2;
 /// Channels that one edge may follow; some 300 bytes each.
 const CHANNELS_MAX: usize = 100_000;
+/// How long an edge may take to make room for the reason why its stream ends. A stop waits for this, too.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// How often an edge's last visit is written down.
 const SEEN_EVERY: Duration = Duration::from_secs(60);
 /// Longer texts are cut before they are kept.
@@ -69,7 +71,7 @@ pub fn start(
         if let Err(error) = ended {
             tracing::debug!(cause = chain(&error), "an edge's stream ended");
             // An edge that does not read will see the end of the connection instead.
-            let _ = outgoing.try_send(Err(error.into()));
+            let _ = tokio::time::timeout(FAREWELL, outgoing.send(Err(error.into()))).await;
         }
     });
     ReceiverStream::new(stream)
