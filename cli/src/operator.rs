@@ -67,7 +67,7 @@ pub struct SetPlan {
     /// Registered devices.
     #[arg(long)]
     devices: Option<u64>,
-    /// Days for which what devices report is kept.
+    /// Days for which reports, and releases that nobody can be offered any more, are kept.
     #[arg(long)]
     retention_days: Option<u32>,
 }

@@ -20,6 +20,8 @@ pub(crate) struct WorkerMetrics {
     pub(crate) dead: IntCounterVec,
     /// Blobs that were removed because nobody has them.
     pub(crate) swept: IntCounter,
+    /// Releases and bundles that plans keep no longer, by kind.
+    pub(crate) retired: IntCounterVec,
 }
 
 impl WorkerMetrics {
@@ -31,6 +33,7 @@ impl WorkerMetrics {
             rescued: metrics.counter("aloft_worker_rescued_total", "Jobs taken back from lost workers."),
             dead: metrics.counters("aloft_worker_dead_total", "Jobs that failed for good.", &["kind", "reason"]),
             swept: metrics.counter("aloft_worker_swept_blobs_total", "Removed blobs that nobody had."),
+            retired: metrics.counters("aloft_worker_retired_total", "What plans keep no longer.", &["kind"]),
         }
     }
 }

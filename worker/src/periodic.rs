@@ -3,6 +3,7 @@
 mod blobs;
 mod dead;
 mod records;
+mod retention;
 mod uploads;
 
 use crate::context::Context;
@@ -28,6 +29,8 @@ enum Task {
     SweepParts,
     /// Forgets hints, answers and histories that are old.
     TrimRecords,
+    /// Lets go of releases and bundles that plans keep no longer.
+    RetireReleases,
     /// Removes blobs that nobody has.
     SweepBlobs,
     /// Tells of jobs that died.
@@ -35,7 +38,14 @@ enum Task {
 }
 
 impl Task {
-    const ALL: [Self; 5] = [Self::ExpireUploads, Self::SweepParts, Self::TrimRecords, Self::SweepBlobs, Self::TellDead];
+    const ALL: [Self; 6] = [
+        Self::ExpireUploads,
+        Self::SweepParts,
+        Self::TrimRecords,
+        Self::RetireReleases,
+        Self::SweepBlobs,
+        Self::TellDead,
+    ];
 
     /// The name of its row; stable.
     const fn name(self) -> &'static str {
@@ -43,6 +53,7 @@ impl Task {
             Self::ExpireUploads => "expire-uploads",
             Self::SweepParts => "sweep-parts",
             Self::TrimRecords => "trim-records",
+            Self::RetireReleases => "retire-releases",
             Self::SweepBlobs => "sweep-blobs",
             Self::TellDead => "tell-dead",
         }
@@ -53,6 +64,7 @@ impl Task {
         match self {
             Self::ExpireUploads => Duration::from_secs(60),
             Self::SweepParts | Self::SweepBlobs => Duration::from_secs(60 * 60),
+            Self::RetireReleases => Duration::from_secs(6 * 60 * 60),
             Self::TrimRecords => Duration::from_secs(10 * 60),
             Self::TellDead => Duration::from_secs(10),
         }
@@ -127,6 +139,7 @@ async fn perform(context: &Context, task: Task) -> Result<Left, Error> {
         Task::ExpireUploads => uploads::expire(context).await,
         Task::SweepParts => uploads::sweep_parts(context).await,
         Task::TrimRecords => records::trim(context).await,
+        Task::RetireReleases => retention::retire(context).await,
         Task::SweepBlobs => blobs::sweep(context).await,
         Task::TellDead => dead::tell(context).await,
     }

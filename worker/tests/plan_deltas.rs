@@ -6,15 +6,12 @@ mod rig;
 use db::binaries::Binary;
 use db::bundles::Bundle;
 use db::channels::Channel;
-use db::releases::Release;
 use db::telemetry::Batch;
-use db::{ReleaseOrigin, TargetKind};
 use domain::id::{BinaryId, BundleId, ChannelId, DeviceId, EdgeId, EventId, ReleaseId};
 use domain::job::{DeltaEffort, Job, Tier};
-use domain::release::{Retreat, RolloutState};
 use domain::telemetry::{Event, EventKind};
-use domain::{Platform, Ppm, Sha256};
-use rig::{PATIENCE, Rig, Shape, corpus, pack};
+use domain::{Platform, Sha256};
+use rig::{PATIENCE, Rig, Shape, corpus, pack, release_of};
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use testkit::wait_until_async;
@@ -43,31 +40,7 @@ async fn add_channel(rig: &Rig) -> ChannelId {
 }
 
 async fn release(rig: &Rig, channel: &ChannelId, bundle: &Bundle) -> ReleaseId {
-    let now = rig.clock.now();
-    let row = Release {
-        id: ReleaseId::from_parts(now, runtime::random::bytes()),
-        app: rig.app.clone(),
-        channel: channel.clone(),
-        seq: 0,
-        platform: Platform::Android,
-        bundle: Some(bundle.id.clone()),
-        target_kind: TargetKind::BinaryRange,
-        target_value: "1.x".into(),
-        mandatory: false,
-        enabled: true,
-        notes: String::new(),
-        warnings: Vec::new(),
-        rollout_state: RolloutState::Active,
-        rollout_ppm: Ppm::ALL,
-        rollout_salt: "salt".into(),
-        rollout_retreat: Retreat::Stay,
-        origin: ReleaseOrigin::Publish,
-        origin_release: None,
-        revision: 1,
-        created_by: "test".into(),
-        created_at: now,
-        updated_at: now,
-    };
+    let row = release_of(bundle, channel, rig.clock.now());
     let scope = rig.scope.clone();
     rig.db.write(move |tx| db::releases::insert(tx, &scope, &row)).await.unwrap().id
 }

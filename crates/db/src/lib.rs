@@ -54,6 +54,7 @@ pub mod plans;
 pub mod publishers;
 pub mod queue;
 pub mod releases;
+pub mod retention;
 pub mod schedules;
 pub mod second_factors;
 pub mod sessions;

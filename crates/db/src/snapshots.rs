@@ -50,10 +50,7 @@ pub fn load(conn: &mut DbConn, key: &ChannelKey) -> Result<Option<ChannelSnapsho
     let blocked = blocked || organizations::get(conn, &owner)?.devices_blocked;
     let registration_closed = device_counts::is_full(conn, owner.organization())?;
     let version = SnapshotVersion { epoch: meta::epoch(conn)?, version: u64::from_sql(version)? };
-    let limit = i64::try_from(RELEASES_MAX).map_err(Error::internal)?;
-    let stored = list_newest(conn, &channel_id, None, limit)?;
-    let mut heads = bundle_heads(conn, stored.iter().filter_map(|release| release.bundle.clone()))?;
-    let releases = stored.into_iter().map(|row| release(row, &heads)).collect::<Result<Vec<_>>>()?;
+    let (releases, mut heads) = newest_releases(conn, &channel_id)?;
     let pins = pins(conn, &channel_id)?;
     let offered = offerable(&releases, pins.values());
     let codepush = packages::of_channel(conn, &owner, &channel_id, &contents(&heads))?;
@@ -76,6 +73,13 @@ pub fn load(conn: &mut DbConn, key: &ChannelKey) -> Result<Option<ChannelSnapsho
         codepush,
         expo,
     }))
+}
+
+/// Returns the releases of a channel that decisions can offer, and the one before each.
+pub(crate) fn offered_releases(conn: &mut DbConn, channel: &ChannelId) -> Result<BTreeSet<ReleaseId>> {
+    let (releases, _) = newest_releases(conn, channel)?;
+    let pins = pins(conn, channel)?;
+    Ok(domain::snapshot::offered_releases(&releases, pins.values()).map(|release| release.id.clone()).collect())
 }
 
 /// Returns the versions of those channels that exist. Cheap; what a poller asks for the channels that edges follow.
@@ -132,6 +136,15 @@ pub fn keys(conn: &mut DbConn, app: &AppId) -> Result<Vec<ChannelKey>> {
 fn versioned((app, name, version): (String, String, i64), epoch: u64) -> Result<Versioned> {
     let key = ChannelKey { app: AppId::from_sql(app)?, channel: ChannelName::from_sql(name)? };
     Ok((key, SnapshotVersion { epoch, version: u64::from_sql(version)? }))
+}
+
+/// Returns those of a channel's releases that its snapshot holds, newest first, and what it needs of their bundles.
+fn newest_releases(conn: &mut DbConn, channel: &ChannelId) -> Result<(Vec<Release>, Heads)> {
+    let limit = i64::try_from(RELEASES_MAX).map_err(Error::internal)?;
+    let stored = list_newest(conn, channel, None, limit)?;
+    let heads = bundle_heads(conn, stored.iter().filter_map(|release| release.bundle.clone()))?;
+    let releases = stored.into_iter().map(|row| release(row, &heads)).collect::<Result<Vec<_>>>()?;
+    Ok((releases, heads))
 }
 
 fn bundle_heads(conn: &mut DbConn, ids: impl Iterator<Item = BundleId>) -> Result<Heads> {

@@ -3,6 +3,7 @@
 use crate::job::Tier;
 use crate::text_enum::text_enum;
 use crate::webhook::WebhookEvent;
+use std::time::Duration;
 
 text_enum! {
     /// The plan of an organization, least first.
@@ -35,15 +36,30 @@ pub struct Plan {
     pub requests_per_minute: u32,
     /// Registered devices.
     pub devices_max: u64,
-    /// How long what devices report is kept.
+    /// How long what devices report is kept, and what nobody can be offered.
     pub retention_days: u32,
+}
+
+impl Plan {
+    /// Returns how long what devices report is kept, and what nobody can be offered.
+    #[must_use]
+    pub const fn retention(&self) -> Duration {
+        const DAY_S: u64 = 24 * 60 * 60;
+        Duration::from_secs(self.retention_days as u64 * DAY_S)
+    }
+}
+
+/// Returns from which use on a limit is nearly reached: four fifths.
+#[must_use]
+pub const fn nearly(limit: u64) -> u64 {
+    limit - limit / 5
 }
 
 /// Returns what there is to tell when the use of something limited grows: that it is all used, else that four fifths are, else nothing.
 /// Each is told once, when it is reached.
 #[must_use]
 pub const fn crossed(limit: u64, before: u64, after: u64) -> Option<WebhookEvent> {
-    let warning = limit - limit / 5;
+    let warning = nearly(limit);
     if before < limit && limit <= after {
         Some(WebhookEvent::QuotaReached)
     } else if before < warning && warning <= after {

@@ -52,7 +52,7 @@ pub(super) async fn trim(context: &Context) -> Result<Left, Error> {
 /// Forgets what devices reported longer ago than their organization's plan keeps it.
 async fn forget_events(context: &Context, now: Timestamp) -> Result<Left, Error> {
     for plan in context.db.read(db::plans::list).await? {
-        let before = now.minus(Duration::from_secs(u64::from(plan.retention_days) * 24 * 60 * 60));
+        let before = now.minus(plan.retention());
         for _ in 0..EVENT_ROUNDS_MAX {
             if context.db.write_relaxed(move |tx| db::telemetry::trim_events(tx, plan.name, before)).await? == 0 {
                 break;

@@ -3,13 +3,16 @@
 
 use blob::Store;
 use bytes::Bytes;
+use db::bundles::Bundle;
 use db::queue::{self, NewJob};
+use db::releases::Release;
 use db::uploads::Upload;
-use db::{Db, Scope, UploadState};
+use db::{Db, ReleaseOrigin, Scope, TargetKind, UploadState};
 use domain::bundle::{ArchiveFormat, Stage};
-use domain::id::{AppId, JobId, OrganizationId, UploadId};
+use domain::id::{AppId, ChannelId, JobId, OrganizationId, ReleaseId, UploadId};
 use domain::job::{Job, Tier};
-use domain::{Platform, Sha256, Timestamp};
+use domain::release::{Retreat, RolloutState};
+use domain::{Platform, Ppm, Sha256, Timestamp};
 use runtime::clock::Clock;
 use runtime::config::{Problems, Validate};
 use runtime::health::Health;
@@ -307,4 +310,32 @@ pub fn pack(folder: &str, known: &HashSet<Sha256>) -> Archive {
     let platform = if folder.contains("ios") { Platform::Ios } else { Platform::Android };
     let known_files = serde_json::Value::from(known).to_string();
     Archive { platform, format: ArchiveFormat::TarZstd, bytes, known_files }
+}
+
+/// A release of the bundle for everybody.
+pub fn release_of(bundle: &Bundle, channel: &ChannelId, now: Timestamp) -> Release {
+    Release {
+        id: ReleaseId::from_parts(now, runtime::random::bytes()),
+        app: bundle.app.clone(),
+        channel: channel.clone(),
+        seq: 0,
+        platform: bundle.platform,
+        bundle: Some(bundle.id.clone()),
+        target_kind: TargetKind::BinaryRange,
+        target_value: "1.x".into(),
+        warnings: Vec::new(),
+        mandatory: false,
+        enabled: true,
+        notes: String::new(),
+        rollout_state: RolloutState::Active,
+        rollout_ppm: Ppm::ALL,
+        rollout_salt: "salt".into(),
+        rollout_retreat: Retreat::Stay,
+        origin: ReleaseOrigin::Publish,
+        origin_release: None,
+        revision: 1,
+        created_by: "test".into(),
+        created_at: now,
+        updated_at: now,
+    }
 }

@@ -38,6 +38,8 @@ mod queue_cost;
 mod queue_lanes;
 mod queue_laws;
 mod queue_order;
+mod random;
+mod retention;
 mod schedules;
 mod snapshots;
 mod stages;

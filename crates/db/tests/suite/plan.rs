@@ -1,6 +1,7 @@
 //! This file's job is to run one random plan on both databases and to compare where it leads.
 
 use crate::queue::{new_job, worker};
+use crate::random::Random;
 use crate::tenant::{Tenant, release};
 use crate::world::{START, World, after};
 use db::channels::ChannelChanges;
@@ -10,19 +11,6 @@ use db::{DbConn, Result, snapshots};
 use domain::Ppm;
 use domain::job::Tier;
 use std::time::Duration;
-
-/// SplitMix64 (Steele, Lea, Flood 2014): small, and the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
-    }
-}
 
 /// Runs the plan and returns a line for each step and the state at the end.
 async fn run(world: World, seed: u64) -> (Vec<String>, String) {
