@@ -4,7 +4,7 @@ use crate::context::{Change, OperatorChange};
 use crate::error::Result;
 use crate::names;
 use db::Tx;
-use db::device_counts::Full;
+use db::device_counts::Reached;
 use db::releases::Release;
 use db::webhook_deliveries::{self, Happening};
 use domain::Timestamp;
@@ -67,13 +67,13 @@ pub fn plan(tx: &mut Tx<'_>, change: &OperatorChange, organization: &Organizatio
     Ok(webhook_deliveries::tell(tx, &happening, change.now, random::bytes)?)
 }
 
-/// Tells an organization that it has as many devices as its plan allows, as `QuotaFailure` names that.
+/// Tells an organization that it has nearly, or quite, as many devices as its plan allows; the quota is called as in `QuotaFailure`.
 ///
 /// # Errors
 /// Those of the database.
-pub fn devices_full(tx: &mut Tx<'_>, full: Full, now: Timestamp) -> db::Result<()> {
-    let Full { organization, plan, devices } = full;
+pub fn devices(tx: &mut Tx<'_>, reached: Reached, now: Timestamp) -> db::Result<()> {
+    let Reached { organization, event, plan, devices } = reached;
     let data = json!({ "quota": "devices", "limit": plan.devices_max, "current": devices, "plan": plan.name.as_str() });
-    let happening = Happening { organization, app: None, event: WebhookEvent::QuotaReached, data };
+    let happening = Happening { organization, app: None, event, data };
     webhook_deliveries::tell(tx, &happening, now, random::bytes)
 }

@@ -44,8 +44,8 @@ pub async fn store(context: &Context, request: v1::PushTelemetryRequest) -> Resu
     let apps: BTreeSet<AppId> = registered.map(|event| event.app.clone()).collect();
     let store = move |tx: &mut Tx<'_>| {
         let stored = db::telemetry::store_batch(tx, &batch, now)?;
-        for full in db::device_counts::settle_apps(tx, &apps, now)? {
-            news::devices_full(tx, full, now)?;
+        for reached in db::device_counts::settle_apps(tx, &apps, now)? {
+            news::devices(tx, reached, now)?;
         }
         Ok(stored)
     };

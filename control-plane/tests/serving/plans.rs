@@ -15,6 +15,7 @@ on_both_databases!(
     the_operator_changes_plans_and_suspends,
     a_suspension_ends_changes_at_once_and_devices_are_served_unless_blocked,
     a_full_plan_closes_registration_until_there_is_room,
+    four_fifths_of_the_devices_and_all_of_them_are_told_once_each,
 );
 
 /// An organization with a plan of its own numbers, its owner's key and its app.
@@ -267,6 +268,32 @@ async fn a_full_plan_closes_registration_until_there_is_room(rig: Rig) {
     let change = v1::ChangePlanRequest { name, plan: "team".into() };
     rig.operator().change_plan(with(OPERATOR_TOKEN, change)).await.unwrap();
     assert!(!snapshot().await.0);
+}
+
+async fn four_fifths_of_the_devices_and_all_of_them_are_told_once_each(rig: Rig) {
+    let (_, key, app) = tenant(&rig, |plan| plan.devices_max = 5).await;
+    let webhook = v1::CreateWebhookRequest {
+        url: "https://hooks.example.com/".into(),
+        events: vec!["quota.warning".into(), "quota.reached".into()],
+        ..Default::default()
+    };
+    let webhook = rig.webhooks().create_webhook(with(&key, webhook)).await.unwrap().into_inner().webhook.unwrap();
+    let told = async || -> Vec<String> {
+        let list = v1::ListWebhookDeliveriesRequest { parent: webhook.name.clone(), ..Default::default() };
+        let listed = rig.webhooks().list_webhook_deliveries(with(&key, list)).await.unwrap().into_inner().deliveries;
+        listed.into_iter().map(|delivery| delivery.event).rev().collect()
+    };
+    for (devices, expected) in [
+        (0..3, vec![]),
+        (3..4, vec!["quota.warning"]),
+        (3..4, vec!["quota.warning"]),
+        (4..5, vec!["quota.warning", "quota.reached"]),
+        (5..6, vec!["quota.warning", "quota.reached"]),
+    ] {
+        let offset = told().await.len() as u64 * 100 + u64::from(devices.start) * 10 + u64::from(devices.end);
+        register(&rig, &app, offset, devices.clone()).await;
+        assert_eq!(told().await, expected, "{devices:?}");
+    }
 }
 
 async fn usage_name(rig: &Rig, key: &str) -> String {

@@ -11,14 +11,17 @@ use crate::{DbConn, Result, Scope, Tx, channels, plans};
 use diesel::prelude::*;
 use domain::Timestamp;
 use domain::id::{AppId, OrganizationId};
-use domain::plan::Plan;
+use domain::plan::{self, Plan};
+use domain::webhook::WebhookEvent;
 use std::collections::BTreeSet;
 
-/// An organization that has just got as many devices as its plan allows.
+/// An organization that has just got nearly, or quite, as many devices as its plan allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Full {
+pub struct Reached {
     /// Which one.
     pub organization: OrganizationId,
+    /// What there is to tell.
+    pub event: WebhookEvent,
     /// Its plan.
     pub plan: Plan,
     /// Its devices.
@@ -52,32 +55,44 @@ pub(crate) fn is_full(conn: &mut DbConn, of: &OrganizationId) -> Result<bool> {
     Ok(db!(conn, |c| organization::table.find(of.as_str()).select(organization::devices_full).first(c))?)
 }
 
-/// Settles anew whether the organizations of these apps are full; returns those that have become so. Not scoped: edges report devices.
-pub fn settle_apps(tx: &mut Tx<'_>, apps: &BTreeSet<AppId>, now: Timestamp) -> Result<Vec<Full>> {
+/// Settles anew whether the organizations of these apps are full; returns those that have something to be told. Not scoped: edges report
+/// devices.
+pub fn settle_apps(tx: &mut Tx<'_>, apps: &BTreeSet<AppId>, now: Timestamp) -> Result<Vec<Reached>> {
     let ids: Vec<&str> = apps.iter().map(AppId::as_str).collect();
     let organizations: Vec<String> = db!(tx, |c| {
         app::table.filter(app::id.eq_any(ids)).select(app::organization).distinct().order(app::organization).load(c)
     })?;
-    let mut full = Vec::new();
+    let mut reached = Vec::new();
     for organization in organizations {
-        full.extend(settle(tx, &OrganizationId::from_sql(organization)?, now)?);
+        reached.extend(settle(tx, &OrganizationId::from_sql(organization)?, now)?);
     }
-    Ok(full)
+    Ok(reached)
 }
 
-/// Settles anew whether an organization is full; its edges learn of a change. Returns it when it has become so.
-pub(crate) fn settle(tx: &mut Tx<'_>, of: &OrganizationId, now: Timestamp) -> Result<Option<Full>> {
+/// Settles anew whether an organization is full, or nearly; its edges learn of a change. Returns what there is to tell: each of the two is
+/// told when it becomes true, being nearly full only when it is not full at once.
+pub(crate) fn settle(tx: &mut Tx<'_>, of: &OrganizationId, now: Timestamp) -> Result<Option<Reached>> {
     let whole = Scope::authorized(of.clone());
     let (plan, devices) = (plans::of(tx, &whole)?, count(tx, &whole)?);
-    let full = devices >= plan.devices_max;
-    let changed = db!(tx, |c| {
-        diesel::update(organization::table.find(of.as_str()).filter(organization::devices_full.ne(full)))
+    let (full, nearly) = (devices >= plan.devices_max, devices >= plan::nearly(plan.devices_max));
+    let row = organization::table.find(of.as_str());
+    let filled = db!(tx, |c| {
+        diesel::update(row.filter(organization::devices_full.ne(full)))
             .set(organization::devices_full.eq(full))
             .execute(c)
-    })?;
-    if changed == 0 {
-        return Ok(None);
+    })? > 0;
+    let neared = db!(tx, |c| {
+        diesel::update(row.filter(organization::devices_nearly_full.ne(nearly)))
+            .set(organization::devices_nearly_full.eq(nearly))
+            .execute(c)
+    })? > 0;
+    if filled {
+        channels::touch_all_of(tx, of, now)?;
     }
-    channels::touch_all_of(tx, of, now)?;
-    Ok(full.then(|| Full { organization: of.clone(), plan, devices }))
+    let event = match (full, nearly) {
+        (true, _) if filled => WebhookEvent::QuotaReached,
+        (false, true) if neared => WebhookEvent::QuotaWarning,
+        _ => return Ok(None),
+    };
+    Ok(Some(Reached { organization: of.clone(), event, plan, devices }))
 }

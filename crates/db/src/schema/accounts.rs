@@ -10,6 +10,7 @@ diesel::table! {
         plan -> Text,
         devices_blocked -> Bool,
         devices_full -> Bool,
+        devices_nearly_full -> Bool,
         slug_skeleton -> Text,
         #[sql_name = "created_at_us"]
         created_at -> BigInt,
