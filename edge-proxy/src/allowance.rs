@@ -14,6 +14,15 @@ const BURST_NS: u64 = BURST.as_secs() * SECOND_NS;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rate(pub(crate) u32);
 
+/// What a request that was taken in leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// More than half of the burst.
+    Ample,
+    /// So many requests; all of the burst is there again after the time.
+    Scarce(u32, Duration),
+}
+
 /// What has been asked for.
 #[derive(Debug)]
 pub(crate) struct Allowance {
@@ -30,12 +39,12 @@ impl Default for Allowance {
 
 impl Allowance {
     /// Takes a request in that comes now. The error is how long to wait until there is room for one.
-    pub(crate) fn take(&self, rate: Rate) -> Result<(), Duration> {
-        if rate.0 == 0 { Ok(()) } else { self.take_at(rate, self.made.elapsed()) }
+    pub(crate) fn take(&self, rate: Rate) -> Result<Left, Duration> {
+        if rate.0 == 0 { Ok(Left::Ample) } else { self.take_at(rate, self.made.elapsed()) }
     }
 
-    fn take_at(&self, rate: Rate, now: Duration) -> Result<(), Duration> {
-        let Some(cost_ns) = SECOND_NS.checked_div(u64::from(rate.0)) else { return Ok(()) };
+    fn take_at(&self, rate: Rate, now: Duration) -> Result<Left, Duration> {
+        let Some(cost_ns) = SECOND_NS.checked_div(u64::from(rate.0)) else { return Ok(Left::Ample) };
         let now_ns = nanoseconds(now);
         let mut paid_until = self.paid_until_ns.load(Ordering::Relaxed);
         loop {
@@ -46,7 +55,7 @@ impl Allowance {
             }
             // The value stands for itself: nothing else is read because of it.
             match self.paid_until_ns.compare_exchange_weak(paid_until, next, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Ok(()),
+                Ok(_) => return Ok(left(next - now_ns, cost_ns)),
                 Err(other) => paid_until = other,
             }
         }
@@ -60,6 +69,15 @@ impl Allowance {
     fn is_whole_at(&self, now: Duration) -> bool {
         self.paid_until_ns.load(Ordering::Relaxed) <= nanoseconds(now)
     }
+}
+
+/// Returns what is left of the burst when so much time is paid for ahead.
+fn left(ahead_ns: u64, cost_ns: u64) -> Left {
+    if ahead_ns <= BURST_NS / 2 {
+        return Left::Ample;
+    }
+    let requests = BURST_NS.saturating_sub(ahead_ns) / cost_ns.max(1);
+    Left::Scarce(u32::try_from(requests).unwrap_or(u32::MAX), Duration::from_nanos(ahead_ns))
 }
 
 /// The time since the process began fits for 500 years.
@@ -111,6 +129,15 @@ mod tests {
         taken(&allowance, NOW);
         assert!(!allowance.is_whole_at(NOW + BURST - Duration::from_nanos(1)));
         assert!(allowance.is_whole_at(NOW + BURST));
+    }
+
+    #[test]
+    fn what_is_left_is_told_when_it_is_less_than_half() {
+        let allowance = Allowance::default();
+        let left: Vec<_> = (0..1_000).map(|_| allowance.take_at(RATE, NOW).unwrap()).collect();
+        assert!(left[..500].iter().all(|left| *left == Left::Ample));
+        assert_eq!(left[500], Left::Scarce(499, Duration::from_millis(5_010)));
+        assert_eq!(left[999], Left::Scarce(0, BURST));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 pub(crate) mod query;
 
+use crate::admission::{Client, DeviceClass};
 use crate::body::Body;
 use crate::devices::token::Claim;
 use crate::refusal::Refusal;
@@ -57,7 +58,7 @@ fn answer_from(
     headers: &HeaderMap,
 ) -> Result<Response<Body>, Refusal> {
     channel.authenticate(claim)?;
-    state.admit(channel)?;
+    state.admit(channel, DeviceClass { client: Client::Aloft, platform: query.platform })?;
     let answer = decide_answer(state, channel, query, claim.device)?;
     Ok(respond(&answer, headers))
 }

@@ -41,6 +41,8 @@ pub struct Config {
     pub registrations_per_s: u32,
     /// Update checks and reports a second of one app's devices; zero for no limit.
     pub app_requests_per_s: u32,
+    /// Update checks and reports a second of one app's devices with the same platform and kind of client; zero for no limit.
+    pub class_requests_per_s: u32,
     /// The header in which a proxy says where a request came from; empty for none.
     pub client_address_header: String,
     /// Channels that the edge follows at most.

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod admin;
+mod admission;
 mod allowance;
 mod blobs;
 mod body;

@@ -36,9 +36,8 @@ pub(crate) struct Meters {
     pub(crate) connections: IntGauge,
     pub(crate) connections_refused: IntCounter,
     pub(crate) handshakes_failed: IntCounter,
-    pub(crate) limited_addresses: IntCounter,
-    pub(crate) limited_apps: IntCounter,
-    pub(crate) limited_registrations: IntCounter,
+    /// Refused requests, by the name of the quota.
+    pub(crate) limited: IntCounterVec,
     pub(crate) snapshots: IntGauge,
     pub(crate) snapshots_accepted: IntCounter,
     pub(crate) snapshots_refused: IntCounter,
@@ -66,9 +65,7 @@ impl Meters {
         let limited =
             metrics.counters("aloft_edge_rate_limited_total", "Requests refused because of a rate limit.", &["scope"]);
         Self {
-            limited_addresses: limited.with_label_values(&["address"]),
-            limited_apps: limited.with_label_values(&["app"]),
-            limited_registrations: limited.with_label_values(&["registration"]),
+            limited,
             requests: ROUTES
                 .iter()
                 .map(|(_, route)| CLASSES.map(|class| requests.with_label_values(&[*route, class])))

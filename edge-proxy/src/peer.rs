@@ -1,7 +1,7 @@
 //! This file's job is to tell where a request came from, and what may still come from there.
 
 use crate::addresses::{Seat, network_of};
-use crate::allowance::Rate;
+use crate::allowance::{Left, Rate};
 use http::{HeaderMap, HeaderName};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -14,8 +14,8 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Takes a request in. The error is how long to wait.
-    pub(crate) fn take(&self, rate: Rate, headers: &HeaderMap) -> Result<(), Duration> {
+    /// Takes a request in and returns what is left. The error is how long to wait.
+    pub(crate) fn take(&self, rate: Rate, headers: &HeaderMap) -> Result<Left, Duration> {
         match self.told(headers) {
             Some(address) => self.seat.allowance_of(address).take(rate),
             None => self.seat.allowance.take(rate),

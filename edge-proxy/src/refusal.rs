@@ -27,7 +27,7 @@ pub(crate) struct Refusal {
     quota: Option<Box<Quota>>,
 }
 
-/// Which limit was reached.
+/// A limit, and what is left of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Quota {
     pub(crate) name: &'static str,
@@ -35,8 +35,10 @@ pub(crate) struct Quota {
     pub(crate) of: &'static str,
     /// Requests a second.
     pub(crate) rate: Rate,
-    /// Until there is room for one more.
-    pub(crate) wait: Duration,
+    /// Requests that may still come now.
+    pub(crate) left: u32,
+    /// Until there is room for one more, or, when something is left, until all is there again.
+    pub(crate) reset: Duration,
 }
 
 impl Refusal {
@@ -99,7 +101,7 @@ impl Refusal {
     pub(crate) fn too_many(quota: Quota) -> Self {
         let message = format!("more requests came from this {} than are granted", quota.of);
         let mut refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", message.into());
-        refusal.retry_after_s = Some(quota.wait_s());
+        refusal.retry_after_s = Some(quota.reset_s());
         refusal.quota = Some(Box::new(quota));
         refusal
     }
@@ -168,17 +170,19 @@ impl Refusal {
 
 impl Quota {
     /// In whole seconds, rounded up: whoever waits that long has waited long enough.
-    fn wait_s(&self) -> u32 {
-        u32::try_from(self.wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX)
+    fn reset_s(&self) -> u32 {
+        u32::try_from(self.reset.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX)
     }
 
-    /// Writes the headers of draft-ietf-httpapi-ratelimit-headers.
-    fn tell(&self, headers: &mut HeaderMap) {
+    /// Writes the headers of draft-ietf-httpapi-ratelimit-headers, after those of other limits.
+    pub(crate) fn tell(&self, headers: &mut HeaderMap) {
         let (name, window_s) = (self.name, BURST.as_secs());
         let policy = format!("\"{name}\";q={};w={window_s}", u64::from(self.rate.0) * window_s);
-        let limit = format!("\"{name}\";r=0;t={}", self.wait_s());
+        let limit = format!("\"{name}\";r={};t={}", self.left, self.reset_s());
         for (header, text) in [(POLICY_HEADER, policy), (LIMIT_HEADER, limit)] {
-            headers.extend(HeaderValue::from_str(&text).ok().map(|value| (header, value)));
+            if let Ok(value) = HeaderValue::from_str(&text) {
+                headers.append(header, value);
+            }
         }
     }
 }

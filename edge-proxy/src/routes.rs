@@ -1,6 +1,6 @@
 //! This file's job is to choose what answers a request on the device port.
 
-use crate::allowance::Rate;
+use crate::allowance::{Left, Rate};
 use crate::blobs::handler as blobs;
 use crate::body::Body;
 use crate::check;
@@ -52,12 +52,17 @@ impl Future for Answering<'_> {
 /// Answers a request. Paths match exactly.
 pub(crate) fn answer<'a>(state: &'a State, peer: &Peer, pace: &Arc<Pace>, request: Request<Incoming>) -> Answering<'a> {
     let route = route_of(request.uri().path());
+    let admitted = admitted(state, peer, &request);
+    let scarce = admitted.as_ref().ok().copied().flatten();
     let finish = move |result: Result<Response<Body>, Refusal>| {
-        let response = result.unwrap_or_else(Refusal::into_response);
+        let mut response = result.unwrap_or_else(Refusal::into_response);
+        if let Some(quota) = scarce {
+            quota.tell(response.headers_mut());
+        }
         state.meters.count(route, response.status());
         response
     };
-    let known = match admitted(state, peer, &request).and_then(|()| allowed(route, request.method())) {
+    let known = match admitted.and_then(|_| allowed(route, request.method())) {
         Err(refusal) => Some(Err(refusal)),
         Ok(()) => at_once(state, route, &request),
     };
@@ -89,13 +94,15 @@ fn route_of(path: &str) -> Route {
     }
 }
 
-/// Takes the request in, unless its network has asked for too much.
-fn admitted(state: &State, peer: &Peer, request: &Request<Incoming>) -> Result<(), Refusal> {
+/// Takes the request in, unless its network has asked for too much. Returns what its network may still ask for when that is little.
+fn admitted(state: &State, peer: &Peer, request: &Request<Incoming>) -> Result<Option<Quota>, Refusal> {
     let rate = Rate(state.config.address_requests_per_s);
-    peer.take(rate, request.headers()).map_err(|wait| {
-        state.meters.limited_addresses.inc();
-        Refusal::too_many(Quota { name: "address", of: "address", rate, wait })
-    })
+    let quota = |left, reset| Quota { name: "address", of: "address", rate, left, reset };
+    match peer.take(rate, request.headers()) {
+        Ok(Left::Ample) => Ok(None),
+        Ok(Left::Scarce(left, reset)) => Ok(Some(quota(left, reset))),
+        Err(wait) => Err(state.too_many(quota(0, wait))),
+    }
 }
 
 fn allowed(route: Route, method: &Method) -> Result<(), Refusal> {

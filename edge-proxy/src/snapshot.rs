@@ -3,7 +3,7 @@
 pub(crate) mod channels;
 pub(crate) mod disk;
 
-use crate::allowance::Allowance;
+use crate::admission::AppAllowance;
 use crate::blobs::coding::{Coded, Coding, Forms};
 use crate::devices::token::{Claim, TokenKeys};
 use crate::protocols::expo::frozen::{self, Frozen};
@@ -34,7 +34,7 @@ pub(crate) struct Channel {
     /// Files, and what can be sent in their place.
     pub(crate) forms: Vec<(Sha256, Arc<Forms>)>,
     /// What the devices of the app may ask for; set when the channel is put to use.
-    pub(crate) allowance: OnceLock<Arc<Allowance>>,
+    pub(crate) allowance: OnceLock<Arc<AppAllowance>>,
     deltas: HashMap<(Sha256, Sha256), Vec<usize>>,
     /// What Expo clients are told of releases, framed.
     pub(crate) expo: HashMap<ReleaseId, Arc<Frozen>>,

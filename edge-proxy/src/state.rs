@@ -1,5 +1,6 @@
 //! This file's job is to hold what every request needs.
 
+use crate::admission::DeviceClass;
 use crate::allowance::{Allowance, BURST, Rate};
 use crate::blobs::Blobs;
 use crate::check::answer::{Answer, AnswerKey};
@@ -69,23 +70,23 @@ impl State {
     }
 
     /// Takes a request of one of the app's devices in. Only for those who have proven to be one: nobody else may use up what they have.
-    pub(crate) fn admit(&self, channel: &Channel) -> Result<(), Refusal> {
-        let rate = Rate(self.config.app_requests_per_s);
-        let taken = channel.allowance.get().map_or(Ok(()), |allowance| allowance.take(rate));
-        taken.map_err(|wait| {
-            self.meters.limited_apps.inc();
-            Refusal::too_many(Quota { name: "app", of: "app", rate, wait })
-        })
+    pub(crate) fn admit(&self, channel: &Channel, class: DeviceClass) -> Result<(), Refusal> {
+        let taken = channel.allowance.get().map_or(Ok(()), |allowance| allowance.take(class, &self.config));
+        taken.map_err(|quota| self.too_many(quota))
+    }
+
+    /// Counts a request that a limit refuses.
+    pub(crate) fn too_many(&self, quota: Quota) -> Refusal {
+        self.meters.limited.with_label_values(&[quota.name]).inc();
+        Refusal::too_many(quota)
     }
 
     /// Takes a registration in: one network registers only so many devices of one app, whatever nonces it makes up.
     pub(crate) fn admit_registration(&self, app: &AppId, from: IpAddr) -> Result<(), Refusal> {
         let rate = Rate(self.config.registrations_per_s);
         let allowance = self.registrations.get_with((from, app.clone()), Arc::default);
-        allowance.take(rate).map_err(|wait| {
-            self.meters.limited_registrations.inc();
-            Refusal::too_many(Quota { name: "registration", of: "address for this app", rate, wait })
-        })
+        let quota = |reset| Quota { name: "registration", of: "address for this app", rate, left: 0, reset };
+        allowance.take(rate).map(drop).map_err(|wait| self.too_many(quota(wait)))
     }
 
     /// Returns the channel; asks the control plane for it when it is not here.

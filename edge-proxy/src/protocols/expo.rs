@@ -10,6 +10,7 @@ mod files;
 pub(crate) mod frozen;
 pub(crate) mod reports;
 
+use crate::admission::{Client, DeviceClass};
 use crate::body::Body;
 use crate::refusal::Refusal;
 use crate::snapshot::Channel;
@@ -52,7 +53,7 @@ pub(crate) fn handle<B>(state: &State, request: &Request<B>) -> Option<Result<Re
     let channel = state.channels.get(&asked.key)?;
     // Reports go to the disk.
     let has_news = reports::of(&channel, &asked, state.clock.now()).iter().any(|event| state.reported.is_new(event));
-    (!has_news).then(|| Ok(answer_from(&channel, &asked)))
+    (!has_news).then(|| Ok(answer_from(state, &channel, &asked)))
 }
 
 /// Answers from the disk, and for channels that must be asked for first.
@@ -70,14 +71,19 @@ pub(crate) async fn handle_later<B>(state: &State, request: &Request<B>) -> Resu
                 Err(refusal) => return Ok(answer::refused(refusal)),
             };
             reports::keep(state, reports::of(&channel, &asked, state.clock.now())).await;
-            Ok(answer_from(&channel, &asked))
+            Ok(answer_from(state, &channel, &asked))
         }
     }
 }
 
-fn answer_from(channel: &Channel, asked: &Asked) -> Response<Body> {
-    let admitted = asked.device.map_or(Ok(()), |device| channel.check_revoked(device.id().as_str()));
-    admitted
+/// Takes the request in, unless its device is revoked or too many came.
+fn admit(state: &State, channel: &Channel, asked: &Asked) -> Result<(), Refusal> {
+    asked.device.map_or(Ok(()), |device| channel.check_revoked(device.id().as_str()))?;
+    state.admit(channel, DeviceClass { client: Client::Expo, platform: asked.platform })
+}
+
+fn answer_from(state: &State, channel: &Channel, asked: &Asked) -> Response<Body> {
+    admit(state, channel, asked)
         .and_then(|()| answer::respond(channel, asked, &choice::choose(channel, asked)))
         .unwrap_or_else(answer::refused)
 }

@@ -1,7 +1,7 @@
 //! This file's job is to hold the snapshots in use, so that looking one up takes no lock.
 
 use super::Channel;
-use crate::allowance::Allowance;
+use crate::admission::AppAllowance;
 use crate::blobs::coding::Forms;
 use arc_swap::ArcSwap;
 use domain::bundle::Blob;
@@ -30,7 +30,7 @@ pub(crate) struct Channels {
     /// Files that are not always sent as they are, by hash.
     forms: RwLock<HashMap<Sha256, Vec<Offer>>>,
     /// What the devices of each app may ask for. Locked for one change at a time.
-    apps: Mutex<HashMap<AppId, Arc<Allowance>>>,
+    apps: Mutex<HashMap<AppId, Arc<AppAllowance>>>,
 }
 
 /// The digest of a snapshot that offers a file, and what can be sent in the file's place.

@@ -1,5 +1,6 @@
 //! This file's job is to answer `POST /v1/events`.
 
+use crate::admission::{Client, DeviceClass};
 use crate::body::Body;
 use crate::check::bearer;
 use crate::devices::token::Claim;
@@ -62,7 +63,7 @@ pub(crate) async fn handle(state: &State, request: Request<Incoming>) -> Result<
     let (common, events) = parse(&body, &claim, state.clock.now())?;
     let channel = state.channel(&common.key).await?;
     channel.authenticate(&claim)?;
-    state.admit(&channel)?;
+    state.admit(&channel, DeviceClass { client: Client::Aloft, platform: common.platform })?;
     take(state, &common, events).await
 }
 

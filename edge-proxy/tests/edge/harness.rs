@@ -86,6 +86,7 @@ impl World {
             address_requests_per_s: 0,
             registrations_per_s: 0,
             app_requests_per_s: 0,
+            class_requests_per_s: 0,
             client_address_header: String::new(),
             channels_max: 100,
             next_check_s: 900,

@@ -96,6 +96,59 @@ async fn one_app_gets_no_more_answers_than_it_is_granted_and_strangers_cannot_us
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_kind_of_device_gets_no_more_answers_than_it_is_granted() {
+    let world = World::new().await;
+    let snapshot = samples::empty(1, 1);
+    world.control_plane.publish(&snapshot).await;
+    let server = world.control_plane.run(crate::harness::ANY_PORT).await;
+    let mut config = world.config(&format!("http://{}", server.address));
+    config.class_requests_per_s = RATE;
+    let edge = world.start(config).await;
+    let token = edge.token(&snapshot).await;
+    let check = async |platform: &str| {
+        let path = format!("/v1/updates?app={}&channel=production&platform={platform}&binary=1.0.0", snapshot.key.app);
+        edge.client.get(&path, &[("authorization", &format!("Bearer {token}"))]).await
+    };
+    let (count, refused) = until_refused(async || check("ios").await).await;
+    assert!(count >= BURST, "{count}");
+    check_refusal(&refused, "device-class");
+    assert!(limited(&edge, "device-class"));
+    assert_eq!(check("android").await.status, 200);
+    let path = format!("/v1/expo/{}/production", snapshot.key.app);
+    let expo =
+        [("expo-protocol-version", "1"), ("expo-platform", "ios"), ("expo-runtime-version", "1"), ("accept", "*/*")];
+    let (count, refused) = until_refused(async || edge.client.get(&path, &expo).await).await;
+    assert!(count >= BURST && refused.status == 429, "{count}");
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_say_what_is_left_when_that_is_little() {
+    let world = World::new().await;
+    let snapshot = samples::empty(1, 1);
+    world.control_plane.publish(&snapshot).await;
+    let server = world.control_plane.run(crate::harness::ANY_PORT).await;
+    let mut config = world.config(&format!("http://{}", server.address));
+    config.address_requests_per_s = RATE;
+    let edge = world.start(config).await;
+    let first = edge.client.get("/healthz", &[]).await;
+    assert!(first.headers.get("ratelimit").is_none(), "there is plenty");
+    let (mut last, mut refused) = (None, first);
+    for _ in 0..MANY {
+        if refused.status == 429 {
+            break;
+        }
+        last = refused.headers.get("ratelimit").cloned();
+        refused = edge.client.get("/healthz", &[]).await;
+    }
+    let last = last.unwrap();
+    let last = last.to_str().unwrap();
+    assert!(last.starts_with("\"address\";r=") && last.contains(";t="), "{last}");
+    check_refusal(&refused, "address");
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_network_registers_only_so_many_devices_of_one_app() {
     let world = World::new().await;
     let snapshots = [samples::empty(1, 1), samples::empty(2, 1)];

@@ -4,6 +4,7 @@ use super::answer::Answer;
 use super::outcome::Outcome;
 use super::query::Query;
 use super::{CHECK_CAMEL, Spelling};
+use crate::admission::{Client, DeviceClass};
 use crate::body::Body;
 use crate::refusal::Refusal;
 use crate::snapshot::channels::Keyed;
@@ -42,7 +43,7 @@ fn answer<B>(
     query: &Query,
     (channel, platform): &Keyed,
 ) -> Result<Response<Body>, Refusal> {
-    state.admit(channel)?;
+    state.admit(channel, DeviceClass { client: Client::CodePush, platform: *platform })?;
     let base = base(state, request)?;
     let spelling = if request.uri().path() == CHECK_CAMEL { Spelling::Camel } else { Spelling::Snake };
     let answer = Answer { query, outcome: Outcome::decide(channel, *platform, query), base: &base, spelling };

@@ -5,6 +5,7 @@
 
 use super::query::client_of;
 use super::{DOWNLOADED, DOWNLOADED_CAMEL, seq_of};
+use crate::admission::{Client, DeviceClass};
 use crate::body::Body;
 use crate::devices::token::split;
 use crate::refusal::Refusal;
@@ -56,7 +57,7 @@ pub(crate) async fn handle(state: &State, request: Request<Incoming>) -> Result<
 }
 
 async fn keep(state: &State, report: &Report, keyed: &Keyed) -> Result<(), Refusal> {
-    state.admit(&keyed.0)?;
+    state.admit(&keyed.0, DeviceClass { client: Client::CodePush, platform: keyed.1 })?;
     let event = report.event(keyed, state.clock.now());
     let kept = state.spool.append(vec![event]).await;
     kept.map_err(|_| Refusal::unavailable("spool-broken", "the edge cannot keep events now", RETRY_AFTER_S))
