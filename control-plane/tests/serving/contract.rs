@@ -89,6 +89,20 @@ impl Contract {
         self.fill(&rpc.method.input(), things, DEPTH_MAX)
     }
 
+    /// Says whether the request names a thing of this kind.
+    pub fn mentions(&self, rpc: &Rpc, word: &str) -> bool {
+        self.mentioned(&rpc.method.input(), word, DEPTH_MAX)
+    }
+
+    fn mentioned(&self, descriptor: &MessageDescriptor, word: &str, depth: usize) -> bool {
+        let part = format!("{word}/{{");
+        descriptor.fields().any(|field| match field.kind() {
+            Kind::String => named(self.comment(&field)).is_some_and(|pattern| pattern.contains(&part)),
+            Kind::Message(kind) => depth > 0 && self.mentioned(&kind, word, depth - 1),
+            _ => false,
+        })
+    }
+
     /// Calls an RPC with a filled request.
     pub async fn ask(&self, channel: &Channel, rpc: &Rpc, credential: Option<&str>, things: &Things) -> Answer {
         call(channel, rpc, credential, &self.request(rpc, things)).await

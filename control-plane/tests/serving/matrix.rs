@@ -6,10 +6,11 @@
 use crate::contract::{Answer, Contract, Rpc, Things, call};
 use crate::rig::{EDGE_TOKEN, OPERATOR_TOKEN, Rig, Shape};
 use crate::tenants::{Tenant, absent};
+use bytes::Bytes;
 use db::Role;
 use domain::Environment;
 use domain::plan::PlanName;
-use prost_reflect::Value;
+use prost_reflect::{DynamicMessage, ReflectMessage as _, Value};
 use proto::v1::Reason;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -24,6 +25,8 @@ const HEADER: &str = "\
 const EXCEPTIONS_MAX: usize = 0;
 const EXCEPTIONS: [&str; EXCEPTIONS_MAX] = [];
 
+/// The etag of whatever was just made.
+const FIRST_ETAG: &str = "r1";
 /// To whom no organization is foreign.
 const OPERATOR: &str = "operator";
 
@@ -248,4 +251,71 @@ async fn a_page_token_works_for_its_own_organization_only() {
         assert_eq!(proto::error::reason_of(&refused), Some(Reason::PageTokenInvalid), "{}", rpc.name);
     }
     assert!(looked_at >= 2, "{looked_at} lists had a second page");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_is_half_another_organizations_answers_like_one_of_nothing() {
+    let world = World::new().await;
+    let (ours, theirs) = (&world.homes[&Home::Ours], &world.theirs);
+    let (channel, owner) = (&world.rig.server.channel, Some(ours.owner.as_str()));
+    let (mut mixed_names, mut told_apart) = (0, Vec::new());
+    for rpc in world.contract.rpcs() {
+        for word in theirs.things.keys().filter(|word| world.contract.mentions(rpc, word)) {
+            mixed_names += 1;
+            let mix = |from: &Things| {
+                let mut things = ours.things.clone();
+                things.insert(word, from[word].clone());
+                things
+            };
+            let foreign = world.contract.ask(channel, rpc, owner, &mix(&theirs.things)).await;
+            let nothing = world.contract.ask(channel, rpc, owner, &mix(&absent(&theirs.things))).await;
+            // Some requests hold a whole thing, of which only some fields are looked at.
+            let shows = |bytes: &Bytes| bytes.windows(26).any(|part| theirs.things[word].as_bytes().ends_with(part));
+            if foreign.as_ref().is_ok_and(|bytes| bytes.as_ref().is_some_and(shows)) || differ(&foreign, &nothing) {
+                told_apart.push(format!("{} with {word} of others: {foreign:?} {nothing:?}", rpc.name));
+            }
+        }
+    }
+    assert!(told_apart.is_empty(), "{told_apart:#?}");
+    assert!(mixed_names > 100, "only {mixed_names} names were mixed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_etag_of_another_organization_opens_nothing() {
+    let mut world = World::new().await;
+    let mut replayed = 0;
+    for rpc in world.contract.rpcs() {
+        let ours = world.homes.get_mut(&Home::Ours).unwrap();
+        let mut request = world.contract.request(rpc, &ours.things);
+        // Nothing of ours was changed since it was made.
+        if !set_etag(&mut request, FIRST_ETAG) {
+            continue;
+        }
+        replayed += 1;
+        let mut nothing = world.contract.request(rpc, &absent(&ours.things));
+        set_etag(&mut nothing, FIRST_ETAG);
+        let (channel, thief) = (&world.rig.server.channel, Some(world.theirs.owner.as_str()));
+        let replay = call(channel, rpc, thief, &request).await;
+        assert!(replay.is_err() && !differ(&replay, &call(channel, rpc, thief, &nothing).await), "{}", rpc.name);
+        // The etag is the right one, and the replay has not used it up.
+        let meant = call(channel, rpc, Some(&ours.owner), &request).await;
+        assert_ne!(word(&meant), proto::error::reason_text(Reason::EtagMismatch), "{}", rpc.name);
+        assert_ne!(word(&meant), "NOT_FOUND", "{}", rpc.name);
+        ours.furnish(&world.rig).await;
+    }
+    assert!(replayed >= 5, "{replayed} RPCs take an etag");
+}
+
+/// Writes an etag wherever the request has room for one; says whether there was any.
+fn set_etag(message: &mut DynamicMessage, etag: &str) -> bool {
+    let mut found = false;
+    for field in message.descriptor().fields() {
+        if field.name() == "etag" {
+            message.set_field(&field, Value::String(etag.to_owned()));
+            found = true;
+        } else if let Value::Message(inner) = message.get_field_mut(&field) {
+            found |= set_etag(inner, etag);
+        }
+    }
+    found
 }
