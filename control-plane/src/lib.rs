@@ -30,6 +30,7 @@ mod watch;
 
 pub use auth::key::ApiKey;
 pub use auth::verify::{Hasher, Verifier};
+pub use auth::watch::Watch;
 pub use bootstrap::FirstKey;
 pub use config::{Config, SignUp};
 pub use edge::fleet::{EdgeState, Fleet};
@@ -47,7 +48,6 @@ use auth::second_step::SecondSteps;
 use auth::session::Sessions;
 use auth::shared_token::SharedToken;
 use auth::site::Site;
-use auth::watch::Watch;
 use axum::Router;
 use context::{Bounds, Context};
 use domain::Sha256;
