@@ -5,12 +5,11 @@
 use crate::auth::caller::{Actor, ActorKind, Caller, EdgeCaller, Identity, Operator};
 use crate::auth::denials::Denials;
 use crate::auth::grant::Grant;
-use crate::auth::limiter::{self, Limiter};
+use crate::auth::limiter::{self, Limiter, Taken};
 use crate::auth::role::{self, Action, Resource};
 use crate::auth::session::{self, Sessions, SignedIn};
 use crate::auth::shared_token::SharedToken;
 use crate::auth::verify::Verifier;
-use crate::auth::window::Decision;
 use crate::error::{Error, Result};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -86,7 +85,7 @@ impl Guard {
         path: &str,
         headers: &HeaderMap,
         extensions: &mut Extensions,
-        counted: &mut Option<Decision>,
+        counted: &mut Option<Taken>,
     ) -> Result<Option<String>> {
         // Nobody else may put a caller there.
         extensions.remove::<Caller>();
@@ -142,7 +141,7 @@ impl Guard {
         person: SignedIn,
         headers: &HeaderMap,
         extensions: &mut Extensions,
-        counted: &mut Option<Decision>,
+        counted: &mut Option<Taken>,
     ) -> Result<Option<String>> {
         if rule.resource != Resource::Person {
             let (organization, member) = person.place(headers)?;
@@ -184,9 +183,9 @@ impl Guard {
     }
 
     /// Counts a request of the caller.
-    async fn count(&self, caller: &Caller, counted: &mut Option<Decision>) -> Result<()> {
-        let decision = *counted.insert(self.limiter.take(caller).await?);
-        if decision.admitted { Ok(()) } else { Err(limiter::refusal(decision)) }
+    async fn count(&self, caller: &Caller, counted: &mut Option<Taken>) -> Result<()> {
+        let taken = *counted.insert(self.limiter.take(caller).await?);
+        if taken.is_admitted() { Ok(()) } else { Err(limiter::refusal(taken)) }
     }
 
     async fn identify(&self, headers: &HeaderMap) -> Result<Identity> {
@@ -260,8 +259,8 @@ pub async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next
         }
         Err(error) => tonic::Status::from(error).into_http(),
     };
-    if let Some(decision) = counted {
-        limiter::tell(decision, answer.headers_mut());
+    if let Some(taken) = counted {
+        limiter::tell(taken, answer.headers_mut());
     }
     answer
 }

@@ -12,6 +12,7 @@ on_both_databases!(
     sixty_four_at_once_get_as_many_uploads_as_the_plan_allows,
     builds_under_way_count_towards_the_month,
     a_request_too_many_is_told_when_to_come_back,
+    more_keys_are_no_more_requests_than_the_organization_has,
     the_operator_changes_plans_and_suspends,
     a_suspension_ends_changes_at_once_and_devices_are_served_unless_blocked,
     a_full_plan_closes_registration_until_there_is_room,
@@ -144,6 +145,25 @@ async fn a_request_too_many_is_told_when_to_come_back(rig: Rig) {
     assert!(status.get_details_retry_info().unwrap().retry_delay.is_some());
     // Others are not held up.
     rig.accounts().get_caller(rig.ask(v1::GetCallerRequest {})).await.unwrap();
+}
+
+async fn more_keys_are_no_more_requests_than_the_organization_has(rig: Rig) {
+    let (scope, _, _) = tenant(&rig, |plan| plan.requests_per_minute = 4).await;
+    let (begun, mut keys) = (Instant::now(), 0);
+    let status = loop {
+        let (key, _) = rig.key(&scope, Role::Viewer).await;
+        keys += 1;
+        // Each key asks less often than it may.
+        let ask = async || rig.accounts().get_caller(with(&key, v1::GetCallerRequest {})).await;
+        if let (_, Err(status)) | (Err(status), Ok(_)) = (ask().await, ask().await) {
+            break status;
+        }
+        assert!(begun.elapsed() < PATIENCE);
+    };
+    assert_eq!(proto::error::reason_of(&status), Some(Reason::RateLimited), "{status:?}");
+    assert!(keys >= 15, "{keys} keys");
+    let policy = status.metadata().get("ratelimit-policy").unwrap().to_str().unwrap();
+    assert_eq!(policy, "\"organization-requests\";q=40;w=60");
 }
 
 async fn the_operator_changes_plans_and_suspends(rig: Rig) {
