@@ -44,6 +44,11 @@ pub struct Rpc {
 }
 
 impl Rpc {
+    /// Says whether the client sends a stream.
+    pub fn is_client_stream(&self) -> bool {
+        self.method.is_client_streaming()
+    }
+
     /// Says whether the request asks for a page of a list.
     pub fn is_list(&self) -> bool {
         self.method.input().get_field_by_name("page_token").is_some()
@@ -227,9 +232,14 @@ fn expand(pattern: &str, things: &Things) -> String {
 
 /// Calls an RPC, whatever kind of stream it is, with one message.
 pub async fn call(channel: &Channel, rpc: &Rpc, credential: Option<&str>, message: &DynamicMessage) -> Answer {
+    call_with(channel, rpc, credential, Bytes::from(message.encode_to_vec())).await
+}
+
+/// Calls an RPC with one message of these bytes.
+pub async fn call_with(channel: &Channel, rpc: &Rpc, credential: Option<&str>, message: Bytes) -> Answer {
     let mut client = tonic::client::Grpc::new(channel.clone());
     client.ready().await.unwrap();
-    let messages = tokio_stream::once(Bytes::from(message.encode_to_vec()));
+    let messages = tokio_stream::once(message);
     let request = match credential {
         Some(credential) => crate::rig::with(credential, messages),
         None => Request::new(messages),

@@ -3,7 +3,7 @@
 //! The answers stand in `authorization.golden`, for people to review. After a change that is meant:
 //! `ALOFT_BLESS=1 cargo test -p control-plane --test serving authorization`, then read the diff.
 
-use crate::contract::{Answer, Contract, Rpc, Things, call};
+use crate::contract::{Answer, Contract, Rpc, Things, call, call_with};
 use crate::rig::{EDGE_TOKEN, OPERATOR_TOKEN, Rig, Shape};
 use crate::tenants::{Tenant, absent};
 use bytes::Bytes;
@@ -11,10 +11,11 @@ use db::Role;
 use domain::Environment;
 use domain::plan::PlanName;
 use prost_reflect::{DynamicMessage, ReflectMessage as _, Value};
-use proto::v1::Reason;
+use proto::v1::{Principal, Reason};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
+use tonic::Code;
 
 const HEADER: &str = "\
 # Who may call what. For each RPC: the answers for an own, a foreign and an absent thing, and the callers that get them.
@@ -304,6 +305,43 @@ async fn an_etag_of_another_organization_opens_nothing() {
         ours.furnish(&world.rig).await;
     }
     assert!(replayed >= 5, "{replayed} RPCs take an etag");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_rpc_takes_a_message_of_more_than_five_megabytes() {
+    let world = World::new().await;
+    let (channel, owner) = (&world.rig.server.channel, world.homes[&Home::Ours].owner.as_str());
+    // Field 1,000, which no message has, as so many bytes.
+    let padded = |size: usize| {
+        let mut bytes = vec![0; size];
+        let head = [0xc2, 0x3e];
+        let length = size - head.len() - 4;
+        bytes[..2].copy_from_slice(&head);
+        for (index, byte) in bytes[2..6].iter_mut().enumerate() {
+            *byte = ((length >> (7 * index)) & 0x7f) as u8 | if index < 3 { 0x80 } else { 0 };
+        }
+        Bytes::from(bytes)
+    };
+    let person = world.rig.signed_in_member(&world.homes[&Home::Ours].scope, Role::Owner).await;
+    let mut taken = 0;
+    // What clients stream is bounded in tests of its own.
+    for rpc in world.contract.rpcs().filter(|rpc| !rpc.is_client_stream()) {
+        let admits = |principal: Principal| rpc.policy.principals().any(|admitted| admitted == principal);
+        let credential = match () {
+            () if admits(Principal::ApiKey) => Some(owner),
+            () if admits(Principal::Edge) => Some(EDGE_TOKEN),
+            () if admits(Principal::Session) => Some(person.as_str()),
+            () if admits(Principal::Operator) => Some(OPERATOR_TOKEN),
+            () => None,
+        };
+        let refused = call_with(channel, rpc, credential, padded(5_000_001)).await;
+        let refused = refused.expect_err(&rpc.name);
+        let (code, text) = (refused.code(), refused.message());
+        assert!(code == Code::OutOfRange && text.contains("too large"), "{}: {code:?} {text}", rpc.name);
+        let read = call_with(channel, rpc, credential, padded(4_000_000)).await;
+        taken += usize::from(read.err().is_none_or(|status| status.code() != Code::OutOfRange));
+    }
+    assert!(taken > 30, "{taken} RPCs read a message of that form; what people type into forms is far smaller");
 }
 
 /// Writes an etag wherever the request has room for one; says whether there was any.
