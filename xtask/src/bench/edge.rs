@@ -1,26 +1,19 @@
 //! This file's job is the suite `edge`: what an update check and blob bytes cost, beside nginx on the same core.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::field::{Field, text};
-use super::load::{Load, Seen};
+use super::load::{CONNECTIONS, LOAD_CORE, Load, Request, SECONDS, SERVER_CORE, Script};
 use super::nginx::Nginx;
 use super::process_cost::cpu_time;
 use super::report::{Better, Figure, Report};
 use super::{Bench, Suite};
 
-/// The server and its peer share this core in turns; the load generator has the other one.
-const SERVER_CORE: usize = 0;
-const LOAD_CORE: usize = 1;
-/// As in published comparisons of HTTP servers.
-const CONNECTIONS: u32 = 64;
 /// Few enough not to hide cost behind waiting: one download a connection.
 const BLOB_CONNECTIONS: u32 = 8;
-const SECONDS: u32 = 4;
 /// Different devices ask, so that nothing is cached by device.
 const DEVICES: usize = 500;
 
@@ -79,21 +72,22 @@ fn measure_checks(
     let (head, body) = field.check(path, &tokens[0])?;
     let constant = format!("location / {{ default_type application/json; {} {} }}", headers(&head), returned(&body));
     let nginx = Nginx::start(bench.supervisor, field.path(), SERVER_CORE, &constant)?;
-    let script = script(field.path(), tokens)?;
+    let requests: Vec<Request> = tokens.iter().map(|token| Request::by_device(path, token)).collect();
+    let script = Script::write(field.path(), &requests)?;
     let load = Load {
         port: field.edge_port,
         path,
-        script: Some(&script),
+        script: Some(&script.path),
         connections: CONNECTIONS,
         seconds: SECONDS,
         core: LOAD_CORE,
     };
     let (mut cpu, mut p99) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
     for _ in 0..bench.rounds {
-        let (ours, seen) = cost(&load, || cpu_time(edge_id))?;
+        let (ours, seen) = load.cost(|| cpu_time(edge_id))?;
         cpu.0.push(ours);
         p99.0.push(seen.p99_ms);
-        let (peers, seen) = cost(&Load { port: nginx.port, ..load }, || nginx.cpu_time())?;
+        let (peers, seen) = Load { port: nginx.port, ..load }.cost(|| nginx.cpu_time())?;
         cpu.1.push(peers);
         p99.1.push(seen.p99_ms);
     }
@@ -132,34 +126,10 @@ fn measure_blobs(
         figure,
         &format!("nginx, sendfile {sendfile}"),
         bench.rounds,
-        || Ok(cost(&load, || cpu_time(edge_id))?.0 / mebibytes),
-        || Ok(cost(&Load { port: nginx.port, ..load }, || nginx.cpu_time())?.0 / mebibytes),
+        || Ok(load.cost(|| cpu_time(edge_id))?.0 / mebibytes),
+        || Ok(Load { port: nginx.port, ..load }.cost(|| nginx.cpu_time())?.0 / mebibytes),
     );
     Ok(())
-}
-
-/// Runs the load and returns the server's CPU in µs for each request.
-fn cost(load: &Load<'_>, cpu: impl Fn() -> Result<std::time::Duration>) -> Result<(f64, Seen)> {
-    let before = cpu()?;
-    let seen = load.run()?;
-    let spent = cpu()? - before;
-    Ok((spent.as_micros() as f64 / seen.requests as f64, seen))
-}
-
-/// A script that lets wrk ask with each device's token in turn.
-fn script(folder: &Path, tokens: &[String]) -> Result<PathBuf> {
-    let requests: Vec<String> = tokens
-        .iter()
-        .map(|token| format!("  wrk.format(nil, nil, {{ [\"Authorization\"] = \"Bearer {token}\" }}),"))
-        .collect();
-    let text = format!(
-        "local requests\nlocal at = 0\nfunction init(args)\n  requests = {{\n{}\n  }}\nend\n\
-         function request()\n  at = at % #requests + 1\n  return requests[at]\nend\n",
-        requests.join("\n")
-    );
-    let path = folder.join("devices.lua");
-    fs::write(&path, text)?;
-    Ok(path)
 }
 
 /// Path and size of the launch file in an update's answer.

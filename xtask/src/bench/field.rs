@@ -14,6 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::Bench;
+use super::load::Request;
 use crate::corpus;
 use crate::supervisor::Running;
 use crate::up::cargo;
@@ -140,14 +141,18 @@ impl<'a> Field<'a> {
 
     /// Asks for an update and returns head and body of the answer.
     pub fn check(&self, path: &str, token: &str) -> Result<(String, Vec<u8>)> {
-        self.exchange(&format!(
-            "GET {path} HTTP/1.1\r\nHost: edge\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
-        ))
+        self.ask(&Request::by_device(path, token))
     }
 
     /// Gets a path and returns head and body of the answer.
     pub fn get(&self, path: &str) -> Result<(String, Vec<u8>)> {
-        self.exchange(&format!("GET {path} HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n\r\n"))
+        self.ask(&Request { path: path.to_owned(), headers: Vec::new() })
+    }
+
+    /// Makes a request and returns head and body of the answer.
+    pub fn ask(&self, request: &Request) -> Result<(String, Vec<u8>)> {
+        let headers: String = request.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        self.exchange(&format!("GET {} HTTP/1.1\r\nHost: edge\r\n{headers}Connection: close\r\n\r\n", request.path))
     }
 
     fn exchange(&self, request: &str) -> Result<(String, Vec<u8>)> {
@@ -174,6 +179,7 @@ impl<'a> Field<'a> {
         // All load comes from one address for one app: counted as always, but never refused.
         command.env("ALOFT_EDGE__ADDRESS_REQUESTS_PER_S", "1000000000");
         command.env("ALOFT_EDGE__APP_REQUESTS_PER_S", "1000000000");
+        command.env("ALOFT_EDGE__CLASS_REQUESTS_PER_S", "1000000000");
         command.env("ALOFT_STORE__URL", self.folder.path().join("store"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(self.log("edge")?);
         let edge = self.bench.supervisor.spawn(&mut command, Signal::TERM)?;

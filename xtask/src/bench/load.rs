@@ -1,9 +1,61 @@
 //! This file's job is to put load on a server with wrk and to read what wrk saw.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+
+/// The server and its peer share this core in turns; the load generator has the other one.
+pub const SERVER_CORE: usize = 0;
+pub const LOAD_CORE: usize = 1;
+/// As in published comparisons of HTTP servers.
+pub const CONNECTIONS: u32 = 64;
+/// How long each run takes.
+pub const SECONDS: u32 = 4;
+
+/// One request of a script.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Path with query.
+    pub path: String,
+    /// Names and values; neither holds a quote.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl Request {
+    /// A request of a device that is registered.
+    pub fn by_device(path: &str, token: &str) -> Self {
+        Self { path: path.to_owned(), headers: vec![("Authorization", format!("Bearer {token}"))] }
+    }
+}
+
+/// Requests that wrk makes in turn.
+#[derive(Debug)]
+pub struct Script {
+    /// Where it lies.
+    pub path: PathBuf,
+}
+
+impl Script {
+    /// Writes a script into the folder.
+    pub fn write(folder: &Path, requests: &[Request]) -> Result<Self> {
+        let format = |Request { path, headers }: &Request| {
+            let headers = headers.iter().map(|(name, value)| format!("[\"{name}\"] = \"{value}\"")).collect::<Vec<_>>();
+            format!("  wrk.format(nil, \"{path}\", {{ {} }}),", headers.join(", "))
+        };
+        let text = format!(
+            "local requests\nlocal at = 0\nfunction init(args)\n  requests = {{\n{}\n  }}\nend\n\
+             function request()\n  at = at % #requests + 1\n  return requests[at]\nend\n",
+            requests.iter().map(format).collect::<Vec<_>>().join("\n")
+        );
+        let file = tempfile::Builder::new().prefix("requests-").suffix(".lua").tempfile_in(folder)?;
+        fs::write(file.path(), text)?;
+        let (_, path) = file.keep()?;
+        Ok(Self { path })
+    }
+}
 
 /// What to ask for.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +86,14 @@ pub struct Seen {
 }
 
 impl Load<'_> {
+    /// Runs wrk and returns the server's CPU in µs for each request.
+    pub fn cost(&self, cpu: impl Fn() -> Result<Duration>) -> Result<(f64, Seen)> {
+        let before = cpu()?;
+        let seen = self.run()?;
+        let spent = cpu()? - before;
+        Ok((spent.as_micros() as f64 / seen.requests as f64, seen))
+    }
+
     /// Runs wrk to its end. An answer that is not a success, or a broken connection, is an error.
     pub fn run(&self) -> Result<Seen> {
         let mut command = Command::new("taskset");

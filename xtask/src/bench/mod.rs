@@ -8,6 +8,7 @@ mod interleave;
 mod load;
 mod nginx;
 pub mod process_cost;
+mod protocols;
 mod publish;
 mod queue;
 pub mod report;
@@ -47,6 +48,7 @@ fn suites() -> Vec<Box<dyn Suite>> {
         Box::new(auth::Auth),
         Box::new(delta::Delta),
         Box::new(edge::Edge),
+        Box::new(protocols::Protocols),
         Box::new(publish::Publish),
         Box::new(queue::Queue),
     ]
