@@ -125,7 +125,7 @@ fn codepush_key(field: &Field<'_>) -> Result<String> {
         "--channel",
         "production",
     ])?;
-    let key = text(&made, "deployment_key")?;
+    let key = text(&made, "key")?;
     wait_until("the package", || {
         let (_, answer) = field.ask(&codepush(&key, 0, ""))?;
         Ok(serde_json::from_slice::<Value>(&answer)?["update_info"]["is_available"] == true)
