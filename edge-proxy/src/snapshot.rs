@@ -6,11 +6,10 @@ pub(crate) mod disk;
 use crate::admission::AppAllowance;
 use crate::blobs::coding::{Coded, Coding, Forms};
 use crate::devices::token::{Claim, TokenKeys};
-use crate::protocols::expo::frozen::{self, Frozen};
+use crate::protocols::expo::frozen::Frames;
 use crate::refusal::Refusal;
 use domain::Sha256;
 use domain::bundle::{Blob, FileRole};
-use domain::id::ReleaseId;
 use domain::snapshot::{ChannelSnapshot, Delta, OfferedBundle, offerable};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
@@ -37,7 +36,7 @@ pub(crate) struct Channel {
     pub(crate) allowance: OnceLock<Arc<AppAllowance>>,
     deltas: HashMap<(Sha256, Sha256), Vec<usize>>,
     /// What Expo clients are told of releases, framed.
-    pub(crate) expo: HashMap<ReleaseId, Arc<Frozen>>,
+    pub(crate) expo: Frames,
 }
 
 impl Channel {
@@ -60,7 +59,7 @@ impl Channel {
         let (keys, blobs) = (TokenKeys::new(&snapshot.token_keys), list_blobs(&snapshot));
         let revoked = snapshot.revoked_devices.iter().map(|device| device.as_str().into()).collect();
         let forms = list_forms(&snapshot);
-        let expo = frozen::freeze(&snapshot.expo, &snapshot.releases);
+        let expo = Frames::new(&snapshot.expo, &snapshot.releases);
         Ok(Self { expo, keys, revoked, blobs, forms, allowance: OnceLock::new(), digest, deltas, snapshot })
     }
 

@@ -6,6 +6,7 @@ use crate::blobs::Blobs;
 use crate::check::answer::{Answer, AnswerKey};
 use crate::config::Config;
 use crate::meters::Meters;
+use crate::protocols::expo::frozen::Multipart;
 use crate::protocols::expo::reports::Reported;
 use crate::refusal::{Quota, Refusal};
 use crate::snapshot::Channel;
@@ -41,6 +42,8 @@ pub(crate) struct State {
     /// What each network may still register of each app.
     registrations: moka::sync::Cache<(IpAddr, AppId), Arc<Allowance>>,
     pub(crate) reported: Reported,
+    /// What Expo clients are told when nothing is new.
+    pub(crate) no_update: Option<Multipart>,
 }
 
 /// The parts that are made elsewhere.
@@ -65,8 +68,20 @@ impl State {
             .build();
         // Whoever was silent for that long has its whole burst again anyway.
         let registrations = moka::sync::Cache::builder().max_capacity(NETWORKS_MAX).time_to_idle(BURST).build();
-        let reported = Reported::new();
-        Self { config, channels, interests, wishes, answers, blobs, spool, meters, clock, registrations, reported }
+        Self {
+            config,
+            channels,
+            interests,
+            wishes,
+            answers,
+            blobs,
+            spool,
+            meters,
+            clock,
+            registrations,
+            reported: Reported::new(),
+            no_update: Multipart::no_update(),
+        }
     }
 
     /// Takes a request of one of the app's devices in. Only for those who have proven to be one: nobody else may use up what they have.

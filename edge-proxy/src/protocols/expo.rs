@@ -52,7 +52,7 @@ pub(crate) fn handle<B>(state: &State, request: &Request<B>) -> Option<Result<Re
     };
     let channel = state.channels.get(&asked.key)?;
     // Reports go to the disk.
-    let has_news = reports::of(&channel, &asked, state.clock.now()).iter().any(|event| state.reported.is_new(event));
+    let has_news = state.reported.has_news(&channel, &asked);
     (!has_news).then(|| Ok(answer_from(state, &channel, &asked)))
 }
 
@@ -70,7 +70,7 @@ pub(crate) async fn handle_later<B>(state: &State, request: &Request<B>) -> Resu
                 Ok(found) => found,
                 Err(refusal) => return Ok(answer::refused(refusal)),
             };
-            reports::keep(state, reports::of(&channel, &asked, state.clock.now())).await;
+            state.reported.keep(&state.spool, &channel, &asked, state.clock.now()).await;
             Ok(answer_from(state, &channel, &asked))
         }
     }
@@ -84,7 +84,7 @@ fn admit(state: &State, channel: &Channel, asked: &Asked) -> Result<(), Refusal>
 
 fn answer_from(state: &State, channel: &Channel, asked: &Asked) -> Response<Body> {
     admit(state, channel, asked)
-        .and_then(|()| answer::respond(channel, asked, &choice::choose(channel, asked)))
+        .and_then(|()| answer::respond(state, channel, asked, &choice::choose(channel, asked)))
         .unwrap_or_else(answer::refused)
 }
 

@@ -3,10 +3,11 @@
 use super::accept::Form;
 use super::asked::{Asked, Version};
 use super::choice::Told;
-use super::frozen::{Frozen, Multipart};
+use super::frozen::Frozen;
 use crate::body::Body;
 use crate::refusal::Refusal;
 use crate::snapshot::Channel;
+use crate::state::State;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
@@ -17,7 +18,7 @@ const MANIFEST_FILTERS: HeaderName = HeaderName::from_static("expo-manifest-filt
 const SIGNATURE: HeaderName = HeaderName::from_static("expo-signature");
 
 /// Writes the answer.
-pub(super) fn respond(channel: &Channel, asked: &Asked, told: &Told) -> Result<Response<Body>, Refusal> {
+pub(super) fn respond(state: &State, channel: &Channel, asked: &Asked, told: &Told) -> Result<Response<Body>, Refusal> {
     let mut response = match told {
         Told::Manifest(frozen) => manifest(asked, frozen),
         Told::Directive(frozen) if asked.form == Form::Multipart => multipart(asked, frozen),
@@ -25,7 +26,7 @@ pub(super) fn respond(channel: &Channel, asked: &Asked, told: &Told) -> Result<R
             let message = "a directive can be sent as multipart/mixed only";
             return Err(Refusal::not_acceptable("directive-needs-multipart", message));
         }
-        Told::Nothing => nothing(asked)?,
+        Told::Nothing => nothing(state, asked)?,
     };
     let headers = response.headers_mut();
     describe(headers, asked.version);
@@ -74,12 +75,12 @@ fn manifest(asked: &Asked, frozen: &Frozen) -> Response<Body> {
 }
 
 /// Says that nothing is new. Directives are signed like manifests, so who expects that gets an answer without any.
-fn nothing(asked: &Asked) -> Result<Response<Body>, Refusal> {
+fn nothing(state: &State, asked: &Asked) -> Result<Response<Body>, Refusal> {
     match (asked.version, asked.form) {
         (Version::Zero, _) => Err(Refusal::not_found("no-update", "there is no update for this device")),
         (Version::One, Form::Multipart) if !asked.expects_signature => {
-            let directive = Multipart::no_update();
-            directive.map(|form| whole(form.content_type, form.body)).ok_or_else(unframed)
+            let form = state.no_update.as_ref().ok_or_else(unframed)?;
+            Ok(whole(form.content_type.clone(), form.body.clone()))
         }
         (Version::One, Form::Multipart | Form::ExpoJson | Form::Json) => {
             let mut response = Response::new(Body::empty());

@@ -44,7 +44,7 @@ impl Version {
 }
 
 /// An installation of an app, by the UUID that its client made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ClientId(UpdateId);
 
 impl ClientId {

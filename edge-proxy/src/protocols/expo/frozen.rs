@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use domain::Sha256;
-use domain::expo::{ExpoChannel, ExpoUpdate};
+use domain::expo::{ExpoChannel, ExpoUpdate, UpdateId};
 use domain::id::ReleaseId;
 use domain::release::{Content, Release};
 use http::HeaderValue;
@@ -58,7 +58,7 @@ impl Frozen {
 
 impl Multipart {
     /// Frames the directive that says that nothing is new.
-    pub(super) fn no_update() -> Option<Self> {
+    pub(crate) fn no_update() -> Option<Self> {
         Self::new("directive", NO_UPDATE, None, NO_CHAIN)
     }
 
@@ -81,18 +81,38 @@ fn part(text: &mut String, boundary: &str, name: &str, headers: &str, body: &str
     text.push_str(&format!("--{boundary}\r\ncontent-disposition: inline; name=\"{name}\"\r\n{headers}\r\n{body}\r\n"));
 }
 
-/// Frames the updates of a channel.
-pub(crate) fn freeze(expo: &ExpoChannel, releases: &[Release]) -> HashMap<ReleaseId, Arc<Frozen>> {
-    let mut frozen = HashMap::new();
-    for release in releases {
-        let name = match release.content {
-            Content::Bundle(_) => "manifest",
-            Content::Embedded => "directive",
-        };
-        let update = expo.updates.get(&release.id).and_then(|update| Frozen::new(update, name));
-        frozen.extend(update.map(|update| (release.id.clone(), Arc::new(update))));
+/// What the Expo clients of a channel can be told.
+pub(crate) struct Frames {
+    updates: HashMap<ReleaseId, Arc<Frozen>>,
+    /// Where each release stands in the snapshot, by the bits of its id, which are those of the update that was made of it.
+    places: HashMap<u128, usize>,
+}
+
+impl Frames {
+    /// Frames the updates of a channel.
+    pub(crate) fn new(expo: &ExpoChannel, releases: &[Release]) -> Self {
+        let mut updates = HashMap::new();
+        for release in releases {
+            let name = match release.content {
+                Content::Bundle(_) => "manifest",
+                Content::Embedded => "directive",
+            };
+            let update = expo.updates.get(&release.id).and_then(|update| Frozen::new(update, name));
+            updates.extend(update.map(|update| (release.id.clone(), Arc::new(update))));
+        }
+        let places = releases.iter().enumerate().map(|(place, release)| (release.id.bits(), place)).collect();
+        Self { updates, places }
     }
-    frozen
+
+    /// Returns what is told of a release.
+    pub(super) fn get(&self, release: &ReleaseId) -> Option<&Arc<Frozen>> {
+        self.updates.get(release)
+    }
+
+    /// Returns where the release of an update stands in the snapshot.
+    pub(super) fn place_of(&self, update: UpdateId) -> Option<usize> {
+        self.places.get(&update.bits()).copied()
+    }
 }
 
 #[cfg(test)]
