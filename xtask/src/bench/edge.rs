@@ -3,9 +3,11 @@
 use std::fs;
 
 use anyhow::{Context, Result};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::field::{Field, text};
+use super::instructions::Counted;
 use super::load::{CONNECTIONS, LOAD_CORE, Load, Request, SECONDS, SERVER_CORE, Script};
 use super::nginx::Nginx;
 use super::process_cost::cpu_time;
@@ -17,15 +19,21 @@ const BLOB_CONNECTIONS: u32 = 8;
 /// Different devices ask, so that nothing is cached by device.
 const DEVICES: usize = 500;
 
+/// The least that a server can do.
+const PEER: &str = "nginx return 200, same size";
+const INSTRUCTIONS: &str = "instructions per request, without the kernel's";
+
 /// The device runs what it would get: by far the most frequent answer.
-const CHECK: [Figure<'_>; 2] = [
+const CHECK: [Figure<'_>; 3] = [
     Figure { case: "update-check cpu", unit: "µs CPU per request", better: Better::Lower },
     Figure { case: "update-check p99", unit: "ms", better: Better::Lower },
+    Figure { case: "update-check instructions", unit: INSTRUCTIONS, better: Better::Lower },
 ];
 /// The device gets an update: the answer lists every file of the bundle.
-const OFFER: [Figure<'_>; 2] = [
+const OFFER: [Figure<'_>; 3] = [
     Figure { case: "update-offer cpu", unit: "µs CPU per request", better: Better::Lower },
     Figure { case: "update-offer p99", unit: "ms", better: Better::Lower },
+    Figure { case: "update-offer instructions", unit: INSTRUCTIONS, better: Better::Lower },
 ];
 const BLOB_CPU: Figure<'_> = Figure { case: "blob cpu", unit: "µs CPU per MiB", better: Better::Lower };
 const BLOB_SENDFILE: Figure<'_> = Figure { case: "blob cpu sendfile", unit: "µs CPU per MiB", better: Better::Lower };
@@ -39,7 +47,7 @@ impl Suite for Edge {
     }
 
     fn about(&self) -> &'static str {
-        "update checks and blob bytes for each second of CPU, beside nginx"
+        "CPU and instructions of update checks and blob bytes, beside nginx"
     }
 
     fn run(&self, bench: &Bench<'_>, report: &mut Report) -> Result<()> {
@@ -51,32 +59,58 @@ impl Suite for Edge {
         let blob = launch_blob(&answer)?;
         let check = format!("{offer}&current={}", text(&answer["update"]["bundle"], "sha256")?);
         let edge = field.edge_alone(SERVER_CORE)?;
-        for (path, figures) in [(&check, CHECK), (&offer, OFFER)] {
-            measure_checks(bench, &field, edge.id(), (path, &tokens), figures, report)?;
+        let asked = [(&check, CHECK), (&offer, OFFER)];
+        let mut constants = Vec::new();
+        for (path, [cpu, p99, _]) in asked {
+            let (head, body) = field.check(path, &tokens[0])?;
+            let constant =
+                format!("location / {{ default_type application/json; {} {} }}", headers(&head), returned(&body));
+            let requests: Vec<Request> = tokens.iter().map(|token| Request::by_device(path, token)).collect();
+            measure_checks(bench, &field, edge.id(), (&requests, &constant), [cpu, p99], report)?;
+            constants.push((requests, constant));
         }
         for (sendfile, figure) in [("off", BLOB_CPU), ("on", BLOB_SENDFILE)] {
             measure_blobs(bench, &field, edge.id(), &blob, sendfile, figure, report)?;
         }
+        drop(edge);
+        for ((_, [_, _, figure]), (requests, constant)) in asked.into_iter().zip(constants) {
+            count_instructions(bench, &field, (&requests, &constant), figure, report);
+        }
         Ok(())
     }
+}
+
+/// Counts once: the figure hardly varies.
+fn count_instructions(
+    bench: &Bench<'_>,
+    field: &Field<'_>,
+    (requests, constant): (&[Request], &str),
+    figure: Figure<'_>,
+    report: &mut Report,
+) {
+    let edge = Counted { command: &|_| field.edge_command(), port: field.edge_port, stop: Signal::TERM };
+    let nginx = Counted {
+        command: &|port| Nginx::alone(field.path(), port, constant),
+        port: field.edge_port,
+        stop: Signal::QUIT,
+    };
+    let count = |counted: &Counted<'_>| counted.per_request(bench, field.path(), requests);
+    report.compare(figure, PEER, 1, || count(&edge), || count(&nginx));
 }
 
 fn measure_checks(
     bench: &Bench<'_>,
     field: &Field<'_>,
     edge_id: u32,
-    (path, tokens): (&str, &[String]),
+    (requests, constant): (&[Request], &str),
     [cpu_figure, p99_figure]: [Figure<'_>; 2],
     report: &mut Report,
 ) -> Result<()> {
-    let (head, body) = field.check(path, &tokens[0])?;
-    let constant = format!("location / {{ default_type application/json; {} {} }}", headers(&head), returned(&body));
-    let nginx = Nginx::start(bench.supervisor, field.path(), SERVER_CORE, &constant)?;
-    let requests: Vec<Request> = tokens.iter().map(|token| Request::by_device(path, token)).collect();
-    let script = Script::write(field.path(), &requests)?;
+    let nginx = Nginx::start(bench.supervisor, field.path(), SERVER_CORE, constant)?;
+    let script = Script::write(field.path(), requests)?;
     let load = Load {
         port: field.edge_port,
-        path,
+        path: "/",
         script: Some(&script.path),
         connections: CONNECTIONS,
         seconds: SECONDS,
@@ -91,8 +125,8 @@ fn measure_checks(
         cpu.1.push(peers);
         p99.1.push(seen.p99_ms);
     }
-    report.record(cpu_figure, "nginx return 200, same size", &cpu.0, &cpu.1);
-    report.record(p99_figure, "nginx return 200, same size", &p99.0, &p99.1);
+    report.record(cpu_figure, PEER, &cpu.0, &cpu.1);
+    report.record(p99_figure, PEER, &p99.0, &p99.1);
     Ok(())
 }
 

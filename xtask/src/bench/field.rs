@@ -171,6 +171,20 @@ impl<'a> Field<'a> {
         self.server = None;
         let mut command = Command::new("taskset");
         command.arg("-c").arg(core.to_string()).arg(self.binaries.join("aloft-edge"));
+        self.configure_edge(&mut command)?;
+        let edge = self.bench.supervisor.spawn(&mut command, Signal::TERM)?;
+        wait_until("the edge", || Ok(listens(self.edge_port)))?;
+        Ok(edge)
+    }
+
+    /// The command that runs the edge alone.
+    pub fn edge_command(&self) -> Result<Command> {
+        let mut command = Command::new(self.binaries.join("aloft-edge"));
+        self.configure_edge(&mut command)?;
+        Ok(command)
+    }
+
+    fn configure_edge(&self, command: &mut Command) -> Result<()> {
         command.env("ALOFT_EDGE__LISTEN", format!("127.0.0.1:{}", self.edge_port));
         command.env("ALOFT_EDGE__ADMIN_LISTEN", format!("127.0.0.1:{}", free_port()?));
         command.env("ALOFT_EDGE__DATA_FOLDER", self.folder.path().join("edge"));
@@ -182,9 +196,7 @@ impl<'a> Field<'a> {
         command.env("ALOFT_EDGE__CLASS_REQUESTS_PER_S", "1000000000");
         command.env("ALOFT_STORE__URL", self.folder.path().join("store"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(self.log("edge")?);
-        let edge = self.bench.supervisor.spawn(&mut command, Signal::TERM)?;
-        wait_until("the edge", || Ok(listens(self.edge_port)))?;
-        Ok(edge)
+        Ok(())
     }
 
     fn log(&self, name: &str) -> Result<Stdio> {

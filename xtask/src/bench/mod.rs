@@ -4,6 +4,7 @@ mod auth;
 mod delta;
 mod edge;
 mod field;
+mod instructions;
 mod interleave;
 mod load;
 mod nginx;

@@ -38,6 +38,17 @@ impl Nginx {
         Ok(Self { master, program, configuration, port })
     }
 
+    /// The command that runs it alone, in one process, on any port that it is given.
+    pub fn alone(folder: &Path, port: u16, locations: &str) -> Result<Command> {
+        let folder = folder.join(format!("nginx-{port}"));
+        fs::create_dir_all(&folder)?;
+        let configuration = folder.join("nginx.conf");
+        fs::write(&configuration, format!("master_process off;\n{}", configured(&folder, port, locations)))?;
+        let mut command = Command::new(find_program()?);
+        command.arg("-c").arg(&configuration);
+        Ok(command)
+    }
+
     /// CPU time of the worker.
     pub fn cpu_time(&self) -> Result<Duration> {
         let master = self.master.id();
