@@ -103,6 +103,12 @@ impl Running {
         self.child.try_wait().context("cannot look at a child process")
     }
 
+    /// Asks the child to stop, without waiting for it.
+    pub fn ask_to_stop(&self) {
+        // The group may be gone already, which is what was wanted.
+        let _ = kill_process_group(self.group.leader, self.group.stop_signal);
+    }
+
     /// Waits for the child to end.
     pub fn wait(mut self) -> Result<ExitStatus> {
         self.child.wait().context("cannot wait for a child process")

@@ -48,8 +48,9 @@ impl Counted<'_> {
         let server = bench.supervisor.spawn(&mut command, self.stop)?;
         wait_until("the server in Valgrind", || Ok(listens(self.port)))?;
         ask(self.port, requests, count)?;
-        // It writes the file when it stops.
-        drop(server);
+        // It writes the file when it stops, which takes long in Valgrind.
+        server.ask_to_stop();
+        server.wait()?;
         let written = fs::read_to_string(&file).context("Valgrind wrote no counts")?;
         total(&written).context("Valgrind's counts have no total")
     }
