@@ -3,6 +3,7 @@
 pub(crate) mod coding;
 pub(crate) mod fill;
 pub(crate) mod handler;
+mod part;
 pub(crate) mod pieces;
 pub(crate) mod prefetch;
 pub(crate) mod range;
@@ -11,13 +12,15 @@ pub(crate) mod shelf;
 use crate::meters::Meters;
 use crate::refusal::Refusal;
 use crate::snapshot::channels::Channels;
+pub(crate) mod recovery;
+pub(crate) mod scrub;
 use bytes::Bytes;
 use coding::Forms;
 use domain::bundle::{Blob, CHUNK_SIZE_BYTES};
-use domain::{ErrorKind, Sha256};
 use fill::{Delivered, Fill};
 use parking_lot::Mutex;
 use runtime::health::{Component, State};
+use domain::{ErrorKind, Sha256};
 use shelf::Shelf;
 use std::collections::HashMap;
 use std::fs::File;
@@ -30,6 +33,7 @@ use tokio::sync::Semaphore;
 /// Blobs up to this size are kept in memory whole: icons, patches, small bundles.
 pub(crate) const SMALL_MAX_BYTES: u64 = 256 * 1024;
 /// Bytes of all fills together that are on their way from the store.
+use std::sync::atomic::AtomicU64;
 const IN_FLIGHT_MAX_CHUNKS: usize = 64;
 /// Chunks that cannot be kept on disk and are shared by those who ask at the same time.
 const PASSING_MAX_BYTES: u64 = 64 << 20;
@@ -84,6 +88,8 @@ pub(crate) struct Blobs {
     meters: Arc<Meters>,
     health: Component,
 }
+    /// Size of a blob that the disk could not keep; zero while it keeps all.
+    refused_bytes: AtomicU64,
 
 impl Blobs {
     pub(crate) fn new(
@@ -114,6 +120,7 @@ impl Blobs {
             meters,
             health,
         }
+            refused_bytes: AtomicU64::new(0),
     }
 
     /// Returns the blob's description when a snapshot names it.
@@ -135,7 +142,7 @@ impl Blobs {
                     Err(why) => {
                         tracing::error!(sha256 = %blob.sha256, index, why, "a blob on disk is damaged");
                         self.meters.blob_corrupt.with_label_values(&["disk"]).inc();
-                        self.distrust(blob).await;
+                        self.distrust(&blob.sha256).await;
                         continue;
                     }
                 }
@@ -162,7 +169,7 @@ impl Blobs {
                 Ok(bytes) => bytes,
                 Err(error) => {
                     tracing::error!(sha256 = %blob.sha256, %error, "a blob on disk cannot be read");
-                    self.distrust(blob).await;
+                    self.distrust(&blob.sha256).await;
                     self.pass_through(blob, 0).await?
                 }
             },
@@ -172,8 +179,8 @@ impl Blobs {
     }
 
     /// Takes the blob's file away: it cannot be read, or its bytes are wrong.
-    pub(crate) async fn distrust(&self, blob: &Blob) {
-        let (shelf, sha256) = (self.shelf.clone(), blob.sha256);
+    pub(crate) async fn distrust(&self, sha256: &Sha256) {
+        let (shelf, sha256) = (self.shelf.clone(), *sha256);
         // The task only fails when the runtime ends.
         let _ = tokio::task::spawn_blocking(move || shelf.quarantine(&sha256)).await;
     }

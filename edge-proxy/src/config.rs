@@ -57,6 +57,10 @@ pub struct Config {
     pub memory_max_bytes: u64,
     /// Size of telemetry that waits for the control plane.
     pub spool_max_bytes: u64,
+    /// In how many seconds every blob on disk is read again; zero for never.
+    pub scrub_every_s: u32,
+    /// How long a start waits for an edge on the same folder that is stopping.
+    pub handover_wait_s: u32,
     /// Whether blobs of new releases are fetched before devices ask.
     pub prefetch: bool,
 }

@@ -6,9 +6,11 @@ use crate::blobs::prefetch::Prefetch;
 use crate::blobs::shelf::Shelf;
 use crate::config::Config;
 use crate::durable;
+use crate::blobs::{recovery, scrub};
 use crate::error::Error;
 use crate::meters::Meters;
 use crate::proxy::DevicePort;
+use crate::handover::{self, Handover};
 use crate::snapshot::channels::Channels;
 use crate::snapshot::disk::Disk;
 use crate::state::{Parts, State};
@@ -26,19 +28,18 @@ use runtime::observe::Metrics;
 use runtime::random;
 use runtime::secret::ExposeSecret as _;
 use runtime::shutdown::Stop;
-use std::fs::File;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 
+use std::time::Duration;
+use tokio::task::JoinHandle;
 /// The file that says who this edge is.
 const IDENTITY: &str = "edge-id";
 /// An id is much shorter.
 const IDENTITY_MAX_BYTES: u64 = 128;
-/// The file that keeps a second edge out of the folder.
-const LOCK: &str = "lock";
 
 /// What an edge needs from outside.
 pub struct Deps {
@@ -65,12 +66,9 @@ pub struct Edge {
     admin_address: SocketAddr,
     sync: Sync,
     forwarder: Forwarder,
-    spool: Arc<Spool>,
-    prefetching: Option<Background>,
-    reloading: Option<Background>,
+    handover: Handover,
+    background: Vec<Background>,
     stop: Stop,
-    /// Held until the edge is gone.
-    _lock: File,
 }
 
 impl Edge {
@@ -79,16 +77,11 @@ impl Edge {
     /// # Errors
     /// When a port is taken, or the folder cannot be used or is in use.
     pub async fn build(config: Config, deps: Deps) -> Result<Self, Error> {
-        let folder = config.data_folder.clone();
         let meters = Arc::new(Meters::new(&deps.metrics));
-        let opened = tokio::task::spawn_blocking({
-            let (config, clock, meters) = (config.clone(), deps.clock.clone(), meters.clone());
-            move || Opened::open(&config, &clock, &meters)
-        });
-        let unusable = |source| Error::Folder { path: folder.clone(), source };
-        let opened = opened.await.map_err(|error| unusable(std::io::Error::other(error)))??;
+        let lock = handover::lock(&config).await?;
+        let opened = Opened::open_off_threads(&config, &deps.clock, &meters).await?;
         let authorization = authorization(&config)?;
-        let Opened { lock, edge, channels, interests, applier, shelf, spool, tls } = opened;
+        let Opened { edge, channels, interests, applier, shelf, spool, tls } = opened;
         let component = |name: &str| deps.health.component(name);
         let blobs = Arc::new(Blobs::new(
             shelf,
@@ -107,7 +100,7 @@ impl Edge {
             channels: channels.clone(),
             interests: interests.clone(),
             wishes: wishes.clone(),
-            applier,
+            applier: applier.clone(),
             prefetch,
             meters: meters.clone(),
             health: component("edge sync"),
@@ -124,10 +117,13 @@ impl Edge {
             stop: deps.stop.clone(),
         };
         let (tls, reloader) = tls.unzip();
-        let reloading =
-            reloader.map(|reloader| -> Background { Box::pin(reloader.run(component("edge tls"), deps.stop.clone())) });
-        let (listener, device_address) = listen(config.listen)?;
-        let (admin_listener, admin_address) = listen_async(config.admin_listen)?;
+        let mut background = upkeep(&config, &blobs, &deps.stop);
+        background.extend(prefetching);
+        background.extend(
+            reloader.map(|reloader| -> Background { Box::pin(reloader.run(component("edge tls"), deps.stop.clone())) }),
+        );
+        let (listener, device_address) = handover::listen(&config, config.listen).await?;
+        let (admin_listener, admin_address) = listen_async(&config).await?;
         let parts =
             Parts { config, channels, interests, wishes, blobs, spool: spool.clone(), meters, clock: deps.clock };
         let state = Arc::new(State::new(parts));
@@ -141,11 +137,9 @@ impl Edge {
             admin_address,
             sync,
             forwarder,
-            spool,
-            prefetching,
-            reloading,
+            handover: Handover { lock, applier, spool },
+            background,
             stop: deps.stop,
-            _lock: lock,
         })
     }
 
@@ -161,34 +155,37 @@ impl Edge {
         self.admin_address
     }
 
-    /// Serves until it is time to stop; requests that run then have 5 s to finish.
+    /// Serves until it is time to stop; requests that run then have 5 s to finish, while the next edge may take over.
     pub async fn run(self) {
         tracing::info!(devices = %self.device_address, admin = %self.admin_address, "the edge is listening");
-        let background = futures::future::join_all([self.prefetching, self.reloading].into_iter().flatten());
+        let spool = self.handover.spool.clone();
         // Tasks of their own, so that they run on all threads.
-        let tasks = [
+        let writers = vec![
             tokio::spawn(self.sync.run()),
             tokio::spawn(self.forwarder.run()),
-            tokio::spawn(sync_spool(self.spool.clone(), self.stop.clone())),
-            tokio::spawn(self.admin.run(self.admin_listener, self.stop)),
+            tokio::spawn(sync_spool(spool, self.stop.clone())),
         ];
-        tokio::join!(self.device.run(), background);
-        for task in tasks {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "a part of the edge died");
-            }
-        }
-        // What the last requests brought.
-        let spool = self.spool;
-        if let Err(error) = durable::blocking(move || spool.sync()).await {
-            tracing::error!(%error, "cannot sync events to disk");
+        let admin = tokio::spawn(self.admin.run(self.admin_listener, self.stop));
+        let background = futures::future::join_all(self.background);
+        let handover = async {
+            ended(writers).await;
+            self.handover.run().await;
+        };
+        tokio::join!(self.device.run(), background, handover);
+        ended(vec![admin]).await;
+    }
+}
+
+async fn ended(tasks: Vec<JoinHandle<()>>) {
+    for task in tasks {
+        if let Err(error) = task.await {
+            tracing::error!(%error, "a part of the edge died");
         }
     }
 }
 
 /// What comes from the data folder.
 struct Opened {
-    lock: File,
     edge: EdgeId,
     channels: Arc<Channels>,
     interests: Arc<Interests>,
@@ -202,9 +199,14 @@ impl Opened {
     fn open(config: &Config, clock: &Clock, meters: &Arc<Meters>) -> Result<Self, Error> {
         let folder = &config.data_folder;
         let unusable = |source| Error::Folder { path: folder.clone(), source };
-        std::fs::create_dir_all(folder).map_err(unusable)?;
+    async fn open_off_threads(config: &Config, clock: &Clock, meters: &Arc<Meters>) -> Result<Self, Error> {
+        let owned = (config.clone(), clock.clone(), meters.clone());
+        let opened = tokio::task::spawn_blocking(move || Self::open(&owned.0, &owned.1, &owned.2));
+        let died = |error| Error::Folder { path: config.data_folder.clone(), source: std::io::Error::other(error) };
+        opened.await.map_err(died)?
+    }
+
         let tls = open_tls(config)?;
-        let lock = lock(folder)?;
         let edge = identity(folder, clock).map_err(unusable)?;
         let channels = Arc::new(Channels::default());
         let interests = Arc::new(Interests::new());
@@ -216,7 +218,6 @@ impl Opened {
             Shelf::open_folder(folder.clone(), config.blobs_max_bytes, config.disk_reserve_bytes, meters.clone());
         let spool = Spool::open(folder.join("spool"), config.spool_max_bytes, meters.clone());
         Ok(Self {
-            lock,
             edge,
             channels,
             interests,
@@ -234,17 +235,6 @@ fn open_tls(config: &Config) -> Result<Option<(Tls, Reloader)>, Error> {
         return Ok(None);
     }
     Tls::open(certificate, key).map(Some).map_err(|source| Error::Certificate { path: certificate.clone(), source })
-}
-
-fn lock(folder: &Path) -> Result<File, Error> {
-    let path = folder.join(LOCK);
-    let opened = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = opened.map_err(|source| Error::Folder { path: path.clone(), source })?;
-    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::InUse { path }),
-        Err(error) => Err(Error::Folder { path, source: error.into() }),
-    }
 }
 
 /// Reads who this edge is; a new folder is a new edge.
@@ -287,18 +277,18 @@ fn prefetcher(
 }
 
 /// Listens for async code.
-fn listen_async(address: SocketAddr) -> Result<(tokio::net::TcpListener, SocketAddr), Error> {
-    let (listener, address) = listen(address)?;
+async fn listen_async(config: &Config) -> Result<(tokio::net::TcpListener, SocketAddr), Error> {
+    let (listener, address) = handover::listen(config, config.admin_listen).await?;
     let unbound = |source| Error::Listen { address, source };
     Ok((tokio::net::TcpListener::from_std(listener).map_err(unbound)?, address))
 }
-
-fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
-    let bind = || {
-        let listener = TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        let bound = listener.local_addr()?;
-        Ok((listener, bound))
-    };
-    bind().map_err(|source| Error::Listen { address, source })
+/// What keeps the blobs on disk in order.
+fn upkeep(config: &Config, blobs: &Arc<Blobs>, stop: &Stop) -> Vec<Background> {
+    let mut tasks: Vec<Background> = vec![Box::pin(recovery::run(blobs.clone(), stop.clone()))];
+    if config.scrub_every_s > 0 {
+        let interval = Duration::from_secs(config.scrub_every_s.into());
+        tasks.push(Box::pin(scrub::run(blobs.clone(), interval, stop.clone())));
+    }
+    tasks
 }
+

@@ -20,6 +20,7 @@ mod edge;
 mod error;
 #[doc(hidden)]
 pub mod foreign;
+mod handover;
 mod meters;
 mod pace;
 mod peer;

@@ -42,6 +42,8 @@ impl Limits {
 pub(crate) struct Pace {
     /// A head is due: the connection is new, or a request has begun to arrive.
     due: AtomicBool,
+    /// Bytes from the client need not be the beginning of a request.
+    has_frames: bool,
     /// Answers that are being made or streamed.
     busy: AtomicUsize,
     /// Bytes were sent since this was last asked.
@@ -57,11 +59,17 @@ pub(crate) struct Busy(Arc<Pace>);
 impl Default for Pace {
     fn default() -> Self {
         let no = || AtomicBool::new(false);
-        Self { due: AtomicBool::new(true), busy: AtomicUsize::new(0), moved: no(), stuck: no() }
+        Self { due: AtomicBool::new(true), has_frames: false, busy: AtomicUsize::new(0), moved: no(), stuck: no() }
     }
 }
 
 impl Pace {
+    /// For HTTP/2, where most of what a client sends after its answers belongs to the connection. A request that it begins and does not end
+    /// costs what an idle connection does, and gets as much time.
+    pub(crate) fn of_frames() -> Self {
+        Self { has_frames: true, ..Self::default() }
+    }
+
     /// Notes that an answer takes time. Until the guard is gone, the client is not the one who is slow.
     pub(crate) fn busy(self: &Arc<Self>) -> Busy {
         self.busy.fetch_add(1, Ordering::Relaxed);
@@ -151,7 +159,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Paced<I> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let had = buffer.filled().len();
         let result = Pin::new(&mut self.io).poll_read(cx, buffer);
-        if buffer.filled().len() > had {
+        if buffer.filled().len() > had && !self.pace.has_frames {
             self.pace.due.store(true, Ordering::Relaxed);
         }
         result
@@ -230,7 +238,11 @@ mod tests {
     }
 
     fn paced(limits: Limits) -> (Arc<Pace>, Patience, Paced<DuplexStream>, DuplexStream) {
-        let pace = Arc::new(Pace::default());
+        paced_as(Pace::default(), limits)
+    }
+
+    fn paced_as(pace: Pace, limits: Limits) -> (Arc<Pace>, Patience, Paced<DuplexStream>, DuplexStream) {
+        let pace = Arc::new(pace);
         let (ours, client) = duplex(PIPE_BYTES);
         (pace.clone(), Patience::new(pace.clone(), limits), Paced::new(ours, pace), client)
     }
@@ -274,6 +286,18 @@ mod tests {
         client.write_all(b"GET").await.unwrap();
         io.read_exact(&mut [0; 3]).await.unwrap();
         assert!(is_cut_off(&mut patience, DEADLINE).await);
+    }
+
+    #[tokio::test]
+    async fn a_frame_after_the_answer_begins_no_request() {
+        for (idle, within, cut) in [(DEADLINE, LONG, false), (SHORT, DEADLINE, true)] {
+            let limits = Limits { head: SHORT, idle, ..ENDLESS };
+            let (_pace, mut patience, mut io, mut client) = paced_as(Pace::of_frames(), limits);
+            io.write_all(b"an answer").await.unwrap();
+            client.write_all(b"WINDOW_UPDATE").await.unwrap();
+            io.read_exact(&mut [0; 13]).await.unwrap();
+            assert_eq!(is_cut_off(&mut patience, within).await, cut);
+        }
     }
 
     #[tokio::test]

@@ -56,7 +56,7 @@ pub(crate) async fn http_2<I>(state: Arc<State>, peer: Peer, io: I, stop: watch:
 where
     I: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let pace = Arc::new(Pace::default());
+    let pace = Arc::new(Pace::of_frames());
     let io = TokioIo::new(Paced::new(io, pace.clone()));
     let patience = Patience::new(pace.clone(), limits(&state));
     let shared = Arc::new((state, peer, pace));

@@ -48,6 +48,16 @@ impl SmallDisk {
         std::fs::remove_file(self.ballast()).expect("the ballast is there");
     }
 
+    /// Lets nothing be written any more, as a disk does that has failed; or lets it be written again.
+    ///
+    /// # Panics
+    /// When that is not allowed, or when something is being written.
+    pub fn forbid_writes(&self, forbid: bool) {
+        let options = if forbid { "remount,ro" } else { "remount,rw" };
+        let remounted = Command::new("mount").args(["-o", options]).arg(self.path()).output();
+        assert!(remounted.is_ok_and(|output| output.status.success()), "the small disk cannot be mounted anew");
+    }
+
     fn ballast(&self) -> PathBuf {
         self.path().join("ballast")
     }

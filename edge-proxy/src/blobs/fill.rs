@@ -5,7 +5,7 @@ use crate::durable::blocking;
 use domain::bundle::Blob;
 use domain::hash::Hasher;
 use futures::stream::{FuturesUnordered, StreamExt as _};
-use runtime::health::State;
+use runtime::failpoint;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -105,41 +105,39 @@ fn is_present(progress: &Progress, index: usize) -> bool {
 pub(crate) async fn run(blobs: Arc<Blobs>, fill: Arc<Fill>) {
     let _guard = Guard { blobs: blobs.clone(), fill: fill.clone() };
     let size_bytes = fill.blob.size_bytes;
-    let (reserving, sha256) = (blobs.clone(), fill.blob.sha256);
-    let reserved = blocking(move || {
-        let pinned = |sha256: &domain::Sha256| reserving.channels.is_pinned(sha256);
-        reserving.shelf.reserve(size_bytes, pinned).map_err(io::Error::other)
-    });
-    let result = match reserved.await {
-        Err(full) => Err(Stopped::from(full)),
+    let end = match keep(&blobs, &fill).await {
         Ok(()) => {
-            let result = fetch_all(&blobs, &fill).await;
-            if result.is_err() {
-                let releasing = blobs.clone();
-                let dropped = move || {
-                    releasing.shelf.release(size_bytes);
-                    releasing.shelf.drop_part(&sha256);
-                    Ok(())
-                };
-                // Only fails when the runtime ends.
-                let _ = blocking(dropped).await;
-            }
-            result
-        }
-    };
-    let end = match result {
-        Ok(()) => {
-            blobs.health.set(State::Ready, "blobs are kept on disk");
+            blobs.note_kept(size_bytes);
             End::Kept
         }
         Err(Stopped::Disk(why)) => {
-            tracing::error!(%sha256, why, "a blob cannot be kept on disk");
-            blobs.health.set(State::Degraded, &format!("blobs are passed through: {why}"));
+            tracing::error!(sha256 = %fill.blob.sha256, why, "a blob cannot be kept on disk");
+            blobs.note_refused(size_bytes, &why);
             End::PassThrough
         }
         Err(Stopped::Blob(error)) => End::Failed(error),
     };
     fill.progress.send_modify(|progress| progress.end = Some(end));
+}
+
+async fn keep(blobs: &Arc<Blobs>, fill: &Arc<Fill>) -> Result<(), Stopped> {
+    let (reserving, blob) = (blobs.clone(), fill.blob.clone());
+    let reserved = blocking(move || {
+        // Another process on this folder may have fetched it.
+        if reserving.shelf.adopt(&blob) {
+            return Ok(false);
+        }
+        let pinned = |sha256: &domain::Sha256| reserving.channels.is_pinned(sha256);
+        reserving.shelf.reserve(blob.size_bytes, pinned).map(|()| true).map_err(io::Error::other)
+    });
+    if !reserved.await? {
+        return Ok(());
+    }
+    let result = fetch_all(blobs, fill).await;
+    if result.is_err() {
+        blobs.shelf.release(fill.blob.size_bytes);
+    }
+    result
 }
 
 /// Takes the fill off the list, also when its task dies. Whoever waits then looks again.
@@ -162,8 +160,8 @@ impl Drop for Guard {
 
 async fn fetch_all(blobs: &Arc<Blobs>, fill: &Arc<Fill>) -> Result<(), Stopped> {
     let (creating, blob) = (blobs.clone(), fill.blob.clone());
-    let file = Arc::new(blocking(move || creating.shelf.create_part(&blob)).await?);
-    let file = fill.file.get_or_init(|| file).clone();
+    let part = blocking(move || creating.shelf.create_part(&blob)).await?;
+    let file = fill.file.get_or_init(|| part.file().clone()).clone();
     let mut taken = vec![false; fill.blob.chunks.len()];
     let mut running = FuturesUnordered::new();
     loop {
@@ -176,12 +174,13 @@ async fn fetch_all(blobs: &Arc<Blobs>, fill: &Arc<Fill>) -> Result<(), Stopped> 
         fill.progress.send_modify(|progress| progress.present[index] = true);
     }
     drop(running);
+    failpoint::crash_at("edge.blob-fetched");
     let (blobs, blob) = (blobs.clone(), fill.blob.clone());
     let is_right = blocking(move || {
         // One chunk was compared with the same hash already.
         let is_right = blob.chunks.len() == 1 || hash_whole(&file, &blob)? == blob.sha256;
         if is_right {
-            blobs.shelf.keep(&blob, file)?;
+            blobs.shelf.keep(&blob, part)?;
         }
         Ok(is_right)
     });

@@ -160,7 +160,7 @@ impl Reader {
             }
             Err(error) => {
                 tracing::error!(sha256 = %self.blob.sha256, %error, "a blob on disk cannot be read");
-                self.blobs.distrust(&self.blob).await;
+                self.blobs.distrust(&self.blob.sha256).await;
                 Err(error)
             }
         }

@@ -7,9 +7,12 @@ use runtime::shutdown::Stop;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 /// Blobs that wait; what does not fit is fetched when a device asks.
 const QUEUE: usize = 10_000;
+/// So often everything that releases need is looked for: a wish may have failed, or a blob gone.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// When the store is away, the rest of the queue would fail as well.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
@@ -38,15 +41,26 @@ impl Prefetch {
 }
 
 async fn fulfil(blobs: Arc<Blobs>, mut wishes: mpsc::Receiver<Arc<Blob>>) {
-    while let Some(blob) = wishes.recv().await {
-        let is_needed = blobs.channels.is_pinned(&blob.sha256) && !blob.chunks.is_empty();
-        if !is_needed {
-            continue;
+    loop {
+        match timeout(LOOK_EVERY, wishes.recv()).await {
+            Ok(Some(blob)) => fetch(&blobs, &blob).await,
+            Ok(None) => return,
+            Err(_) => {
+                for channel in blobs.channels.all() {
+                    for (blob, _) in channel.blobs.iter().filter(|(_, pinned)| *pinned) {
+                        fetch(&blobs, blob).await;
+                    }
+                }
+            }
         }
-        let Some(fill) = blobs.fill(&blob) else { continue };
-        if let Err(error) = fill.finished().await {
-            tracing::warn!(sha256 = %blob.sha256, %error, "a blob could not be fetched ahead");
-            tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
-        }
+    }
+}
+
+async fn fetch(blobs: &Arc<Blobs>, blob: &Arc<Blob>) {
+    let is_needed = blobs.channels.is_pinned(&blob.sha256) && !blob.chunks.is_empty();
+    let Some(fill) = is_needed.then(|| blobs.fill(blob)).flatten() else { return };
+    if let Err(error) = fill.finished().await {
+        tracing::warn!(sha256 = %blob.sha256, %error, "a blob could not be fetched ahead");
+        tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! blobs/<first two digits>/<sha256>   a whole blob, its bytes as they are
-//! part/<sha256>                       a blob that is being fetched; removed at start
+//! part/<sha256>.<random>              a blob that is being fetched
 //! quarantine/<sha256>                 a damaged blob, for the operator
 //! ```
 
+use super::part::{self, Part};
 use super::{Chunk, chunk_range, pieces};
 use crate::durable::{self, absent_is_fine};
 use crate::meters::Meters;
@@ -13,9 +14,10 @@ use bytes::Bytes;
 use domain::Sha256;
 use domain::bundle::{Blob, CHUNK_SIZE_BYTES};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,6 +26,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 const OPEN_FILES_MAX: u64 = 512;
 /// Damaged blobs that are kept for the operator.
 const QUARANTINE_MAX: usize = 16;
+/// One page: what any disk that works can write.
+const TRIAL_BYTES: usize = 4_096;
 
 /// The edge's own disk.
 pub(crate) struct Shelf {
@@ -77,26 +81,55 @@ impl Shelf {
         reserve_bytes: u64,
         meters: Arc<Meters>,
     ) -> io::Result<Self> {
-        absent_is_fine(fs::remove_dir_all(folder.join("part")))?;
         for name in ["blobs", "part", "quarantine"] {
             fs::create_dir_all(folder.join(name))?;
         }
-        let mut inner = Inner::default();
-        for shard in fs::read_dir(folder.join("blobs"))?.flatten() {
+        part::sweep(&folder.join("part"))?;
+        let (files, tick) = (moka::sync::Cache::new(OPEN_FILES_MAX), AtomicU64::new(1));
+        let shelf = Self { folder, max_bytes, reserve_bytes, inner: Mutex::default(), files, tick, meters };
+        shelf.list()?;
+        Ok(shelf)
+    }
+
+    /// Lists the folder and returns the names of what is there, in their order. What another process put there or took away becomes
+    /// known. Blocks.
+    pub(crate) fn list(&self) -> io::Result<Vec<Sha256>> {
+        let known: Vec<Sha256> = self.inner.lock().entries.keys().copied().collect();
+        let mut found = BTreeSet::new();
+        for shard in fs::read_dir(self.folder.join("blobs"))?.flatten() {
             let Ok(files) = fs::read_dir(shard.path()) else { continue };
             for file in files.flatten() {
                 let name = file.file_name().into_string().ok().and_then(|name| name.parse::<Sha256>().ok());
                 let size = file.metadata().ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len());
                 if let (Some(sha256), Some(size_bytes)) = (name, size) {
-                    inner.total_bytes += size_bytes;
-                    inner.entries.insert(sha256, Arc::new(Entry::new(size_bytes, 0, false)));
+                    found.insert(sha256);
+                    self.add(&sha256, size_bytes);
                 }
             }
         }
-        meters.blob_disk_bytes.set(inner.total_bytes.cast_signed());
-        let files = moka::sync::Cache::new(OPEN_FILES_MAX);
-        let tick = AtomicU64::new(1);
-        Ok(Self { folder, max_bytes, reserve_bytes, inner: Mutex::new(inner), files, tick, meters })
+        known
+            .iter()
+            .filter(|sha256| !found.contains(sha256) && !self.path(sha256).exists())
+            .for_each(|it| self.forget(it));
+        Ok(found.into_iter().collect())
+    }
+
+    /// Takes in a file that is there, not verified. False when there is none of this size. Blocks.
+    pub(crate) fn adopt(&self, blob: &Blob) -> bool {
+        let is_there = fs::metadata(self.path(&blob.sha256)).is_ok_and(|file| file.len() == blob.size_bytes);
+        if is_there {
+            self.add(&blob.sha256, blob.size_bytes);
+        }
+        is_there
+    }
+
+    fn add(&self, sha256: &Sha256, size_bytes: u64) {
+        let mut inner = self.inner.lock();
+        if !inner.entries.contains_key(sha256) {
+            inner.total_bytes += size_bytes;
+            inner.entries.insert(*sha256, Arc::new(Entry::new(size_bytes, 0, false)));
+            self.meters.blob_disk_bytes.set(inner.total_bytes.cast_signed());
+        }
     }
 
     /// Says whether the whole blob is on disk.
@@ -207,23 +240,14 @@ impl Shelf {
     }
 
     /// Creates the file that a fill writes to. Blocks.
-    pub(crate) fn create_part(&self, blob: &Blob) -> io::Result<File> {
-        let path = self.part_path(&blob.sha256);
-        let file = File::options().create(true).truncate(true).read(true).write(true).open(path)?;
-        match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, blob.size_bytes) {
-            Err(error @ (rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT)) => Err(error.into()),
-            // Some file systems cannot reserve; the writes will tell.
-            Ok(()) | Err(_) => Ok(file),
-        }
+    pub(crate) fn create_part(&self, blob: &Blob) -> io::Result<Part> {
+        Part::create(&self.folder.join("part"), &blob.sha256, blob.size_bytes)
     }
 
     /// Puts a finished part in its place; all its chunks are verified. Blocks.
-    pub(crate) fn keep(&self, blob: &Blob, file: Arc<File>) -> io::Result<()> {
-        let path = self.path(&blob.sha256);
-        file.sync_all()?;
-        path.parent().map_or(Ok(()), fs::create_dir_all)?;
-        fs::rename(self.part_path(&blob.sha256), &path)?;
-        durable::sync_folder_of(&path)?;
+    pub(crate) fn keep(&self, blob: &Blob, part: Part) -> io::Result<()> {
+        let file = part.file().clone();
+        part.place(&self.path(&blob.sha256))?;
         let entry = Entry::new(blob.size_bytes, self.tick.fetch_add(1, Ordering::Relaxed), true);
         let mut inner = self.inner.lock();
         if let Some(old) = inner.entries.insert(blob.sha256, Arc::new(entry)) {
@@ -234,11 +258,16 @@ impl Shelf {
         Ok(())
     }
 
-    /// Removes what a fill has written. Blocks.
-    pub(crate) fn drop_part(&self, sha256: &Sha256) {
-        if let Err(error) = absent_is_fine(fs::remove_file(self.part_path(sha256))) {
-            tracing::error!(%sha256, %error, "cannot remove a part");
-        }
+    /// Finds out whether a blob of this size could be kept now. Blocks.
+    pub(crate) fn try_out(&self, size_bytes: u64, is_pinned: impl Fn(&Sha256) -> bool) -> Result<(), String> {
+        self.reserve(size_bytes, is_pinned)?;
+        self.release(size_bytes);
+        let write = || {
+            let part = Part::create(&self.folder.join("part"), &Sha256::of(b""), TRIAL_BYTES as u64)?;
+            part.file().write_all_at(&[0; TRIAL_BYTES], 0)?;
+            part.file().sync_all()
+        };
+        write().map_err(|error: io::Error| error.to_string())
     }
 
     /// Returns how many blobs there are and their size in bytes.
@@ -263,13 +292,9 @@ impl Shelf {
         })
     }
 
-    fn path(&self, sha256: &Sha256) -> PathBuf {
+    pub(crate) fn path(&self, sha256: &Sha256) -> PathBuf {
         let hex = sha256.to_hex();
         self.folder.join("blobs").join(&hex[..2]).join(hex)
-    }
-
-    fn part_path(&self, sha256: &Sha256) -> PathBuf {
-        self.folder.join("part").join(sha256.to_hex())
     }
 }
 

@@ -20,7 +20,8 @@ pub(crate) struct Applier {
     meters: Arc<Meters>,
     channels_max: usize,
     /// One change at a time, over compare, write and swap: a session that broke off may still be writing when the next one begins.
-    gate: Mutex<()>,
+    /// True when there must be no more.
+    gate: Mutex<bool>,
 }
 
 /// What the control plane is told.
@@ -38,7 +39,7 @@ impl Applier {
         meters: Arc<Meters>,
         channels_max: usize,
     ) -> Self {
-        Self { disk, channels, interests, meters, channels_max, gate: Mutex::new(()) }
+        Self { disk, channels, interests, meters, channels_max, gate: Mutex::new(false) }
     }
 
     /// Puts everything from disk to use. Blocks.
@@ -75,7 +76,10 @@ impl Applier {
         if channel.snapshot.key != key || channel.snapshot.version != version {
             return Err("the snapshot is not the one that its envelope names".to_owned());
         }
-        let _one_at_a_time = self.gate.lock();
+        let is_closed = self.gate.lock();
+        if *is_closed {
+            return Err("the edge is stopping".to_owned());
+        }
         match self.channels.get(&key) {
             Some(old) if old.digest == digest => {
                 self.resolve(&old);
@@ -100,7 +104,10 @@ impl Applier {
 
     /// Forgets a channel that the control plane says is not there. Blocks.
     pub(crate) fn remove(&self, key: &ChannelKey) {
-        let _one_at_a_time = self.gate.lock();
+        let is_closed = self.gate.lock();
+        if *is_closed {
+            return;
+        }
         if self.channels.get(key).is_some() {
             tracing::warn!(app = %key.app, channel = %key.channel, "the channel is gone");
             self.channels.remove(key);
@@ -111,6 +118,11 @@ impl Applier {
         }
         self.interests.resolve(key, Found::Absent);
         self.note_count();
+    }
+
+    /// Lets nothing change any more. Blocks until a change that is being made is done.
+    pub(crate) fn close(&self) {
+        *self.gate.lock() = true;
     }
 
     /// Tells devices that waited for the channel, by its name or by one of its keys.

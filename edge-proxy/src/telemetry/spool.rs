@@ -35,6 +35,8 @@ pub(crate) struct Spool {
     folder: PathBuf,
     max_bytes: u64,
     inner: Mutex<Inner>,
+    /// Held while the position is written. True when the folder belongs to the next edge.
+    gate: Mutex<bool>,
     meters: Arc<Meters>,
     /// Told when there is something to send.
     pub(crate) filled: Notify,
@@ -46,6 +48,8 @@ struct Inner {
     current: u64,
     file: Arc<File>,
     dirty: bool,
+    /// No more events are taken.
+    closed: bool,
     position: Position,
 }
 
@@ -81,8 +85,8 @@ impl Spool {
         let current = newest + 1;
         let file = Arc::new(create(&folder, current)?);
         segments.insert(current, 0);
-        let inner = Mutex::new(Inner { segments, current, file, dirty: false, position });
-        let spool = Self { folder, max_bytes, inner, meters, filled: Notify::new() };
+        let inner = Mutex::new(Inner { segments, current, file, dirty: false, closed: false, position });
+        let spool = Self { folder, max_bytes, inner, gate: Mutex::new(false), meters, filled: Notify::new() };
         spool.note_size(&spool.inner.lock());
         spool.filled.notify_one();
         Ok(spool)
@@ -98,6 +102,9 @@ impl Spool {
         let mut buffer = Vec::new();
         events.iter().for_each(|event| segment::encode(&event_to_wire(event), &mut buffer));
         let mut inner = self.inner.lock();
+        if inner.closed {
+            return Err(io::Error::other("the edge is stopping"));
+        }
         let mut offset = inner.segments.get(&inner.current).copied().unwrap_or(0);
         if offset > 0 && offset + buffer.len() as u64 > SEGMENT_MAX_BYTES {
             self.rotate(&mut inner)?;
@@ -224,6 +231,13 @@ impl Spool {
         file.sync_data()
     }
 
+    /// Lets nothing be written any more, and makes what was written survive a power cut. Blocks.
+    pub(crate) fn close(&self) -> io::Result<()> {
+        *self.gate.lock() = true;
+        self.inner.lock().closed = true;
+        self.sync()
+    }
+
     /// Returns the size of all events that wait, in bytes.
     pub(crate) fn size_bytes(&self) -> u64 {
         let inner = self.inner.lock();
@@ -235,6 +249,10 @@ impl Spool {
     }
 
     fn write_position(&self, position: Position) -> io::Result<()> {
+        let is_closed = self.gate.lock();
+        if *is_closed {
+            return Err(io::Error::other("the edge is stopping"));
+        }
         let text = format!("{} {} {}", position.segment, position.start, position.end);
         durable::replace(&self.folder.join(POSITION), &[text.as_bytes()])
     }

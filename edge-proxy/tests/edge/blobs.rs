@@ -7,7 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use domain::Sha256;
 use http::Method;
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use testkit::disk::SmallDisk;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const MIB: usize = 1 << 20;
@@ -239,6 +241,110 @@ async fn without_room_blobs_pass_through_and_the_operator_is_told() {
     assert_eq!(edge.blob(&hash, &[]).await.body.unwrap(), launch);
     until("the blob is kept", || world.edge_path(&hash).exists()).await;
     edge.stop().await;
+}
+
+/// Returns what an operator sees of the blobs.
+async fn state_of_blobs(edge: &crate::harness::RunningEdge) -> String {
+    let status = edge.admin.get("/statusz", &[]).await.json();
+    let parts = status["parts"].as_array().unwrap().clone();
+    let blobs = parts.into_iter().find(|part| part["name"] == "edge blobs").unwrap();
+    blobs["state"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_fails_no_download_and_blobs_are_kept_again_without_a_restart() {
+    let (world, snapshot, launch, hash) = world_with(2 * MIB).await;
+    let disk = SmallDisk::mount(16 << 20);
+    let kept = disk.path().join("blobs").join(&hash.to_hex()[..2]).join(hash.to_hex());
+    let (_server, edge) = serve(&world, &snapshot, |config| {
+        config.data_folder = disk.path().to_owned();
+        config.disk_reserve_bytes = 4 << 20;
+    })
+    .await;
+    disk.fill(5 << 20);
+    for _ in 0..3 {
+        assert_eq!(edge.blob(&hash, &[]).await.body.unwrap(), launch);
+    }
+    assert_eq!((state_of_blobs(&edge).await.as_str(), kept.exists()), ("degraded", false));
+    assert_eq!(edge.metric("aloft_edge_blob_disk_failing"), 1);
+    disk.clear();
+    until("the disk is trusted again", || edge.metric("aloft_edge_blob_disk_failing") == 0).await;
+    assert_eq!(state_of_blobs(&edge).await, "ready");
+    assert_eq!(edge.blob(&hash, &[]).await.body.unwrap(), launch);
+    until("the blob is kept again", || kept.exists()).await;
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_takes_no_writes_fails_no_download() {
+    let (world, snapshot, launch, hash) = world_with(2 * MIB).await;
+    let disk = SmallDisk::mount(16 << 20);
+    for folder in ["blobs", "part"] {
+        fs::create_dir(disk.path().join(folder)).unwrap();
+        symlink(disk.path().join(folder), world.data.path().join(folder)).unwrap();
+    }
+    let (_server, edge) = serve(&world, &snapshot, |_| ()).await;
+    disk.forbid_writes(true);
+    assert_eq!(edge.blob(&hash, &[]).await.body.unwrap(), launch);
+    assert_eq!(state_of_blobs(&edge).await, "degraded");
+    disk.forbid_writes(false);
+    until("the disk is trusted again", || edge.metric("aloft_edge_blob_disk_failing") == 0).await;
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_read_to_its_end_breaks_one_answer_and_is_replaced() {
+    let (world, snapshot, launch, hash) = world_with(2 * MIB).await;
+    let (_server, edge) = serve(&world, &snapshot, |_| ()).await;
+    assert_eq!(edge.blob(&hash, &[]).await.body.unwrap(), launch);
+    until("the blob is kept", || world.edge_path(&hash).exists()).await;
+    assert_eq!(edge.blob(&hash, &[]).await.body.unwrap(), launch);
+    File::options().write(true).open(world.edge_path(&hash)).unwrap().set_len(MIB as u64 + 5).unwrap();
+    assert!(edge.blob(&hash, &[]).await.body.is_err());
+    assert_eq!(edge.blob(&hash, &[]).await.body.unwrap(), launch);
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_that_rot_while_the_edge_runs_are_found_and_fetched_again() {
+    let (world, snapshot, launch, hash) = world_with(3 * MIB + 5).await;
+    let (_server, edge) = serve(&world, &snapshot, |config| config.scrub_every_s = 1).await;
+    assert_eq!(edge.blob(&hash, &[]).await.body.unwrap(), launch);
+    until("the blob is kept", || world.edge_path(&hash).exists()).await;
+    assert_eq!(edge.blob(&hash, &[]).await.body.unwrap(), launch);
+    flip_a_byte(&world.edge_path(&hash), 2 * MIB);
+    until("it is noticed", || edge.metric("aloft_edge_blob_corrupt_total{source=\"scrub\"}") > 0).await;
+    until("a good copy is kept", || fs::read(world.edge_path(&hash)).is_ok_and(|bytes| bytes == launch)).await;
+    assert!(edge.metric("aloft_edge_blob_scrubbed_bytes_total") >= launch.len() as u64);
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_edge_takes_over_while_the_one_before_ends_a_download() {
+    let (world, snapshot, launch, hash) = world_with(24 * MIB).await;
+    let (server, edge) = serve(&world, &snapshot, |_| ()).await;
+    let mut config = world.config(&format!("http://{}", server.address));
+    config.listen = edge.client.address;
+    config.admin_listen = edge.admin.address;
+    config.handover_wait_s = 30;
+    let mut download = tokio::net::TcpStream::connect(edge.client.address).await.unwrap();
+    let request = format!("GET /v1/blobs/{hash} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    download.write_all(request.as_bytes()).await.unwrap();
+    let mut bytes = vec![download.read_u8().await.unwrap()];
+    let (before, next) = tokio::join!(tokio::spawn(edge.stop()), async {
+        let next = world.start(config).await;
+        // The one before still sends, and this one answers already.
+        assert_eq!(next.blob(&hash, &[("range", "bytes=0-9")]).await.body.unwrap(), launch[..10]);
+        download.read_to_end(&mut bytes).await.unwrap();
+        next
+    });
+    before.unwrap();
+    assert!(bytes.ends_with(&launch));
+    until("no part is left", || fs::read_dir(world.data.path().join("part")).unwrap().count() == 0).await;
+    assert_eq!(next.blob(&hash, &[]).await.body.unwrap(), launch);
+    let token = next.token(&snapshot).await;
+    assert_eq!(next.check(&snapshot, &token, "").await.status, 200);
+    next.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -94,6 +94,8 @@ impl World {
             disk_reserve_bytes: 0,
             memory_max_bytes: 32 << 20,
             spool_max_bytes: 16 << 20,
+            scrub_every_s: 0,
+            handover_wait_s: 0,
             prefetch: false,
         }
     }
