@@ -2,11 +2,10 @@
 #![expect(clippy::expect_used, reason = "a test that cannot get its processes must stop and say why")]
 
 pub mod cli;
-pub mod fault;
-pub mod process;
 pub mod stack;
 
 use std::path::PathBuf;
+pub use testkit::{fault, process};
 
 /// Returns one version of the example app as Metro and hermesc made it, for instance `("v1", "android/hermes")`.
 ///

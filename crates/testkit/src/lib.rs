@@ -4,8 +4,10 @@
 
 pub mod disk;
 pub mod door;
+pub mod fault;
 pub mod oidc;
 pub mod postgres;
+pub mod process;
 pub mod receiver;
 pub mod s3;
 pub mod smtp;

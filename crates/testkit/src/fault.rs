@@ -19,6 +19,14 @@ pub struct Harm {
     pub wrong: u64,
 }
 
+impl Harm {
+    /// Adds what else was done.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self { lost: self.lost + other.lost, wrong: self.wrong + other.wrong }
+    }
+}
+
 /// Whether the guard stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guard {
@@ -33,6 +41,12 @@ pub enum Guard {
 pub struct Dice(u64);
 
 impl Dice {
+    /// Makes choices that the seed repeats.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// Returns a number below the bound (SplitMix64).
     pub fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -43,32 +57,55 @@ impl Dice {
     }
 }
 
-/// Runs the rounds with the guard standing and one with it broken.
+/// What one round did, and how often it injected the fault.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Round {
+    /// How often the fault was injected.
+    pub injected: u64,
+    /// What it did.
+    pub harm: Harm,
+}
+
+/// Runs the rounds with the guard standing and one with it broken. Every round injects the fault once.
 ///
 /// # Panics
 /// When anything was lost or wrong, or when the broken guard went unnoticed.
 pub async fn repeat(fault: &str, guard: &str, round: impl AsyncFn(Guard, Dice) -> Harm) {
+    repeat_counted(fault, guard, async |guard, dice| Round { injected: 1, harm: round(guard, dice).await }).await;
+}
+
+/// Like [`repeat`] for rounds that inject the fault many times.
+///
+/// # Panics
+/// When anything was lost or wrong, or when the broken guard went unnoticed.
+pub async fn repeat_counted(fault: &str, guard: &str, round: impl AsyncFn(Guard, Dice) -> Round) {
     let (rounds, seed) = (number(ROUNDS), number(SEED));
     println!("{fault}: {rounds} rounds, seed {seed}");
     let begun = Instant::now();
-    let mut harm = Harm::default();
+    let (mut harm, mut injected) = (Harm::default(), 0);
     for number in 0..rounds {
         let done = round(Guard::Stands, Dice(seed.wrapping_add(number))).await;
-        harm = Harm { lost: harm.lost + done.lost, wrong: harm.wrong + done.wrong };
+        harm = harm.and(done.harm);
+        injected += done.injected;
     }
     let seconds = begun.elapsed().as_secs_f64();
     let control = round(Guard::Broken, Dice(seed)).await;
-    let seen = control != Harm::default();
-    if let Some(folder) = std::env::var_os(FOLDER) {
-        let line = serde_json::json!({
-            "fault": fault, "injected": rounds, "lost": harm.lost, "wrong": harm.wrong, "seconds": seconds,
-            "control": guard, "control_seen": seen,
-        });
-        let path = PathBuf::from(folder).join(format!("{}.json", fault.replace(' ', "-")));
-        std::fs::write(path, line.to_string()).expect("the record can be written");
-    }
+    let seen = control.harm != Harm::default();
+    println!("{fault}: injected {injected}, {harm:?}; without {guard}: {:?}", control.harm);
+    write_down(fault, guard, Round { injected, harm }, seconds, seen);
     assert_eq!(harm, Harm::default(), "{fault} with seed {seed}");
     assert!(seen, "without {guard} nothing is lost: the test of {fault} proves nothing");
+}
+
+/// Writes down what `./x faults` reads; nothing when it does not ask.
+fn write_down(fault: &str, guard: &str, round: Round, seconds: f64, control_seen: bool) {
+    let Some(folder) = std::env::var_os(FOLDER) else { return };
+    let line = serde_json::json!({
+        "fault": fault, "injected": round.injected, "lost": round.harm.lost, "wrong": round.harm.wrong, "seconds": seconds,
+        "control": guard, "control_seen": control_seen,
+    });
+    let path = PathBuf::from(folder).join(format!("{}.json", fault.replace(' ', "-")));
+    std::fs::write(path, line.to_string()).expect("the record can be written");
 }
 
 fn number(variable: &str) -> u64 {
