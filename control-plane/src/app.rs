@@ -4,6 +4,7 @@ pub mod api_keys;
 pub mod app_transfer;
 pub mod apps;
 pub mod binaries;
+pub mod blobs;
 pub mod bundle_builds;
 pub mod bundles;
 pub mod channels;

@@ -1,31 +1,38 @@
 //! This file's job is to get verified chunks of blobs from wherever they are: this disk, a running fill, or the store.
 
+mod breaker;
 pub(crate) mod coding;
 pub(crate) mod fill;
 pub(crate) mod handler;
+mod hedge;
+pub(crate) mod origin;
+pub(crate) mod origins;
 mod part;
 pub(crate) mod pieces;
 pub(crate) mod prefetch;
 pub(crate) mod range;
+pub(crate) mod recovery;
+pub(crate) mod scrub;
 pub(crate) mod shelf;
 
 use crate::meters::Meters;
 use crate::refusal::Refusal;
 use crate::snapshot::channels::Channels;
-pub(crate) mod recovery;
-pub(crate) mod scrub;
 use bytes::Bytes;
 use coding::Forms;
+use domain::Sha256;
 use domain::bundle::{Blob, CHUNK_SIZE_BYTES};
 use fill::{Delivered, Fill};
+use origin::Wanted;
+use origins::Origins;
 use parking_lot::Mutex;
 use runtime::health::{Component, State};
-use domain::{ErrorKind, Sha256};
 use shelf::Shelf;
 use std::collections::HashMap;
 use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -33,16 +40,11 @@ use tokio::sync::Semaphore;
 /// Blobs up to this size are kept in memory whole: icons, patches, small bundles.
 pub(crate) const SMALL_MAX_BYTES: u64 = 256 * 1024;
 /// Bytes of all fills together that are on their way from the store.
-use std::sync::atomic::AtomicU64;
 const IN_FLIGHT_MAX_CHUNKS: usize = 64;
 /// Chunks that cannot be kept on disk and are shared by those who ask at the same time.
 const PASSING_MAX_BYTES: u64 = 64 << 20;
 /// Long enough for slow devices to follow the first one.
 const PASSING_FOR: Duration = Duration::from_secs(10);
-/// The store sent wrong bytes or failed: so often it is asked in all.
-const FETCH_ATTEMPTS: u32 = 3;
-/// Between two attempts.
-const FETCH_PAUSE: Duration = Duration::from_millis(200);
 /// A chunk is looked for so often before the edge gives up: on disk, after a quarantine, and after a fill that lost a race.
 const LOOK_ATTEMPTS: u32 = 3;
 
@@ -79,22 +81,22 @@ pub(crate) enum Chunk {
 /// All blobs that snapshots name.
 pub(crate) struct Blobs {
     shelf: Arc<Shelf>,
-    store: blob::Store,
+    origins: Origins,
     channels: Arc<Channels>,
     fills: Mutex<HashMap<Sha256, Arc<Fill>>>,
     small: moka::sync::Cache<Sha256, Bytes>,
     passing: moka::future::Cache<(Sha256, usize), Bytes>,
     in_flight: Semaphore,
+    /// Size of a blob that the disk could not keep; zero while it keeps all.
+    refused_bytes: AtomicU64,
     meters: Arc<Meters>,
     health: Component,
 }
-    /// Size of a blob that the disk could not keep; zero while it keeps all.
-    refused_bytes: AtomicU64,
 
 impl Blobs {
     pub(crate) fn new(
         shelf: Shelf,
-        store: blob::Store,
+        origins: Origins,
         channels: Arc<Channels>,
         memory_max_bytes: u64,
         meters: Arc<Meters>,
@@ -104,7 +106,7 @@ impl Blobs {
         health.set(State::Ready, "blobs are kept on disk");
         Self {
             shelf: Arc::new(shelf),
-            store,
+            origins,
             channels,
             fills: Mutex::default(),
             small: moka::sync::Cache::builder()
@@ -117,10 +119,10 @@ impl Blobs {
                 .weigher(move |_: &(Sha256, usize), bytes: &Bytes| weigh(bytes))
                 .build(),
             in_flight: Semaphore::new(IN_FLIGHT_MAX_CHUNKS),
+            refused_bytes: AtomicU64::new(0),
             meters,
             health,
         }
-            refused_bytes: AtomicU64::new(0),
     }
 
     /// Returns the blob's description when a snapshot names it.
@@ -215,43 +217,11 @@ impl Blobs {
         fetched.map_err(|error: Arc<BlobError>| BlobError::clone(&error))
     }
 
-    /// Fetches a chunk from the store and verifies it.
+    /// Fetches a chunk and verifies it.
     async fn fetch(&self, blob: &Blob, index: usize) -> Result<Bytes, BlobError> {
         let _permit = self.in_flight.acquire().await.map_err(|error| BlobError::StoreAway(error.to_string()))?;
-        let mut last = BlobError::Missing;
-        for attempt in 0..FETCH_ATTEMPTS {
-            if attempt > 0 {
-                tokio::time::sleep(FETCH_PAUSE).await;
-            }
-            match self.store.get_range(&blob.sha256, chunk_range(blob, index)).await {
-                Ok(bytes) => {
-                    self.meters.blob_fetched_bytes.inc_by(bytes.len() as u64);
-                    if hash(bytes.clone()).await == Some(blob.chunks[index]) {
-                        return Ok(bytes);
-                    }
-                    tracing::error!(sha256 = %blob.sha256, index, "the store sent wrong bytes");
-                    self.meters.blob_corrupt.with_label_values(&["store"]).inc();
-                    last = BlobError::Corrupt;
-                }
-                Err(error) => {
-                    tracing::warn!(sha256 = %blob.sha256, index, %error, "the store failed");
-                    last = match error.kind() {
-                        ErrorKind::NotFound => return Err(BlobError::Missing),
-                        ErrorKind::DataLoss => BlobError::Corrupt,
-                        ErrorKind::InvalidArgument
-                        | ErrorKind::AlreadyExists
-                        | ErrorKind::FailedPrecondition
-                        | ErrorKind::Conflict
-                        | ErrorKind::Unauthenticated
-                        | ErrorKind::PermissionDenied
-                        | ErrorKind::ResourceExhausted
-                        | ErrorKind::Unavailable
-                        | ErrorKind::Internal => BlobError::StoreAway(error.to_string()),
-                    };
-                }
-            }
-        }
-        Err(last)
+        let (range, channel) = (chunk_range(blob, index), self.channels.channel_of(&blob.sha256));
+        self.origins.fetch(&Wanted { sha256: blob.sha256, range, channel }, &blob.chunks[index]).await
     }
 }
 

@@ -45,6 +45,10 @@ pub struct Config {
     pub class_requests_per_s: u32,
     /// The header in which a proxy says where a request came from; empty for none.
     pub client_address_header: String,
+    /// Another edge's device port, asked for blobs before anything else; empty for none.
+    pub parent: String,
+    /// Where blobs come from in the end.
+    pub blob_origin: BlobOrigin,
     /// Channels that the edge follows at most.
     pub channels_max: usize,
     /// The shortest time after which devices ask again, in seconds.
@@ -53,16 +57,26 @@ pub struct Config {
     pub blobs_max_bytes: u64,
     /// Free disk space below which no blob is kept any more.
     pub disk_reserve_bytes: u64,
-    /// Size of blobs and answers in memory.
-    pub memory_max_bytes: u64,
-    /// Size of telemetry that waits for the control plane.
-    pub spool_max_bytes: u64,
     /// In how many seconds every blob on disk is read again; zero for never.
     pub scrub_every_s: u32,
     /// How long a start waits for an edge on the same folder that is stopping.
     pub handover_wait_s: u32,
+    /// Size of blobs and answers in memory.
+    pub memory_max_bytes: u64,
+    /// Size of telemetry that waits for the control plane.
+    pub spool_max_bytes: u64,
     /// Whether blobs of new releases are fetched before devices ask.
     pub prefetch: bool,
+}
+
+/// Where blobs come from in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BlobOrigin {
+    /// The object store in the table `[store]`.
+    Store,
+    /// The control plane, which reads the store.
+    ControlPlane,
 }
 
 impl Config {
@@ -97,6 +111,14 @@ impl Validate for Config {
         let header_fits =
             self.client_address_header.is_empty() || self.client_address_header.parse::<HeaderName>().is_ok();
         problems.require(header_fits, "edge.client_address_header", "must be the name of a header");
+        let parent = self.parent.parse::<http::Uri>().ok();
+        let is_parent =
+            parent.is_some_and(|url| matches!(url.scheme_str(), Some("http" | "https")) && url.query().is_none());
+        problems.require(
+            self.parent.is_empty() || is_parent,
+            "edge.parent",
+            "must be an address such as https://updates.example.com",
+        );
         let public_url = self.public_url.parse::<http::Uri>().ok();
         let is_public = public_url.is_some_and(|url| url.host().is_some() && url.query().is_none());
         problems.require(

@@ -2,15 +2,17 @@
 
 use crate::admin::Admin;
 use crate::blobs::Blobs;
+use crate::blobs::origin::Origin;
+use crate::blobs::origins::Origins;
 use crate::blobs::prefetch::Prefetch;
 use crate::blobs::shelf::Shelf;
+use crate::blobs::{recovery, scrub};
 use crate::config::Config;
 use crate::durable;
-use crate::blobs::{recovery, scrub};
 use crate::error::Error;
+use crate::handover::{self, Handover};
 use crate::meters::Meters;
 use crate::proxy::DevicePort;
-use crate::handover::{self, Handover};
 use crate::snapshot::channels::Channels;
 use crate::snapshot::disk::Disk;
 use crate::state::{Parts, State};
@@ -22,6 +24,7 @@ use crate::telemetry::forward::{Forwarder, sync_spool};
 use crate::telemetry::spool::Spool;
 use crate::tls::{Reloader, Tls};
 use domain::id::EdgeId;
+use proto::v1::edge_service_client::EdgeServiceClient;
 use runtime::clock::Clock;
 use runtime::health::Health;
 use runtime::observe::Metrics;
@@ -31,11 +34,11 @@ use runtime::shutdown::Stop;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 
-use std::time::Duration;
-use tokio::task::JoinHandle;
 /// The file that says who this edge is.
 const IDENTITY: &str = "edge-id";
 /// An id is much shorter.
@@ -45,8 +48,8 @@ const IDENTITY_MAX_BYTES: u64 = 128;
 pub struct Deps {
     /// The connection to the control plane, for instance from [`crate::connect`].
     pub control_plane: Channel,
-    /// Where blobs come from.
-    pub store: blob::Store,
+    /// Where blobs come from; without it, from the control plane.
+    pub store: Option<blob::Store>,
     /// The time.
     pub clock: Clock,
     /// Where counters go; rendered on the admin port.
@@ -83,9 +86,10 @@ impl Edge {
         let authorization = authorization(&config)?;
         let Opened { edge, channels, interests, applier, shelf, spool, tls } = opened;
         let component = |name: &str| deps.health.component(name);
+        let origins = origins(&config, deps.store, &deps.control_plane, &authorization)?;
         let blobs = Arc::new(Blobs::new(
             shelf,
-            deps.store,
+            Origins::new(origins, meters.clone(), component("edge origins")),
             channels.clone(),
             config.memory_max_bytes / 2,
             meters.clone(),
@@ -196,9 +200,6 @@ struct Opened {
 }
 
 impl Opened {
-    fn open(config: &Config, clock: &Clock, meters: &Arc<Meters>) -> Result<Self, Error> {
-        let folder = &config.data_folder;
-        let unusable = |source| Error::Folder { path: folder.clone(), source };
     async fn open_off_threads(config: &Config, clock: &Clock, meters: &Arc<Meters>) -> Result<Self, Error> {
         let owned = (config.clone(), clock.clone(), meters.clone());
         let opened = tokio::task::spawn_blocking(move || Self::open(&owned.0, &owned.1, &owned.2));
@@ -206,6 +207,9 @@ impl Opened {
         opened.await.map_err(died)?
     }
 
+    fn open(config: &Config, clock: &Clock, meters: &Arc<Meters>) -> Result<Self, Error> {
+        let folder = &config.data_folder;
+        let unusable = |source| Error::Folder { path: folder.clone(), source };
         let tls = open_tls(config)?;
         let edge = identity(folder, clock).map_err(unusable)?;
         let channels = Arc::new(Channels::default());
@@ -257,6 +261,23 @@ fn authorization(config: &Config) -> Result<MetadataValue<Ascii>, Error> {
     Ok(value)
 }
 
+/// The nearest place for blobs first.
+fn origins(
+    config: &Config,
+    store: Option<blob::Store>,
+    control_plane: &Channel,
+    authorization: &MetadataValue<Ascii>,
+) -> Result<Vec<Origin>, Error> {
+    let last = match store {
+        Some(store) => Origin::Store(store),
+        None => Origin::ControlPlane {
+            client: EdgeServiceClient::new(control_plane.clone()),
+            authorization: authorization.clone(),
+        },
+    };
+    Ok(Origin::parent(config)?.into_iter().chain([last]).collect())
+}
+
 /// What runs beside the ports until it is time to stop.
 type Background = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -276,12 +297,6 @@ fn prefetcher(
     (Some(prefetch), Some(Box::pin(prefetching)))
 }
 
-/// Listens for async code.
-async fn listen_async(config: &Config) -> Result<(tokio::net::TcpListener, SocketAddr), Error> {
-    let (listener, address) = handover::listen(config, config.admin_listen).await?;
-    let unbound = |source| Error::Listen { address, source };
-    Ok((tokio::net::TcpListener::from_std(listener).map_err(unbound)?, address))
-}
 /// What keeps the blobs on disk in order.
 fn upkeep(config: &Config, blobs: &Arc<Blobs>, stop: &Stop) -> Vec<Background> {
     let mut tasks: Vec<Background> = vec![Box::pin(recovery::run(blobs.clone(), stop.clone()))];
@@ -292,3 +307,9 @@ fn upkeep(config: &Config, blobs: &Arc<Blobs>, stop: &Stop) -> Vec<Background> {
     tasks
 }
 
+/// Listens for async code.
+async fn listen_async(config: &Config) -> Result<(tokio::net::TcpListener, SocketAddr), Error> {
+    let (listener, address) = handover::listen(config, config.admin_listen).await?;
+    let unbound = |source| Error::Listen { address, source };
+    Ok((tokio::net::TcpListener::from_std(listener).map_err(unbound)?, address))
+}

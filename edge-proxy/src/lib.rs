@@ -37,6 +37,6 @@ mod telemetry;
 mod tls;
 
 pub use clients::connect;
-pub use config::Config;
+pub use config::{BlobOrigin, Config};
 pub use edge::{Deps, Edge};
 pub use error::Error;

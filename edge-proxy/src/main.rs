@@ -1,6 +1,6 @@
 //! This file's job is to run an edge as a process of its own.
 
-use edge_proxy::{Config, Deps, Edge};
+use edge_proxy::{BlobOrigin, Config, Deps, Edge};
 use mimalloc::MiMalloc;
 use runtime::clock::Clock;
 use runtime::config::{Log, Problems, SHARED_DEFAULTS, Store, Validate};
@@ -49,9 +49,13 @@ fn main() -> ExitCode {
 async fn run(settings: Settings, stop: Stop) -> Result<(), Box<dyn Error>> {
     raise_file_limit();
     let clock = Clock::system();
+    let store = match settings.edge.blob_origin {
+        BlobOrigin::Store => Some(blob::Store::open(&settings.store).await?),
+        BlobOrigin::ControlPlane => None,
+    };
     let deps = Deps {
         control_plane: edge_proxy::connect(&settings.edge.control_plane)?,
-        store: blob::Store::open(&settings.store).await?,
+        store,
         health: Health::new(clock.clone()),
         metrics: Metrics::new(),
         clock,

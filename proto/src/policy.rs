@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edge_may_sync_and_do_nothing_else() {
+    fn an_edge_may_sync_and_read_blobs_and_do_nothing_else() {
         let policies = Policies::read(crate::FILE_DESCRIPTOR_SET).unwrap();
         let mut open_to_edges: Vec<&str> = policies
             .iter()
@@ -99,7 +99,10 @@ mod tests {
             .map(|(path, _)| path)
             .collect();
         open_to_edges.sort_unstable();
-        assert_eq!(open_to_edges, ["/aloft.v1.EdgeService/PushTelemetry", "/aloft.v1.EdgeService/Sync"]);
+        assert_eq!(
+            open_to_edges,
+            ["PushTelemetry", "ReadBlob", "Sync"].map(|rpc| format!("/aloft.v1.EdgeService/{rpc}"))
+        );
     }
 
     #[test]

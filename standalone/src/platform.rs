@@ -167,7 +167,7 @@ impl Ground {
         let (shutdown, stop) = shutdown::channel();
         let deps = edge_proxy::Deps {
             control_plane: edge_proxy::connect(&config.control_plane)?,
-            store: self.store.clone(),
+            store: Some(self.store.clone()),
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
             health: self.health.clone(),

@@ -25,6 +25,7 @@ on_both_databases!(
     a_stream_that_breaks_a_rule_ends_with_its_name,
     a_delta_that_devices_miss_is_made_once,
     a_channel_is_found_by_its_deployment_key,
+    an_edge_reads_bytes_of_blobs,
 );
 
 struct Edge {
@@ -315,4 +316,19 @@ async fn a_delta_that_devices_miss_is_made_once(rig: Rig) {
     edge.want(&key(&app, "absent")).await;
     while !matches!(edge.next().await, ToEdge::Absent(_)) {}
     assert_eq!(rig.ready_jobs().await, before + 1);
+}
+
+async fn an_edge_reads_bytes_of_blobs(rig: Rig) {
+    let blob = domain::bundle::Blob::of(b"bytes of a blob");
+    rig.store.put(&blob, &b"bytes of a blob"[..]).await.unwrap();
+    let read = async |sha256: &[u8], offset, size_bytes| {
+        let request = v1::ReadBlobRequest { sha256: sha256.to_vec().into(), offset, size_bytes };
+        rig.edges().read_blob(with(EDGE_TOKEN, request)).await
+    };
+    let name = blob.sha256.as_bytes();
+    assert_eq!(read(name, 6, 9).await.unwrap().into_inner().content, "of a blob");
+    let absent = Sha256::of(b"not there");
+    assert_eq!(read(absent.as_bytes(), 0, 1).await.unwrap_err().code(), tonic::Code::NotFound);
+    assert_eq!(reason(read(name, 0, (1 << 20) + 1).await), v1::Reason::InvalidField);
+    assert_eq!(reason(read(&name[1..], 0, 1).await), v1::Reason::InvalidField);
 }

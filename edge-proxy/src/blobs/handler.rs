@@ -1,6 +1,7 @@
 //! This file's job is to answer `GET /v1/blobs/{sha256}`.
 
 use super::coding::{self, Coded};
+use super::origin::CHANNEL_HEADER;
 use super::range::{self, Asked};
 use super::{Blobs, Chunk, SMALL_MAX_BYTES, pieces};
 use crate::body::Body;
@@ -12,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use domain::Sha256;
 use domain::bundle::{Blob, CHUNK_SIZE_BYTES};
+use domain::snapshot::ChannelKey;
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName,
     IF_NONE_MATCH, IF_RANGE, RANGE, VARY,
@@ -31,8 +33,8 @@ pub(crate) async fn handle<B>(state: &State, name: &str, request: &Request<B>) -
     let sha256: Sha256 = name.parse().map_err(malformed)?;
     // The store is never asked for other hashes.
     let unknown = || Refusal::not_found("blob-unknown", "no release has this blob");
-    let mut blob = state.blobs.describe(&sha256).ok_or_else(unknown)?;
     let headers = request.headers();
+    let mut blob = described(state, &sha256, headers).await?.ok_or_else(unknown)?;
     let forms = state.blobs.forms(&sha256);
     let coded = forms.as_ref().and_then(|forms| coding::choose(headers, &forms.coded));
     if let Some(coded) = &coded {
@@ -64,6 +66,19 @@ pub(crate) async fn handle<B>(state: &State, name: &str, request: &Request<B>) -
         }
     }
     Ok(response)
+}
+
+/// Another edge, of which this one is the parent, says which channel the blob belongs to: this edge may not know the channel yet.
+async fn described(state: &State, sha256: &Sha256, headers: &HeaderMap) -> Result<Option<Arc<Blob>>, Refusal> {
+    let known = state.blobs.describe(sha256);
+    let Some(channel) = headers.get(CHANNEL_HEADER).filter(|_| known.is_none()) else { return Ok(known) };
+    let malformed =
+        || Refusal::malformed("channel-invalid", "aloft-channel must be an app's id, a slash and a channel's name");
+    let (app, channel) = channel.to_str().ok().and_then(|text| text.split_once('/')).ok_or_else(malformed)?;
+    let key =
+        ChannelKey { app: app.parse().map_err(|_| malformed())?, channel: channel.parse().map_err(|_| malformed())? };
+    state.channel(&key).await?;
+    Ok(state.blobs.describe(sha256))
 }
 
 /// Chooses the status and the bytes.

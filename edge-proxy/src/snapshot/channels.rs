@@ -38,6 +38,8 @@ type Offer = (Sha256, Arc<Forms>);
 
 struct Known {
     blob: Arc<Blob>,
+    /// The first channel that named it.
+    channel: ChannelKey,
     /// Snapshots that name the blob.
     uses: usize,
     /// Those of them that want it kept at hand.
@@ -110,6 +112,11 @@ impl Channels {
         self.blobs.read().get(sha256).map(|known| known.blob.clone())
     }
 
+    /// Returns a channel that names the blob, or did.
+    pub(crate) fn channel_of(&self, sha256: &Sha256) -> Option<ChannelKey> {
+        self.blobs.read().get(sha256).map(|known| known.channel.clone())
+    }
+
     /// Says whether the blob must be kept at hand.
     pub(crate) fn is_pinned(&self, sha256: &Sha256) -> bool {
         self.blobs.read().get(sha256).is_some_and(|known| known.pins > 0)
@@ -160,7 +167,9 @@ impl Channels {
     fn add_blobs(&self, channel: &Channel) {
         let mut blobs = self.blobs.write();
         for (blob, pinned) in &channel.blobs {
-            let known = blobs.entry(blob.sha256).or_insert_with(|| Known { blob: blob.clone(), uses: 0, pins: 0 });
+            let (blob, channel) = (blob.clone(), &channel.snapshot.key);
+            let known = blobs.entry(blob.sha256);
+            let known = known.or_insert_with(|| Known { blob, channel: channel.clone(), uses: 0, pins: 0 });
             known.uses += 1;
             known.pins += usize::from(*pinned);
         }

@@ -28,6 +28,8 @@ pub struct Script {
     pub sessions: usize,
     pub pushed: Vec<v1::PushTelemetryRequest>,
     pub refuse_pushes: bool,
+    /// What blobs are read from.
+    pub store: Option<blob::Store>,
     line: Option<Line>,
 }
 
@@ -232,5 +234,14 @@ impl EdgeService for ControlPlane {
         let stored = push.events.len() as u32;
         script.pushed.push(push);
         Ok(Response::new(v1::PushTelemetryResponse { stored, skipped: 0 }))
+    }
+
+    async fn read_blob(&self, request: Request<v1::ReadBlobRequest>) -> Result<Response<v1::ReadBlobResponse>, Status> {
+        authorized(&request)?;
+        let request = request.into_inner();
+        let (store, sha256) = (self.0.lock().store.clone().unwrap(), request.sha256.as_ref().try_into().unwrap());
+        let range = request.offset..request.offset + u64::from(request.size_bytes);
+        let content = store.get_range(&sha256, range).await.map_err(|error| Status::not_found(error.to_string()))?;
+        Ok(Response::new(v1::ReadBlobResponse { content }))
     }
 }

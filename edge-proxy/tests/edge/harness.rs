@@ -48,7 +48,9 @@ impl World {
             secret_key: String::new().into(),
         };
         let store = blob::Store::open(&place).await.unwrap();
-        Self { data, store_folder, store, control_plane: ControlPlane::default() }
+        let control_plane = ControlPlane::default();
+        control_plane.0.lock().store = Some(store.clone());
+        Self { data, store_folder, store, control_plane }
     }
 
     pub async fn store(&self, bytes: &[u8]) -> Blob {
@@ -88,14 +90,17 @@ impl World {
             app_requests_per_s: 0,
             class_requests_per_s: 0,
             client_address_header: String::new(),
+            parent: String::new(),
+            blob_origin: edge_proxy::BlobOrigin::Store,
             channels_max: 100,
             next_check_s: 900,
             blobs_max_bytes: 1 << 30,
             disk_reserve_bytes: 0,
+            scrub_every_s: 0,
+            // Tests start other programs, which hold copies of all files for a moment.
+            handover_wait_s: 5,
             memory_max_bytes: 32 << 20,
             spool_max_bytes: 16 << 20,
-            scrub_every_s: 0,
-            handover_wait_s: 0,
             prefetch: false,
         }
     }
@@ -110,7 +115,7 @@ impl World {
         let metrics = Metrics::new();
         let deps = Deps {
             control_plane: edge_proxy::connect(&config.control_plane).unwrap(),
-            store: self.store.clone(),
+            store: (config.blob_origin == edge_proxy::BlobOrigin::Store).then(|| self.store.clone()),
             health: Health::new(clock.clone()),
             clock,
             metrics: metrics.clone(),
@@ -150,14 +155,7 @@ impl RunningEdge {
 
     /// Registers a device as soon as the edge has the channel.
     pub async fn token(&self, snapshot: &ChannelSnapshot) -> String {
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            let answer = self.register(snapshot, "a-nonce-with-enough-characters").await;
-            if answer.status == 201 {
-                return answer.json()["token"].as_str().unwrap().to_owned();
-            }
-            assert!(answer.status == 503 && Instant::now() < deadline, "{} {:?}", answer.status, answer.body);
-        }
+        register(&self.client, snapshot).await
     }
 
     /// Registers a device through a proxy, which says that it came from this address.
@@ -182,6 +180,19 @@ impl RunningEdge {
         let text = self.metrics.render();
         let line = text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
         line.and_then(|line| line.rsplit_once(' ')).map_or(0, |(_, value)| value.parse().unwrap())
+    }
+}
+
+/// Registers a device as soon as the edge has the channel, and returns its token.
+pub async fn register(client: &Client, snapshot: &ChannelSnapshot) -> String {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let body = registration(snapshot, "a-nonce-with-enough-characters");
+        let answer = client.post("/v1/devices/register", "", &body).await;
+        if answer.status == 201 {
+            return answer.json()["token"].as_str().unwrap().to_owned();
+        }
+        assert!(answer.status == 503 && Instant::now() < deadline, "{} {:?}", answer.status, answer.body);
     }
 }
 

@@ -211,13 +211,14 @@ async fn a_second_edge_on_the_same_folder_is_refused() {
     let clock = runtime::clock::Clock::system();
     let deps = edge_proxy::Deps {
         control_plane: edge_proxy::connect(NOBODY).unwrap(),
-        store: world.store.clone(),
+        store: Some(world.store.clone()),
         health: runtime::health::Health::new(clock.clone()),
         clock,
         metrics: runtime::observe::Metrics::new(),
         stop,
     };
-    let second = edge_proxy::Edge::build(world.config(NOBODY), deps).await;
+    let config = edge_proxy::Config { handover_wait_s: 0, ..world.config(NOBODY) };
+    let second = edge_proxy::Edge::build(config, deps).await;
     assert!(matches!(second, Err(edge_proxy::Error::InUse { .. })));
     edge.stop().await;
 }
