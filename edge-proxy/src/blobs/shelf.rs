@@ -14,6 +14,7 @@ use bytes::Bytes;
 use domain::Sha256;
 use domain::bundle::{Blob, CHUNK_SIZE_BYTES};
 use parking_lot::Mutex;
+use runtime::failpoint;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io;
@@ -241,6 +242,12 @@ impl Shelf {
 
     /// Creates the file that a fill writes to. Blocks.
     pub(crate) fn create_part(&self, blob: &Blob) -> io::Result<Part> {
+        if failpoint::is_broken("edge.fills-apart") {
+            // In its place before it is whole.
+            let path = self.path(&blob.sha256);
+            path.parent().map_or(Ok(()), fs::create_dir_all)?;
+            File::create(path)?.set_len(blob.size_bytes)?;
+        }
         Part::create(&self.folder.join("part"), &blob.sha256, blob.size_bytes)
     }
 

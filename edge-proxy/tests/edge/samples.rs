@@ -84,6 +84,23 @@ pub fn empty(app_number: u8, version: u64) -> ChannelSnapshot {
     }
 }
 
+/// A channel whose newest release brings these files to everybody; the last one is launched.
+pub fn channel_of(app_number: u8, version: u64, contents: &[Bytes]) -> ChannelSnapshot {
+    let file = |(number, bytes): (usize, &Bytes)| BundleFile {
+        path: format!("{number:04}"),
+        sha256: Sha256::of(bytes),
+        size_bytes: bytes.len() as u64,
+        role: if number + 1 == contents.len() { FileRole::Launch } else { FileRole::Asset },
+    };
+    let files: Vec<BundleFile> = contents.iter().enumerate().map(file).collect();
+    let hash = content_hash(&files);
+    let blobs = contents.iter().map(|bytes| Blob::of(bytes)).collect();
+    let mut snapshot = empty(app_number, version);
+    snapshot.releases = vec![release(version, Content::Bundle(hash))];
+    snapshot.bundles = [(hash, OfferedBundle { engine: Engine::Hermes, files, blobs, variants: vec![] })].into();
+    snapshot
+}
+
 /// A channel whose newest release brings this launch file and this asset to everybody.
 pub fn channel(app_number: u8, version: u64, launch: &[u8], asset: &[u8]) -> ChannelSnapshot {
     let mut snapshot = empty(app_number, version);

@@ -1,14 +1,22 @@
-//! This file's job is the suite `edge`: random devices at a live edge, whose answers are compared with the decision.
+//! This file's job is the suite `edge`: a live edge under random devices, hostile and slow clients, and dead servers.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::record::Record;
-use super::{Faults, Suite, lines};
-use crate::up::cargo;
+use super::rounds::{Rounds, run};
+use super::{Faults, Suite};
 
-/// Rounds of 1,000 requests: a million in a whole run.
-const ROUNDS: u32 = 1_000;
-const ROUNDS_SHORT: u32 = 5;
+/// Rounds of a whole run and of a short one.
+const TESTS: [Rounds; 4] = [
+    // 1,000 requests each.
+    Rounds { filter: "decisions::", whole: 1_000, short: 5 },
+    // 2,000 checks over five restarts each.
+    Rounds { filter: "faults::outage::", whole: 500, short: 1 },
+    // 1,000 requests each.
+    Rounds { filter: "faults::hostile::", whole: 1_000, short: 1 },
+    // 50 clients each.
+    Rounds { filter: "faults::patience::", whole: 4, short: 1 },
+];
 
 /// `./x faults edge`.
 pub struct Edge;
@@ -19,18 +27,10 @@ impl Suite for Edge {
     }
 
     fn about(&self) -> &'static str {
-        "random devices at a live edge, whose answers are compared with the decision"
+        "random, hostile and slow clients at a live edge, and an edge with everything dead behind it"
     }
 
     fn run(&self, faults: &Faults<'_>, record: &mut Record) -> Result<()> {
-        let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-        let rounds = if faults.short { ROUNDS_SHORT } else { ROUNDS };
-        let mut command = cargo(faults.places);
-        command.args(["test", "--quiet", "--package", "edge-proxy", "--test", "edge", "decisions::"]);
-        command.env("ALOFT_FAULTS_FOLDER", folder.path());
-        command.env("ALOFT_FAULTS_ROUNDS", rounds.to_string()).env("ALOFT_FAULTS_SEED", faults.seed.to_string());
-        let outcome = faults.supervisor.run(&mut command);
-        lines::read(folder.path(), record)?;
-        outcome
+        run(&TESTS, faults, record)
     }
 }

@@ -1,8 +1,10 @@
 //! This file's job is to list the fault suites.
 
+mod blobs;
 mod edge;
 mod lines;
 pub mod record;
+mod rounds;
 mod spine;
 
 use anyhow::{Context, Result, bail};
@@ -37,7 +39,7 @@ pub trait Suite {
 
 /// Every suite there is.
 fn suites() -> Vec<Box<dyn Suite>> {
-    vec![Box::new(edge::Edge), Box::new(spine::Spine)]
+    vec![Box::new(blobs::Blobs), Box::new(edge::Edge), Box::new(spine::Spine)]
 }
 
 /// What `./x faults` takes.

@@ -1,0 +1,7 @@
+//! This file's job is to name the faults that `./x faults edge` and `./x faults blobs` repeat.
+
+mod hostile;
+mod kills;
+mod outage;
+mod patience;
+mod store;
