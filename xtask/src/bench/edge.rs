@@ -140,13 +140,7 @@ fn measure_blobs(
     report: &mut Report,
 ) -> Result<()> {
     let (path, size_bytes) = blob;
-    let (_, bytes) = field.get(path)?;
-    let root = field.path().join("www");
-    let copy = root.join(path.trim_start_matches('/'));
-    fs::create_dir_all(copy.parent().context("a blob's path has a folder")?)?;
-    fs::write(&copy, bytes)?;
-    let location = format!("root {}; sendfile {sendfile}; open_file_cache max=100;", root.display());
-    let nginx = Nginx::start(bench.supervisor, field.path(), SERVER_CORE, &location)?;
+    let nginx = nginx_with(bench, field, path, sendfile)?;
     let load = Load {
         port: field.edge_port,
         path,
@@ -166,8 +160,19 @@ fn measure_blobs(
     Ok(())
 }
 
+/// Starts nginx on the server's core with a copy of the blob.
+pub fn nginx_with(bench: &Bench<'_>, field: &Field<'_>, path: &str, sendfile: &str) -> Result<Nginx> {
+    let (_, bytes) = field.get(path)?;
+    let root = field.path().join("www");
+    let copy = root.join(path.trim_start_matches('/'));
+    fs::create_dir_all(copy.parent().context("a blob's path has a folder")?)?;
+    fs::write(&copy, bytes)?;
+    let location = format!("root {}; sendfile {sendfile}; open_file_cache max=100;", root.display());
+    Nginx::start(bench.supervisor, field.path(), SERVER_CORE, &location)
+}
+
 /// Path and size of the launch file in an update's answer.
-fn launch_blob(answer: &Value) -> Result<(String, u64)> {
+pub fn launch_blob(answer: &Value) -> Result<(String, u64)> {
     let files = answer["update"]["bundle"]["files"].as_array().context("the answer has no files")?;
     let launch = files.iter().find(|file| file["role"] == "launch").context("the answer has no launch file")?;
     Ok((text(launch, "url")?, launch["size_bytes"].as_u64().context("a file has a size")?))

@@ -1,6 +1,7 @@
 //! This file's job is to list the benchmark suites.
 
 mod auth;
+mod blobs;
 mod delta;
 mod edge;
 mod field;
@@ -47,6 +48,7 @@ pub trait Suite {
 fn suites() -> Vec<Box<dyn Suite>> {
     vec![
         Box::new(auth::Auth),
+        Box::new(blobs::Blobs),
         Box::new(delta::Delta),
         Box::new(edge::Edge),
         Box::new(protocols::Protocols),
