@@ -6,8 +6,8 @@ use std::time::Duration;
 
 /// The last requests that count.
 const REMEMBERED: usize = 64;
-/// With fewer, nothing is known yet.
-const KNOWN_FROM: usize = 8;
+/// With fewer, nothing is known of the slowest ones.
+const KNOWN_FROM: usize = 32;
 /// While nothing is known.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// Sooner, a second request would only add load; later, the device has noticed.

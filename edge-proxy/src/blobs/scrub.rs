@@ -14,6 +14,8 @@ use tokio::time::Instant;
 
 /// What is read and hashed at once: about a millisecond of one core.
 const PIECE_BYTES: usize = 1 << 20;
+/// After a start, devices come first: what they ask for is verified anyway.
+const FIRST_AFTER: Duration = Duration::from_secs(60);
 /// However little time there is for a round: well below what disks and devices need for themselves.
 const BYTES_PER_S_MAX: u32 = 64 << 20;
 
@@ -28,6 +30,7 @@ enum Found {
 /// Reads everything once in each interval, evenly spread over it, until it is time to stop.
 pub(crate) async fn run(blobs: Arc<Blobs>, interval: Duration, stop: Stop) {
     let rounds = async {
+        tokio::time::sleep(interval.min(FIRST_AFTER)).await;
         loop {
             let next = Instant::now() + interval;
             round(&blobs, interval).await;

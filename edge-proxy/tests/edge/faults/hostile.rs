@@ -136,7 +136,7 @@ async fn one(address: SocketAddr, guard: Guard, mut dice: Dice) -> u64 {
     } else {
         count(&answers, HIDDEN_ANSWER)
     };
-    if wrong > 0 {
+    if wrong > 0 && guard == Guard::Stands {
         println!("{sent:?} was answered with {answers:?}");
     }
     wrong
