@@ -4,6 +4,7 @@ use crate::archive::Intake;
 use crate::error::{Error, Refusal};
 use crate::limits::ZIP_DIRECTORY_MAX_BYTES;
 use crate::names;
+use std::collections::HashSet;
 use std::io::{self, Read, Seek, SeekFrom};
 use zip::ZipArchive;
 use zip::read::ZipFile;
@@ -11,6 +12,9 @@ use zip::result::ZipError;
 
 const END_SIGNATURE: [u8; 4] = *b"PK\x05\x06";
 const END_SIZE_BYTES: u64 = 22;
+const ENTRY_SIGNATURE: [u8; 4] = *b"PK\x01\x02";
+/// An entry of the directory without its name, extra fields and comment.
+const ENTRY_SIZE_BYTES: usize = 46;
 const COMMENT_MAX_BYTES: u64 = 0xffff;
 /// The bits of a Unix mode that say what kind of file it is, and the kinds that are taken.
 const MODE_KIND: u32 = 0o170_000;
@@ -22,11 +26,10 @@ pub(crate) fn read<R: Read + Seek>(mut reader: R, intake: &mut Intake<'_, '_>) -
     check_end(&mut reader, intake.limits().entries_max)?;
     let mut archive = ZipArchive::new(reader).map_err(broken)?;
     if archive.has_duplicate_names() {
-        return Err(Refusal::Broken("two entries have the same name".to_owned()).into());
+        let directory_start = archive.central_directory_start();
+        return Err(name_duplicate(archive.into_inner(), directory_start).into());
     }
-    if archive.has_overlapping_entries().map_err(broken)? {
-        return Err(Refusal::Broken("entries share bytes".to_owned()).into());
-    }
+    check_ranges(&mut archive)?;
     for index in 0..archive.len() {
         intake.count()?;
         read_entry(&mut archive, index, intake)?;
@@ -49,6 +52,47 @@ fn read_entry<R: Read + Seek>(
     let mut file = archive.by_index(index).map_err(unreadable)?;
     let size_bytes = file.size();
     intake.take(&name, size_bytes, &mut file)
+}
+
+/// Says which name the directory has twice: the archive's own list has it once.
+fn name_duplicate(mut reader: impl Read + Seek, directory_start: u64) -> Refusal {
+    let mut directory = Vec::new();
+    let read = reader
+        .seek(SeekFrom::Start(directory_start))
+        .and_then(|_| reader.take(ZIP_DIRECTORY_MAX_BYTES).read_to_end(&mut directory));
+    if let Err(error) = read {
+        return Refusal::Broken(error.to_string());
+    }
+    let (mut rest, mut seen) = (directory.as_slice(), HashSet::new());
+    while rest.starts_with(&ENTRY_SIGNATURE) && rest.len() >= ENTRY_SIZE_BYTES {
+        let [name, extra, comment] = [28, 30, 32].map(|offset| usize::from(le16(rest, offset)));
+        let Some(raw) = rest.get(ENTRY_SIZE_BYTES..ENTRY_SIZE_BYTES + name) else { break };
+        if !seen.insert(raw) {
+            let entry = String::from_utf8_lossy(raw).into_owned();
+            return Refusal::Duplicate { other: entry.clone(), entry };
+        }
+        rest = rest.get(ENTRY_SIZE_BYTES + name + extra + comment..).unwrap_or_default();
+    }
+    Refusal::Broken("two entries have the same name".to_owned())
+}
+
+/// Refuses entries that share bytes: a small archive could hold any number of large files.
+fn check_ranges<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<(), Refusal> {
+    let mut ranges = Vec::with_capacity(archive.len());
+    for index in 0..archive.len() {
+        let raw = archive.by_index_raw(index).map_err(broken)?;
+        let data_start = raw.data_start().unwrap_or(u64::MAX);
+        let end = data_start.saturating_add(raw.compressed_size());
+        ranges.push((raw.header_start(), end, String::from_utf8_lossy(raw.name_raw()).into_owned()));
+    }
+    ranges.sort_unstable();
+    let next_starts = ranges.iter().skip(1).map(|range| range.0).chain([archive.central_directory_start()]);
+    match ranges.iter().zip(next_starts).find(|((_, end, _), next_start)| end > next_start) {
+        Some(((_, _, entry), _)) => {
+            Err(Refusal::BrokenEntry { entry: entry.clone(), why: "it shares bytes with what follows it".to_owned() })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Refuses whatever is neither a file nor a folder.
@@ -96,7 +140,7 @@ fn read_tail(reader: &mut (impl Read + Seek)) -> io::Result<Vec<u8>> {
     Ok(tail)
 }
 
-/// Reads a number of the record, which has at least [`END_SIZE_BYTES`] bytes.
+/// Reads a number of a record that is longer.
 fn le16(record: &[u8], offset: usize) -> u16 {
     u16::from_le_bytes([record[offset], record[offset + 1]])
 }

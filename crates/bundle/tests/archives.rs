@@ -181,7 +181,23 @@ fn files_that_are_the_same_on_some_device_are_refused() {
     while let Some(position) = archive.windows(5).position(|window| window == b"secon") {
         archive[position..position + 5].copy_from_slice(b"first");
     }
-    assert!(matches!(refusal(Zip, &archive), Refusal::Broken(_)));
+    assert_eq!(refusal(Zip, &archive), Refusal::Duplicate { entry: "first".into(), other: "first".into() });
+}
+
+#[test]
+fn zip_entries_that_share_bytes_are_refused_by_name() {
+    let mut archive = zip_of(&[("first", b"1"), ("second", b"2")]);
+    // Both entries of the directory lead to the first one's bytes, as in a bomb.
+    let second = archive.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
+    archive[second + 42..second + 46].fill(0);
+    let refused = refusal(Zip, &archive);
+    assert!(matches!(&refused, Refusal::BrokenEntry { why, .. } if why.contains("shares bytes")), "{refused}");
+    // The last one's bytes go on into the directory.
+    let mut archive = zip_of(&[("first", b"1")]);
+    let central = archive.windows(4).position(|window| window == b"PK\x01\x02").unwrap();
+    archive[central + 20] += 1;
+    let refused = refusal(Zip, &archive);
+    assert!(matches!(&refused, Refusal::BrokenEntry { entry, .. } if entry == "first"), "{refused}");
 }
 
 #[test]
@@ -234,6 +250,25 @@ fn a_zip_entry_that_lies_about_its_size_is_refused() {
         archive[central + 24..central + 28].copy_from_slice(&declared.to_le_bytes());
         let refused = refusal(Zip, &archive);
         assert!(matches!(&refused, Refusal::BrokenEntry { entry, .. } if entry == "liar"), "{declared}: {refused}");
+    }
+}
+
+#[test]
+fn a_zip64_size_that_lies_is_refused_by_name() {
+    let bytes = b"0123456789".repeat(100);
+    for declared in [5_u64, 5_000, u64::MAX] {
+        let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        writer.start_file("liar", SimpleFileOptions::default().large_file(true)).unwrap();
+        writer.write_all(&bytes).unwrap();
+        let mut archive = writer.finish().unwrap().into_inner();
+        // The 32 bits of the directory refer to the 64 bits of an extra field behind the name, which begins with the size.
+        let central = archive.windows(4).position(|window| window == b"PK\x01\x02").unwrap();
+        archive[central + 24..central + 28].fill(0xff);
+        let extra = central + 46 + "liar".len();
+        assert_eq!(archive[extra..extra + 4], [1, 0, 16, 0], "two sizes of 64 bits");
+        archive[extra + 4..extra + 12].copy_from_slice(&declared.to_le_bytes());
+        let refused = refusal(Zip, &archive).to_string();
+        assert!(refused.contains("\"liar\""), "{declared}: {refused}");
     }
 }
 
