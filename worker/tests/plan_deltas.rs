@@ -14,6 +14,7 @@ use domain::{Platform, Sha256};
 use rig::{PATIENCE, Rig, Shape, corpus, pack, release_of};
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
+use std::time::Duration;
 use testkit::wait_until_async;
 
 async fn process(rig: &Rig, folder: &str) -> Bundle {
@@ -45,24 +46,28 @@ async fn release(rig: &Rig, channel: &ChannelId, bundle: &Bundle) -> ReleaseId {
     rig.db.write(move |tx| db::releases::insert(tx, &scope, &row)).await.unwrap().id
 }
 
-async fn add_binary(rig: &Rig, embedded: &Bundle) {
-    let now = rig.clock.now();
-    let row = Binary {
-        id: BinaryId::from_parts(now, [4; 10]),
-        app: rig.app.clone(),
-        platform: Platform::Android,
-        version: "1.0.0".into(),
-        build_number: "1".into(),
-        runtime_version: None,
-        embedded_bundle_hash: Some(embedded.content_hash),
-        hermes_version: None,
-        embedded_update: None,
-        revision: 1,
-        created_at: now,
-        updated_at: now,
+/// Adds binaries, the oldest first, with the content hashes of what they came with.
+async fn add_binaries(rig: &Rig, embedded: &[Sha256]) {
+    let binary = |(number, hash): (usize, &Sha256)| {
+        let now = rig.clock.now().plus(Duration::from_millis(number as u64));
+        Binary {
+            id: BinaryId::from_parts(now, [4; 10]),
+            app: rig.app.clone(),
+            platform: Platform::Android,
+            version: format!("1.0.{number}"),
+            build_number: "1".into(),
+            runtime_version: None,
+            embedded_bundle_hash: Some(*hash),
+            hermes_version: None,
+            embedded_update: None,
+            revision: 1,
+            created_at: now,
+            updated_at: now,
+        }
     };
+    let rows: Vec<Binary> = embedded.iter().enumerate().map(binary).collect();
     let scope = rig.scope.clone();
-    rig.db.write(move |tx| db::binaries::insert(tx, &scope, &row)).await.unwrap();
+    rig.db.write(move |tx| rows.iter().try_for_each(|row| db::binaries::insert(tx, &scope, row))).await.unwrap();
 }
 
 async fn launch(rig: &Rig, bundles: &[Sha256]) {
@@ -110,7 +115,7 @@ async fn a_release_gets_deltas_from_what_binaries_came_with_and_devices_run_most
     let (embedded, used) = (process(&rig, "v1/android/js").await, process(&rig, "v2/android/js").await);
     let (rare, bytecode) = (process_other_picture(&rig).await, process(&rig, "v1/android/hermes").await);
     let newest = process(&rig, "v3/android/js").await;
-    add_binary(&rig, &embedded).await;
+    add_binaries(&rig, &[embedded.content_hash]).await;
     launch(&rig, &[rare.content_hash, used.content_hash, used.content_hash, newest.content_hash]).await;
     for bundle in [&used, &rare, &bytecode] {
         release(&rig, &channel, bundle).await;
@@ -125,6 +130,20 @@ async fn a_release_gets_deltas_from_what_binaries_came_with_and_devices_run_most
     let all = bases(&rig, &new, &newest, &candidates).await;
     assert_eq!(all, ids(&[&embedded, &used, &rare]), "bytecode is no base for JavaScript");
     assert_eq!(rig.dead_count().await, 0);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_newest_of_many_binaries_count() {
+    let rig = Rig::new(Shape::Embedded).await;
+    let running = rig.start(rig.config(&[("ALOFT_WORKER__DELTA_BEST_MS", "1")]));
+    let channel = add_channel(&rig).await;
+    let (embedded, newest) = (process(&rig, "v1/android/js").await, process(&rig, "v3/android/js").await);
+    let mut hashes: Vec<Sha256> = (0..600_u32).map(|number| Sha256::of(&number.to_be_bytes())).collect();
+    hashes.push(embedded.content_hash);
+    add_binaries(&rig, &hashes).await;
+    let new = release(&rig, &channel, &newest).await;
+    assert_eq!(bases(&rig, &new, &newest, &[&embedded]).await, BTreeSet::from([embedded.id]));
     running.stop().await;
 }
 

@@ -118,6 +118,28 @@ pub fn list(conn: &mut DbConn, scope: &Scope, app: &AppId, after: Option<&str>, 
     all(rows)
 }
 
+/// Returns the content hashes of the bundles that came with an app's binaries for a platform, those of the newest binaries first.
+pub fn embedded_bundles(
+    conn: &mut DbConn,
+    scope: &Scope,
+    app: &AppId,
+    platform: Platform,
+    limit: u32,
+) -> Result<Vec<Sha256>> {
+    let hashes: Vec<Option<Vec<u8>>> = db!(conn, |c| {
+        binary_build::table
+            .filter(binary_build::app.eq(app.as_str()))
+            .filter(binary_build::app.eq_any(apps_of!(scope)))
+            .filter(binary_build::platform.eq(platform.as_str()))
+            .filter(binary_build::embedded_bundle_hash.is_not_null())
+            .order(binary_build::id.desc())
+            .limit(page(limit))
+            .select(binary_build::embedded_bundle_hash)
+            .load(c)
+    })?;
+    hashes.into_iter().flatten().map(Sha256::from_sql).collect()
+}
+
 /// Returns the content of the updates that came with an app's newest binaries, by what Expo clients name them. Not scoped: it is for
 /// edges.
 pub(crate) fn embedded_updates(conn: &mut DbConn, app: &AppId) -> Result<BTreeMap<UpdateId, Sha256>> {

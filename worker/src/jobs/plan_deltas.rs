@@ -12,7 +12,7 @@ use domain::job::{DeltaEffort, Job};
 
 /// Older binaries have few devices; what they run shows in the telemetry.
 const EMBEDDED_MAX: usize = 3;
-/// How many binaries are looked through for their embedded bundles.
+/// How many binaries are looked through, from the newest on, as most may bring a bundle that was never uploaded.
 const BINARIES_MAX: u32 = 500;
 /// How far back releases are looked through; a channel without telemetry gets its bases from there.
 const RELEASES_MAX: u32 = 50;
@@ -87,9 +87,8 @@ impl Bases<'_> {
 
     /// Adds the bundles of the newest binaries, as far as they were uploaded.
     fn add_embedded(&mut self) -> db::Result<()> {
-        let binaries = db::binaries::list(self.conn, self.scope, &self.release.app, None, BINARIES_MAX)?;
-        let same = binaries.into_iter().rev().filter(|binary| binary.platform == self.release.platform);
-        for hash in same.filter_map(|binary| binary.embedded_bundle_hash) {
+        let (app, platform) = (&self.release.app, self.release.platform);
+        for hash in db::binaries::embedded_bundles(self.conn, self.scope, app, platform, BINARIES_MAX)? {
             if self.found.len() < EMBEDDED_MAX {
                 self.add_by_hash(&hash)?;
             }

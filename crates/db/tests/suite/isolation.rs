@@ -131,6 +131,10 @@ fn searching(tx: &mut Tx<'_>, s: &Scope, t: &Tenant) -> Result<Vec<(&'static str
             db::binaries::find_by_version(tx, s, &t.app.id, Platform::Ios, "1.0.0", "42")?.is_some(),
         ),
         (
+            "binaries::embedded_bundles",
+            !db::binaries::embedded_bundles(tx, s, &t.app.id, Platform::Ios, 10)?.is_empty(),
+        ),
+        (
             "uploads::find_active_same",
             db::uploads::find_active_same(tx, s, &t.app.id, Platform::Ios, &t.upload.archive_sha256)?.is_some(),
         ),
