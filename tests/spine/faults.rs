@@ -5,8 +5,8 @@
 use crate::world::{World, check_until, offers, update_to};
 use std::process::Stdio;
 use std::time::Duration;
+use testkit::fault::{Dice, Guard, Harm, repeat};
 use testkit::wait_until;
-use tests::fault::{Dice, Guard, Harm, repeat};
 use tests::process::Process;
 use tests::stack::Stack;
 

@@ -242,7 +242,14 @@ mod tests {
     fn the_defaults_are_valid_and_give_better_plans_more_slots() {
         let tiers = load(&[]).unwrap_or_else(|problems| panic!("{problems}")).worker.tiers;
         let slots = Tier::ALL.iter().map(|&tier| tiers.of(tier).slots).collect::<Vec<_>>();
-        assert_eq!(slots, [5, 3, 2, 1]);
+        let batches = Tier::ALL.iter().map(|&tier| tiers.of(tier).batch).collect::<Vec<_>>();
+        assert_eq!((slots, batches), (vec![5, 3, 2, 1], vec![10, 5, 3, 1]));
+    }
+
+    #[test]
+    fn a_job_of_a_killed_worker_is_taken_back_within_35_seconds() {
+        let config = load(&[]).unwrap_or_else(|problems| panic!("{problems}")).worker;
+        assert!(config.lease_ms + config.rescue_ms <= 35_000);
     }
 
     #[test]

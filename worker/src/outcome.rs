@@ -7,6 +7,7 @@ use db::queue::{self, Failed, Failure, Lease};
 use db::{AttemptOutcome, Tx, webhook_deliveries};
 use domain::Timestamp;
 use domain::job::Job;
+use runtime::failpoint;
 
 /// How an attempt ended.
 enum Ended {
@@ -66,7 +67,8 @@ async fn write(context: &Context, lease: &Lease, ended: Ended) -> AttemptOutcome
 }
 
 async fn fail(context: &Context, lease: &Lease, error: &Error) -> db::Result<()> {
-    let failure = Failure { reason: error.reason().to_owned(), error: error.to_string(), retryable: true };
+    let retryable = !failpoint::is_broken("worker.runs-again");
+    let failure = Failure { reason: error.reason().to_owned(), error: error.to_string(), retryable };
     let (lease, jitter, now) = (lease.clone(), jitter(), context.clock.now());
     let write = move |tx: &mut Tx<'_>| match queue::fail(tx, &lease, &failure, jitter, now)? {
         Failed::Retried { .. } => Ok(()),

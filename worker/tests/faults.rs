@@ -9,10 +9,10 @@ use db::{AttemptOutcome, UploadState};
 use domain::bundle::{ArchiveFormat, Stage};
 use domain::id::{JobId, UploadId};
 use domain::job::{Job, Tier};
+use rig::process::Process;
 use rig::{Archive, PATIENCE, Rig, Shape, pack};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 use testkit::wait_until_async;
 
@@ -214,6 +214,27 @@ async fn no_more_jobs_are_claimed_than_there_are_slots() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_the_best_tier_leaves_the_free_one_its_slot() {
+    for shape in [Shape::Embedded, Shape::Scaled] {
+        let rig = Rig::new(shape).await;
+        for _ in 0..60 {
+            rig.upload_in(Tier::P0, &small_zip()).await;
+        }
+        let mut small = Vec::new();
+        for _ in 0..3 {
+            small.push(rig.upload(&small_zip()).await);
+        }
+        let running = rig.start(rig.config(&[]));
+        for id in &small {
+            assert_eq!(rig.processed(id).await.state, UploadState::Ready);
+        }
+        let stats = rig.db.read(queue::stats).await.unwrap();
+        assert!(stats[0].ready > 0, "the flood was over before the free tier's jobs were done");
+        running.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_starts_at_once_when_it_is_enqueued() {
     for shape in [Shape::Embedded, Shape::Scaled] {
         let rig = Rig::new(shape).await;
@@ -229,91 +250,6 @@ async fn a_job_starts_at_once_when_it_is_enqueued() {
         assert!(waited < 3.0, "{waited}");
         running.stop().await;
     }
-}
-
-/// The real program, killed when dropped.
-struct Process(Child);
-
-impl Process {
-    fn start(rig: &Rig) -> Self {
-        Self::start_with(rig, "")
-    }
-
-    fn start_with(rig: &Rig, failpoints: &str) -> Self {
-        let spool = rig.folder.path().join("spool");
-        let child = Command::new(env!("CARGO_BIN_EXE_aloft-worker"))
-            .env("ALOFT_DATABASE__URL", &rig.database_url)
-            .env("ALOFT_STORE__URL", &rig.store_config.url)
-            .env("ALOFT_WORKER__SPOOL_FOLDER", &spool)
-            .env("ALOFT_WORKER__LEASE_MS", "600")
-            .env("ALOFT_WORKER__HEARTBEAT_MS", "100")
-            .env("ALOFT_WORKER__RESCUE_MS", "100")
-            .env("ALOFT_WORKER__POLL_MS", "50")
-            .env("ALOFT_FAILPOINTS", failpoints)
-            .stderr(Stdio::null())
-            .spawn();
-        Self(child.expect("the worker starts"))
-    }
-}
-
-impl Process {
-    async fn ended(&mut self) {
-        wait_until_async(PATIENCE, || {
-            let ended = self.0.try_wait().unwrap().is_some();
-            async move { ended }
-        })
-        .await;
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_workers_lose_no_upload_and_do_none_twice() {
-    let rig = Rig::new(Shape::Embedded).await;
-    let mut ids = Vec::new();
-    for folder in ["v1/android/hermes", "v1/ios/hermes", "v2/android/hermes", "v2/ios/hermes"] {
-        ids.push(rig.upload(&pack(folder, &HashSet::new())).await);
-    }
-    // Each process is killed a little later in its work than the one before.
-    for delay_ms in [0, 40, 120] {
-        let process = Process::start(&rig);
-        let busy = || async {
-            let states = states_of(&rig, &ids).await;
-            states.contains(&UploadState::Processing) || !states.contains(&UploadState::Queued)
-        };
-        wait_until_async(PATIENCE, busy).await;
-        tokio::time::sleep(Duration::from_millis(delay_ms)).await;
-        drop(process);
-    }
-    let process = Process::start(&rig);
-    for id in &ids {
-        let upload = rig.processed(id).await;
-        assert_eq!((upload.state, upload.failure_message), (UploadState::Ready, None));
-    }
-    drop(process);
-    assert_eq!(rig.bundles().await.len(), ids.len());
-    assert_eq!(rig.dead_count().await, 0);
-}
-
-async fn states_of(rig: &Rig, ids: &[UploadId]) -> Vec<UploadState> {
-    let mut states = Vec::new();
-    for id in ids {
-        states.push(rig.find(id).await.state);
-    }
-    states
-}
-
-/// The stages that were told, in order.
-async fn told(rig: &Rig) -> Vec<String> {
-    let organization = rig.scope.organization().clone();
-    let entries = rig.db.read(move |conn| db::feed::list_after(conn, &organization, 0, 1_000)).await.unwrap();
-    entries.into_iter().map(|entry| entry.stage).filter(|stage| !stage.is_empty()).collect()
 }
 
 /// When each file of the store was written.
@@ -346,7 +282,7 @@ async fn killed_after(stage: Stage, failpoints: &str) -> Vec<String> {
     let (scope, now) = (rig.scope.clone(), rig.clock.now());
     let usage = rig.db.read(move |conn| db::plans::usage(conn, &scope, now)).await.unwrap();
     assert_eq!((rig.bundles().await.len(), usage.builds, rig.dead_count().await), (1, 1, 0));
-    told(&rig).await
+    rig.told(&id).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

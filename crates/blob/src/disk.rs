@@ -7,6 +7,7 @@ use crate::backend::{Backend, Object, Sink};
 use crate::error::Error;
 use async_trait::async_trait;
 use bytes::Bytes;
+use runtime::failpoint;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::ops::Range;
@@ -164,8 +165,10 @@ impl Temporary {
         let folder = target.parent().ok_or_else(|| io::Error::other("a key without a folder"))?;
         let created = !folder.exists();
         fs::create_dir_all(folder)?;
+        failpoint::crash_at("blob.before-place");
         fs::rename(&self.path, target)?;
         self.placed = true;
+        failpoint::crash_at("blob.after-place");
         File::open(folder)?.sync_all()?;
         match folder.parent() {
             Some(parent) if created => File::open(parent)?.sync_all(),

@@ -10,6 +10,7 @@ use crate::location::BucketLocation;
 use crate::retry::retry;
 use async_trait::async_trait;
 use bytes::Bytes;
+use runtime::failpoint;
 use runtime::secret::{ExposeSecret as _, Secret};
 use s3::error::S3Error;
 use s3::request::ResponseData;
@@ -107,7 +108,9 @@ impl S3 {
 impl Backend for S3 {
     async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
         let full = self.key(key);
+        failpoint::crash_at("blob.before-place");
         retry(|| guarded("put", key, LARGE_REQUEST_TIMEOUT, self.bucket.put_object(&full, &bytes))).await?;
+        failpoint::crash_at("blob.after-place");
         Ok(())
     }
 
@@ -213,7 +216,9 @@ impl Sink for S3Sink {
 
     async fn commit(mut self: Box<Self>) -> Result<(), Error> {
         let id = self.id.as_deref().unwrap_or_default();
+        failpoint::crash_at("blob.before-place");
         self.store.finish(&self.key, self.size_bytes, id, &self.parts).await?;
+        failpoint::crash_at("blob.after-place");
         self.id = None;
         Ok(())
     }

@@ -301,8 +301,15 @@ fn attempt<T>(
             return failed(conn, error);
         }
     };
+    let crash_at = |point| {
+        if durability != Durability::ReadOnly {
+            failpoint::crash_at(point)
+        }
+    };
+    crash_at("db.before-commit");
     match dialect::commit(conn, durability) {
         Ok(()) => {
+            crash_at("db.after-commit");
             wakeups.committed(notes);
             Attempt { result: Ok(value), lost: false, again: false }
         }

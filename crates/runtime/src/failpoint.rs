@@ -1,15 +1,20 @@
 //! This file's job is to let fault tests crash a process at a named point, or break one of its guards to see what it guards against.
 //!
 //! `ALOFT_FAILPOINTS=worker.before-commit=crash,worker.one-transaction=break` is read by debug builds only; in a release build every
-//! function here is empty.
+//! function here is empty. A point that is passed again and again crashes with `crash-sometimes` at one pass in eight.
+
+use crate::random;
 
 /// Names what happens where.
 #[cfg(debug_assertions)]
 const VARIABLE: &str = "ALOFT_FAILPOINTS";
 
+/// One pass in this many crashes at a point that crashes sometimes.
+const SOMETIMES: u64 = 8;
+
 /// Ends the process here and now, with no chance to clean up, when a test wants that.
 pub fn crash_at(point: &str) {
-    if wants(point, "crash") {
+    if wants(point, "crash") || (wants(point, "crash-sometimes") && random::below(SOMETIMES) == 0) {
         std::process::abort();
     }
 }

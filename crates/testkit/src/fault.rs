@@ -71,10 +71,18 @@ pub struct Round {
 /// # Panics
 /// When anything was lost or wrong, or when the broken guard went unnoticed.
 pub async fn repeat(fault: &str, guard: &str, round: impl AsyncFn(Guard, Dice) -> Harm) {
-    repeat_counted(fault, guard, async |guard, dice| Round { injected: 1, harm: round(guard, dice).await }).await;
+    repeat_many(fault, guard, 1, round).await;
 }
 
-/// Like [`repeat`] for rounds that inject the fault many times.
+/// Like [`repeat`] for rounds that inject the fault so many times.
+///
+/// # Panics
+/// When anything was lost or wrong, or when the broken guard went unnoticed.
+pub async fn repeat_many(fault: &str, guard: &str, injected: u64, round: impl AsyncFn(Guard, Dice) -> Harm) {
+    repeat_counted(fault, guard, async |guard, dice| Round { injected, harm: round(guard, dice).await }).await;
+}
+
+/// Like [`repeat`] for rounds that count how often they inject the fault.
 ///
 /// # Panics
 /// When anything was lost or wrong, or when the broken guard went unnoticed.

@@ -1,7 +1,8 @@
-//! This file's job is to name what tests need from the outside world: real servers and a way to wait.
+//! This file's job is to name what tests need from the outside world: real servers, faults and a way to wait.
 
 #![expect(clippy::expect_used, reason = "a test that cannot get its servers must stop and say why")]
 
+pub mod bad_line;
 pub mod disk;
 pub mod door;
 pub mod fault;

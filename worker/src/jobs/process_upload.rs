@@ -55,6 +55,12 @@ impl Refused {
     }
 }
 
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
         let is_size = matches!(
@@ -143,8 +149,7 @@ async fn end_idle(context: &Context, lease: &Lease, id: &UploadId) -> Result<(),
 /// Does all that needs no transaction: fetch, unpack, detect, store.
 async fn prepare(context: &Context, lease: &Lease, upload: &Upload) -> Result<Result<Content, Refused>, Error> {
     let spool = Spool::make(&context.config.spool_folder)?;
-    let reader = context.store.open_upload(&upload.id).await?;
-    if let Err(refused) = spool.fetch(reader, upload.archive_size_bytes, &upload.archive_sha256).await? {
+    if let Err(refused) = fetch(context, &spool, upload).await? {
         return Ok(Err(refused));
     }
     stages::reach(context, lease, upload, Stage::Verified).await?;
@@ -175,6 +180,23 @@ async fn prepare(context: &Context, lease: &Lease, upload: &Upload) -> Result<Re
     content.blobs = store_blobs(context, &content, &unpacked).await?;
     stages::reach(context, lease, upload, Stage::Stored).await?;
     Ok(Ok(content))
+}
+
+/// Brings the archive here. A store or a network that spoils bytes does so differently each time: only what is wrong twice in the same way
+/// is the upload's own fault.
+async fn fetch(context: &Context, spool: &Spool, upload: &Upload) -> Result<Result<(), Refused>, Error> {
+    let once = async || {
+        let reader = context.store.open_upload(&upload.id).await?;
+        spool.fetch(reader, upload.archive_size_bytes, &upload.archive_sha256).await
+    };
+    let Err(refused) = once().await? else { return Ok(Ok(())) };
+    if failpoint::is_broken("worker.reads-twice") {
+        return Ok(Err(refused));
+    }
+    match once().await? {
+        Err(again) if again != refused => Err(internal(format!("the store reads wrongly: {refused}, then {again}"))),
+        result => Ok(result),
+    }
 }
 
 /// Tells the upload's faults from the machinery's.

@@ -1,6 +1,8 @@
 //! This file's job is to give a test a database, a store and an organization, with the worker beside them.
 #![expect(dead_code, reason = "each test binary uses its part")]
 
+pub mod process;
+
 use blob::Store;
 use bytes::Bytes;
 use db::bundles::Bundle;
@@ -52,7 +54,7 @@ pub struct Rig {
     pub app: AppId,
     pub clock: Clock,
     pub s3: Option<TestS3>,
-    _database: Option<TestDatabase>,
+    pub database: Option<TestDatabase>,
 }
 
 /// What to upload.
@@ -130,7 +132,7 @@ impl Rig {
         let (scope, app) = (Scope::authorized(organization.clone()), AppId::from_parts(clock.now(), [2; 10]));
         add_app(&db, &scope, organization, app.clone(), clock.now()).await;
         let store = Store::open(&store_config).await.unwrap();
-        Self { folder, db, database_url, store, store_config, scope, app, clock, s3, _database: database }
+        Self { folder, db, database_url, store, store_config, scope, app, clock, s3, database }
     }
 
     /// Where mails are written.
@@ -168,7 +170,20 @@ impl Rig {
         self.upload_as(archive, Sha256::of(&archive.bytes), archive.bytes.len() as u64).await
     }
 
+    /// Like [`Self::upload`], of an organization whose plan has another tier.
+    pub async fn upload_in(&self, tier: Tier, archive: &Archive) -> UploadId {
+        let id = self.store_upload(archive, Sha256::of(&archive.bytes), archive.bytes.len() as u64).await;
+        self.enqueue(&self.scope, Job::ProcessUpload { upload: id.clone() }, tier).await;
+        id
+    }
+
     pub async fn upload_as(&self, archive: &Archive, sha256: Sha256, size_bytes: u64) -> UploadId {
+        let id = self.store_upload(archive, sha256, size_bytes).await;
+        self.enqueue(&self.scope, Job::ProcessUpload { upload: id.clone() }, Tier::P3).await;
+        id
+    }
+
+    async fn store_upload(&self, archive: &Archive, sha256: Sha256, size_bytes: u64) -> UploadId {
         let now = self.clock.now();
         let id = UploadId::from_parts(now, runtime::random::bytes());
         for (number, part) in archive.bytes.chunks(1 << 20).enumerate() {
@@ -196,9 +211,8 @@ impl Rig {
             updated_at: now,
             expires_at: now.plus(Duration::from_secs(3_600)),
         };
-        let (scope, row_scope) = (self.scope.clone(), self.scope.clone());
-        self.db.write(move |tx| db::uploads::insert(tx, &row_scope, &row)).await.unwrap();
-        self.enqueue(&scope, Job::ProcessUpload { upload: id.clone() }, Tier::P3).await;
+        let scope = self.scope.clone();
+        self.db.write(move |tx| db::uploads::insert(tx, &scope, &row)).await.unwrap();
         id
     }
 
@@ -248,6 +262,14 @@ impl Rig {
         let over = [UploadState::Ready, UploadState::Failed];
         wait_until_async(PATIENCE, || async { over.contains(&self.find(id).await.state) }).await;
         self.find(id).await
+    }
+
+    /// The stages of the upload that were told, in order.
+    pub async fn told(&self, id: &UploadId) -> Vec<String> {
+        let (organization, subject) = (self.scope.organization().clone(), db::feed::Subject::Upload(id.clone()));
+        let entries = self.db.read(move |conn| db::feed::list_after(conn, &organization, 0, 1_000)).await.unwrap();
+        let own = entries.into_iter().filter(|entry| entry.subject == subject);
+        own.map(|entry| entry.stage).filter(|stage| !stage.is_empty()).collect()
     }
 
     pub async fn dead_count(&self) -> u64 {

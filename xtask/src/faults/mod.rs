@@ -3,6 +3,7 @@
 mod blobs;
 mod edge;
 mod lines;
+mod queue;
 pub mod record;
 mod rounds;
 mod spine;
@@ -39,7 +40,7 @@ pub trait Suite {
 
 /// Every suite there is.
 fn suites() -> Vec<Box<dyn Suite>> {
-    vec![Box::new(blobs::Blobs), Box::new(edge::Edge), Box::new(spine::Spine)]
+    vec![Box::new(blobs::Blobs), Box::new(edge::Edge), Box::new(queue::Queue), Box::new(spine::Spine)]
 }
 
 /// What `./x faults` takes.
