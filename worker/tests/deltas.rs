@@ -5,14 +5,8 @@ mod rig;
 
 use domain::id::BundleId;
 use domain::job::{DeltaEffort, Job, Tier};
-use rig::{PATIENCE, Rig, Shape, pack};
-use std::collections::HashSet;
+use rig::{PATIENCE, Rig, Shape};
 use testkit::wait_until_async;
-
-async fn process(rig: &Rig, folder: &str) -> BundleId {
-    let id = rig.upload(&pack(folder, &HashSet::new())).await;
-    rig.processed(&id).await.bundle.unwrap()
-}
 
 async fn deltas(rig: &Rig, to: &BundleId) -> Vec<db::deltas::Delta> {
     let to = to.clone();
@@ -34,7 +28,7 @@ async fn all_made(rig: &Rig, from: &BundleId, to: &BundleId) {
 async fn deltas_make_the_new_launch_file_from_the_old(shape: Shape) {
     let rig = Rig::new(shape).await;
     let running = rig.start(rig.config(&[]));
-    let (from, to) = (process(&rig, "v1/android/js").await, process(&rig, "v2/android/js").await);
+    let (from, to) = (rig.process("v1/android/js").await.id, rig.process("v2/android/js").await.id);
     // The second run finds what the first one made.
     for _ in 0..2 {
         rig.enqueue(&rig.scope, make(&from, &to, DeltaEffort::Quick), Tier::P0).await;
@@ -70,7 +64,7 @@ async fn deltas_work_in_the_scaled_shape() {
 async fn a_delta_that_is_useless_or_whose_bundle_is_gone_ends_quietly() {
     let rig = Rig::new(Shape::Embedded).await;
     let running = rig.start(rig.config(&[]));
-    let (hermes, script) = (process(&rig, "v1/android/hermes").await, process(&rig, "v1/android/js").await);
+    let (hermes, script) = (rig.process("v1/android/hermes").await.id, rig.process("v1/android/js").await.id);
     let gone = BundleId::from_parts(rig.clock.now(), [9; 10]);
     for (from, to) in [(&script, &hermes), (&hermes, &hermes), (&gone, &hermes), (&hermes, &gone)] {
         rig.enqueue(&rig.scope, make(from, to, DeltaEffort::Quick), Tier::P0).await;
@@ -86,7 +80,7 @@ async fn what_takes_too_much_memory_or_time_is_not_made_and_is_no_failure() {
     let rig = Rig::new(Shape::Embedded).await;
     for (key, value) in [("ALOFT_WORKER__DELTA_MEMORY_MAX_BYTES", "100000"), ("ALOFT_WORKER__DELTA_QUICK_MS", "1")] {
         let running = rig.start(rig.config(&[(key, value), ("ALOFT_WORKER__DELTA_BEST_MS", "1")]));
-        let (from, to) = (process(&rig, "v1/android/js").await, process(&rig, "v2/android/js").await);
+        let (from, to) = (rig.process("v1/android/js").await.id, rig.process("v2/android/js").await.id);
         rig.enqueue(&rig.scope, make(&from, &to, DeltaEffort::Quick), Tier::P0).await;
         all_made(&rig, &from, &to).await;
         assert!(deltas(&rig, &to).await.is_empty(), "{key}");

@@ -6,7 +6,7 @@ mod rig;
 use blob::Store;
 use db::queue;
 use db::{AttemptOutcome, UploadState};
-use domain::bundle::{ArchiveFormat, Stage};
+use domain::bundle::Stage;
 use domain::id::{JobId, UploadId};
 use domain::job::{Job, Tier};
 use rig::process::Process;
@@ -25,10 +25,7 @@ async fn hanging_store() -> (Store, std::net::TcpListener) {
 }
 
 fn small_zip() -> Archive {
-    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    writer.start_file("index.android.bundle", zip::write::SimpleFileOptions::default()).unwrap();
-    std::io::Write::write_all(&mut writer, b"console.log(1)").unwrap();
-    Archive::android(ArchiveFormat::Zip, writer.finish().unwrap().into_inner())
+    Archive::zip(&[("index.android.bundle", b"console.log(1)")])
 }
 
 async fn attempts(rig: &Rig, job: &JobId) -> Vec<(u32, Option<AttemptOutcome>)> {

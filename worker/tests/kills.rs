@@ -6,14 +6,13 @@
 mod rig;
 
 use db::{AttemptOutcome, UploadState, queue};
-use domain::bundle::{ArchiveFormat, Stage};
+use domain::bundle::Stage;
 use domain::id::{JobId, UploadId};
 use domain::job::Job;
 use rig::process::Process;
 use rig::{Archive, PATIENCE, Rig, Shape};
 use runtime::clock::Clock;
 use std::collections::BTreeSet;
-use std::io::{Cursor, Write as _};
 use std::time::Duration;
 use testkit::fault::{Dice, Guard, Harm, repeat_many};
 use testkit::wait_until_async;
@@ -48,12 +47,10 @@ struct Sent {
 
 /// Sends an upload that is like no other.
 async fn send(rig: &Rig, number: u64) -> Sent {
-    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    for name in ["index.android.bundle", "drawable-mdpi/a.png", "drawable-mdpi/b.png", "raw/c.txt"] {
-        writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
-        writer.write_all(format!("var {};//{name}", format!("n{number}=1,").repeat(2_000)).as_bytes()).unwrap();
-    }
-    let archive = Archive::android(ArchiveFormat::Zip, writer.finish().unwrap().into_inner());
+    let text = |name: &str| format!("var {};//{name}", format!("n{number}=1,").repeat(2_000)).into_bytes();
+    let files = ["index.android.bundle", "drawable-mdpi/a.png", "drawable-mdpi/b.png", "raw/c.txt"];
+    let files = files.map(|name| (name, text(name)));
+    let archive = Archive::zip(&files.each_ref().map(|(name, bytes)| (*name, bytes.as_slice())));
     let upload = rig.upload(&archive).await;
     let (scope, work) = (rig.scope.clone(), Job::ProcessUpload { upload: upload.clone() });
     let job = rig.db.read(move |conn| queue::find(conn, &scope, &work)).await.unwrap().expect("nobody works").id;

@@ -3,46 +3,27 @@
 
 mod rig;
 
-use db::bundles::Bundle;
-use db::channels::Channel;
 use db::deployment_keys::Key;
 use domain::codepush::{CodePush, package_hash};
 use domain::id::{ChannelId, ReleaseId};
 use domain::job::{Job, Tier};
 use domain::snapshot::ChannelKey;
 use domain::{Platform, Sha256};
-use rig::{PATIENCE, Rig, Shape, pack, release_of};
-use std::collections::{BTreeMap, HashSet};
+use rig::{PATIENCE, Rig, Shape};
+use std::collections::BTreeMap;
 use std::io::{Cursor, Read as _};
 use testkit::wait_until_async;
 use zip::ZipArchive;
 
-async fn process(rig: &Rig, folder: &str) -> Bundle {
-    let id = rig.upload(&pack(folder, &HashSet::new())).await;
-    let (scope, bundle) = (rig.scope.clone(), rig.processed(&id).await.bundle.unwrap());
-    rig.db.read(move |conn| db::bundles::get(conn, &scope, &bundle)).await.unwrap()
-}
-
+/// Adds the channel with a deployment key, which is what its releases are packed for.
 async fn add_channel(rig: &Rig) -> ChannelId {
-    let now = rig.clock.now();
-    let id = ChannelId::from_parts(now, [3; 10]);
-    let row = Channel::new(id.clone(), rig.app.clone(), "production".parse().unwrap(), now);
-    let (created_by, platform) = ("test".to_owned(), Platform::Android);
+    let channel = rig.add_channel().await;
+    let (created_by, platform, created_at) = ("test".to_owned(), Platform::Android, rig.clock.now());
     let key =
-        Key { key: "deployment-key".parse().unwrap(), channel: id.clone(), platform, created_by, created_at: now };
+        Key { key: "deployment-key".parse().unwrap(), channel: channel.clone(), platform, created_by, created_at };
     let scope = rig.scope.clone();
-    let write = move |tx: &mut db::Tx<'_>| {
-        db::channels::insert(tx, &scope, &row)?;
-        db::deployment_keys::insert(tx, &scope, &key)
-    };
-    rig.db.write(write).await.unwrap();
-    id
-}
-
-async fn release(rig: &Rig, channel: &ChannelId, bundle: &Bundle) -> ReleaseId {
-    let row = release_of(bundle, channel, rig.clock.now());
-    let scope = rig.scope.clone();
-    rig.db.write(move |tx| db::releases::insert(tx, &scope, &row)).await.unwrap().id
+    rig.db.write(move |tx| db::deployment_keys::insert(tx, &scope, &key)).await.unwrap();
+    channel
 }
 
 async fn make(rig: &Rig, work: Job) {
@@ -74,13 +55,13 @@ async fn a_release_is_packed_and_then_only_what_differs(shape: Shape) {
     let rig = Rig::new(shape).await;
     let running = rig.start(rig.config(&[]));
     let channel = add_channel(&rig).await;
-    let (old, new) = (process(&rig, "v1/android/hermes").await, process(&rig, "v2/android/hermes").await);
-    let first = release(&rig, &channel, &old).await;
+    let (old, new) = (rig.process("v1/android/hermes").await, rig.process("v2/android/hermes").await);
+    let first = rig.release(&channel, &old).await;
     // The second run finds what the first one made.
     for _ in 0..2 {
         make(&rig, Job::MakePackage { release: first.clone() }).await;
     }
-    let second = release(&rig, &channel, &new).await;
+    let second = rig.release(&channel, &new).await;
     make(&rig, Job::MakePackage { release: second }).await;
     let diff = Job::MakePackageDiff { from: old.id.clone(), to: new.id.clone() };
     wait_until_async(PATIENCE, || async { !rig.is_queued(&diff).await }).await;
@@ -127,7 +108,7 @@ async fn packages_work_in_the_scaled_shape() {
 async fn what_is_gone_ends_quietly() {
     let rig = Rig::new(Shape::Embedded).await;
     let running = rig.start(rig.config(&[]));
-    let bundle = process(&rig, "v1/android/hermes").await;
+    let bundle = rig.process("v1/android/hermes").await;
     make(&rig, Job::MakePackage { release: ReleaseId::from_parts(rig.clock.now(), [9; 10]) }).await;
     // There is no package that a diff would save.
     make(&rig, Job::MakePackageDiff { from: bundle.id.clone(), to: bundle.id.clone() }).await;

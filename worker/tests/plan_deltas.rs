@@ -5,45 +5,23 @@ mod rig;
 
 use db::binaries::Binary;
 use db::bundles::Bundle;
-use db::channels::Channel;
 use db::telemetry::Batch;
-use domain::id::{BinaryId, BundleId, ChannelId, DeviceId, EdgeId, EventId, ReleaseId};
+use domain::id::{BinaryId, BundleId, DeviceId, EdgeId, EventId, ReleaseId};
 use domain::job::{DeltaEffort, Job, Tier};
 use domain::telemetry::{Event, EventKind};
 use domain::{Platform, Sha256};
-use rig::{PATIENCE, Rig, Shape, corpus, pack, release_of};
-use std::collections::{BTreeSet, HashSet};
+use rig::{PATIENCE, Rig, Shape, corpus};
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 use testkit::wait_until_async;
-
-async fn process(rig: &Rig, folder: &str) -> Bundle {
-    let id = rig.upload(&pack(folder, &HashSet::new())).await;
-    let (scope, bundle) = (rig.scope.clone(), rig.processed(&id).await.bundle.unwrap());
-    rig.db.read(move |conn| db::bundles::get(conn, &scope, &bundle)).await.unwrap()
-}
 
 /// The second version with the same code and another picture.
 async fn process_other_picture(rig: &Rig) -> Bundle {
     let folder = tempfile::tempdir().unwrap();
     fs::copy(corpus("v2/android/js/index.android.bundle"), folder.path().join("index.android.bundle")).unwrap();
     fs::write(folder.path().join("picture.txt"), "another one").unwrap();
-    process(rig, folder.path().to_str().unwrap()).await
-}
-
-async fn add_channel(rig: &Rig) -> ChannelId {
-    let now = rig.clock.now();
-    let id = ChannelId::from_parts(now, [3; 10]);
-    let row = Channel::new(id, rig.app.clone(), "production".parse().unwrap(), now);
-    let (scope, id) = (rig.scope.clone(), row.id.clone());
-    rig.db.write(move |tx| db::channels::insert(tx, &scope, &row)).await.unwrap();
-    id
-}
-
-async fn release(rig: &Rig, channel: &ChannelId, bundle: &Bundle) -> ReleaseId {
-    let row = release_of(bundle, channel, rig.clock.now());
-    let scope = rig.scope.clone();
-    rig.db.write(move |tx| db::releases::insert(tx, &scope, &row)).await.unwrap().id
+    rig.process(folder.path().to_str().unwrap()).await
 }
 
 /// Adds binaries, the oldest first, with the content hashes of what they came with.
@@ -111,16 +89,16 @@ async fn a_release_gets_deltas_from_what_binaries_came_with_and_devices_run_most
     let rig = Rig::new(Shape::Embedded).await;
     let quick = ("ALOFT_WORKER__DELTA_BEST_MS", "1");
     let running = rig.start(rig.config(&[("ALOFT_WORKER__DELTA_BASES", "1"), quick]));
-    let channel = add_channel(&rig).await;
-    let (embedded, used) = (process(&rig, "v1/android/js").await, process(&rig, "v2/android/js").await);
-    let (rare, bytecode) = (process_other_picture(&rig).await, process(&rig, "v1/android/hermes").await);
-    let newest = process(&rig, "v3/android/js").await;
+    let channel = rig.add_channel().await;
+    let (embedded, used) = (rig.process("v1/android/js").await, rig.process("v2/android/js").await);
+    let (rare, bytecode) = (process_other_picture(&rig).await, rig.process("v1/android/hermes").await);
+    let newest = rig.process("v3/android/js").await;
     add_binaries(&rig, &[embedded.content_hash]).await;
     launch(&rig, &[rare.content_hash, used.content_hash, used.content_hash, newest.content_hash]).await;
     for bundle in [&used, &rare, &bytecode] {
-        release(&rig, &channel, bundle).await;
+        rig.release(&channel, bundle).await;
     }
-    let new = release(&rig, &channel, &newest).await;
+    let new = rig.release(&channel, &newest).await;
     let candidates = [&embedded, &used, &rare, &bytecode];
     let ids = |bundles: &[&Bundle]| bundles.iter().map(|bundle| bundle.id.clone()).collect::<BTreeSet<_>>();
     assert_eq!(bases(&rig, &new, &newest, &candidates).await, ids(&[&embedded, &used]));
@@ -137,12 +115,12 @@ async fn a_release_gets_deltas_from_what_binaries_came_with_and_devices_run_most
 async fn the_newest_of_many_binaries_count() {
     let rig = Rig::new(Shape::Embedded).await;
     let running = rig.start(rig.config(&[("ALOFT_WORKER__DELTA_BEST_MS", "1")]));
-    let channel = add_channel(&rig).await;
-    let (embedded, newest) = (process(&rig, "v1/android/js").await, process(&rig, "v3/android/js").await);
+    let channel = rig.add_channel().await;
+    let (embedded, newest) = (rig.process("v1/android/js").await, rig.process("v3/android/js").await);
     let mut hashes: Vec<Sha256> = (0..600_u32).map(|number| Sha256::of(&number.to_be_bytes())).collect();
     hashes.push(embedded.content_hash);
     add_binaries(&rig, &hashes).await;
-    let new = release(&rig, &channel, &newest).await;
+    let new = rig.release(&channel, &newest).await;
     assert_eq!(bases(&rig, &new, &newest, &[&embedded]).await, BTreeSet::from([embedded.id]));
     running.stop().await;
 }

@@ -10,9 +10,7 @@ use domain::job::Job;
 use domain::{Platform, Sha256};
 use rig::{Archive, PATIENCE, Rig, Shape, pack};
 use std::collections::HashSet;
-use std::io::{Cursor, Write as _};
 use testkit::wait_until_async;
-use zip::write::SimpleFileOptions;
 
 macro_rules! in_both_shapes {
     ($($check:ident),+ $(,)?) => {
@@ -31,15 +29,6 @@ in_both_shapes!(
     bad_uploads_fail_with_a_reason_and_no_retry,
     a_cancelled_upload_is_left_alone,
 );
-
-fn zip_of(files: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, bytes) in files {
-        writer.start_file(*name, SimpleFileOptions::default()).unwrap();
-        writer.write_all(bytes).unwrap();
-    }
-    writer.finish().unwrap().into_inner()
-}
 
 async fn a_real_upload_becomes_a_bundle(shape: Shape) {
     let rig = Rig::new(shape).await;
@@ -100,7 +89,7 @@ async fn content_that_is_known_needs_no_bytes(shape: Shape) {
 async fn bad_uploads_fail_with_a_reason_and_no_retry(shape: Shape) {
     let rig = Rig::new(shape).await;
     let running = rig.start(rig.config(&[("ALOFT_WORKER__FILE_MAX_BYTES", "1000000")]));
-    let zip = |files: &[(&str, &[u8])]| Archive::android(ArchiveFormat::Zip, zip_of(files));
+    let zip = Archive::zip;
     let good = zip(&[("index.android.bundle", b"1")]);
     let size_bytes = good.bytes.len() as u64;
     let mut cases = vec![
@@ -142,7 +131,7 @@ async fn bad_uploads_fail_with_a_reason_and_no_retry(shape: Shape) {
 
 async fn a_cancelled_upload_is_left_alone(shape: Shape) {
     let rig = Rig::new(shape).await;
-    let id = rig.upload(&Archive::android(ArchiveFormat::Zip, zip_of(&[("index.android.bundle", b"1")]))).await;
+    let id = rig.upload(&Archive::zip(&[("index.android.bundle", b"1")])).await;
     let (scope, cancelled, now) = (rig.scope.clone(), id.clone(), rig.clock.now());
     let next = db::uploads::NextState::Cancelled;
     let cancel =

@@ -8,15 +8,10 @@ use domain::Sha256;
 use domain::bundle::Coding;
 use domain::id::BundleId;
 use domain::job::{DeltaEffort, Job, Tier};
-use rig::{PATIENCE, Rig, Shape, corpus, pack};
+use rig::{PATIENCE, Rig, Shape, corpus};
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use testkit::wait_until_async;
-
-async fn process(rig: &Rig, folder: &str) -> BundleId {
-    let id = rig.upload(&pack(folder, &HashSet::new())).await;
-    rig.processed(&id).await.bundle.unwrap()
-}
 
 fn make(bundle: &BundleId, effort: DeltaEffort) -> Job {
     Job::MakeVariants { bundle: bundle.clone(), effort }
@@ -61,7 +56,7 @@ async fn files_become_smaller_and_come_back(shape: Shape) {
     let running = rig.start(rig.config(&[]));
     let folder = folder();
     let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
-    let bundle = process(&rig, folder.path().to_str().unwrap()).await;
+    let bundle = rig.process(folder.path().to_str().unwrap()).await.id;
     all_made(&rig, &bundle).await;
     let made = forms(&rig, &bundle).await;
     let texts = [read("index.android.bundle"), read("words.json")];
@@ -98,7 +93,7 @@ async fn files_become_smaller_in_the_scaled_shape() {
 async fn quick_forms_are_kept_when_there_is_no_time_for_the_smallest() {
     let rig = Rig::new(Shape::Embedded).await;
     let running = rig.start(rig.config(&[("ALOFT_WORKER__DELTA_BEST_MS", "1")]));
-    let bundle = process(&rig, "v1/android/js").await;
+    let bundle = rig.process("v1/android/js").await.id;
     all_made(&rig, &bundle).await;
     let launch = Sha256::of(&fs::read(corpus("v1/android/js/index.android.bundle")).unwrap());
     let made = forms(&rig, &bundle).await;
@@ -112,7 +107,7 @@ async fn quick_forms_are_kept_when_there_is_no_time_for_the_smallest() {
 async fn without_time_or_a_bundle_nothing_is_made_and_nothing_fails() {
     let rig = Rig::new(Shape::Embedded).await;
     let running = rig.start(rig.config(&[("ALOFT_WORKER__DELTA_QUICK_MS", "1")]));
-    let bundle = process(&rig, "v1/android/js").await;
+    let bundle = rig.process("v1/android/js").await.id;
     all_made(&rig, &bundle).await;
     assert!(forms(&rig, &bundle).await.is_empty());
     all_made(&rig, &BundleId::from_parts(rig.clock.now(), [9; 10])).await;

@@ -2,19 +2,17 @@
 #![expect(dead_code, reason = "each test binary uses its part")]
 
 pub mod process;
+pub mod publish;
 
 use blob::Store;
 use bytes::Bytes;
-use db::bundles::Bundle;
 use db::queue::{self, NewJob};
-use db::releases::Release;
 use db::uploads::Upload;
-use db::{Db, ReleaseOrigin, Scope, TargetKind, UploadState};
+use db::{Db, Scope, UploadState};
 use domain::bundle::{ArchiveFormat, Stage};
-use domain::id::{AppId, ChannelId, JobId, OrganizationId, ReleaseId, UploadId};
+use domain::id::{AppId, JobId, OrganizationId, UploadId};
 use domain::job::{Job, Tier};
-use domain::release::{Retreat, RolloutState};
-use domain::{Platform, Ppm, Sha256, Timestamp};
+use domain::{Platform, Sha256, Timestamp};
 use runtime::clock::Clock;
 use runtime::config::{Problems, Validate};
 use runtime::health::Health;
@@ -22,6 +20,7 @@ use runtime::observe::Metrics;
 use runtime::shutdown::{self, Shutdown};
 use serde::Deserialize;
 use std::collections::HashSet;
+use std::io::{Cursor, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -30,6 +29,7 @@ use testkit::s3::TestS3;
 use testkit::wait_until_async;
 use tokio::task::JoinHandle;
 use worker::{Config, Deps, Worker};
+use zip::write::SimpleFileOptions;
 
 /// Long enough for a slow machine; nothing waits that long when it works.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -70,6 +70,16 @@ impl Archive {
     /// An Android upload of these bytes.
     pub fn android(format: ArchiveFormat, bytes: Vec<u8>) -> Self {
         Self { platform: Platform::Android, format, bytes, known_files: "[]".into() }
+    }
+
+    /// An Android upload of a zip file with these files.
+    pub fn zip(files: &[(&str, &[u8])]) -> Self {
+        let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, bytes) in files {
+            writer.start_file(*name, SimpleFileOptions::default()).unwrap();
+            writer.write_all(bytes).unwrap();
+        }
+        Self::android(ArchiveFormat::Zip, writer.finish().unwrap().into_inner())
     }
 }
 
@@ -332,32 +342,4 @@ pub fn pack(folder: &str, known: &HashSet<Sha256>) -> Archive {
     let platform = if folder.contains("ios") { Platform::Ios } else { Platform::Android };
     let known_files = serde_json::Value::from(known).to_string();
     Archive { platform, format: ArchiveFormat::TarZstd, bytes, known_files }
-}
-
-/// A release of the bundle for everybody.
-pub fn release_of(bundle: &Bundle, channel: &ChannelId, now: Timestamp) -> Release {
-    Release {
-        id: ReleaseId::from_parts(now, runtime::random::bytes()),
-        app: bundle.app.clone(),
-        channel: channel.clone(),
-        seq: 0,
-        platform: bundle.platform,
-        bundle: Some(bundle.id.clone()),
-        target_kind: TargetKind::BinaryRange,
-        target_value: "1.x".into(),
-        warnings: Vec::new(),
-        mandatory: false,
-        enabled: true,
-        notes: String::new(),
-        rollout_state: RolloutState::Active,
-        rollout_ppm: Ppm::ALL,
-        rollout_salt: "salt".into(),
-        rollout_retreat: Retreat::Stay,
-        origin: ReleaseOrigin::Publish,
-        origin_release: None,
-        revision: 1,
-        created_by: "test".into(),
-        created_at: now,
-        updated_at: now,
-    }
 }
