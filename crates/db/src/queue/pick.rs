@@ -29,21 +29,31 @@ struct Candidate {
 struct Room {
     tier: Tier,
     most: Option<i64>,
-    running: BTreeMap<String, i64>,
+    /// Counted once somebody is met who has a limit.
+    running: Option<BTreeMap<String, i64>>,
     left: BTreeMap<String, Option<i64>>,
 }
 
 impl Room {
-    fn load(conn: &mut DbConn, claim: &Claim) -> Result<Self> {
-        let running: Vec<(String, i64)> = db!(conn, |c| {
-            job::table
-                .filter(job::tier.eq(claim.tier.to_sql()).and(job::lease_until.is_not_null()))
-                .group_by(job::tenant)
-                .select((job::tenant, count_star()))
-                .load(c)
-        })?;
-        let most = claim.tenant_max.map(i64::from);
-        Ok(Self { tier: claim.tier, most, running: running.into_iter().collect(), left: BTreeMap::new() })
+    fn new(claim: &Claim) -> Self {
+        Self { tier: claim.tier, most: claim.tenant_max.map(i64::from), running: None, left: BTreeMap::new() }
+    }
+
+    fn count_running(&mut self, conn: &mut DbConn) -> Result<&BTreeMap<String, i64>> {
+        let running = match self.running.take() {
+            Some(running) => running,
+            None => {
+                let counted: Vec<(String, i64)> = db!(conn, |c| {
+                    job::table
+                        .filter(job::tier.eq(self.tier.to_sql()).and(job::lease_until.is_not_null()))
+                        .group_by(job::tenant)
+                        .select((job::tenant, count_star()))
+                        .load(c)
+                })?;
+                counted.into_iter().collect()
+            }
+        };
+        Ok(self.running.insert(running))
     }
 
     /// Reads the limits of tenants that were not met before.
@@ -61,8 +71,11 @@ impl Room {
         let own: BTreeMap<String, Option<i64>> = own.into_iter().collect();
         for tenant in new {
             let most = own.get(&tenant).copied().flatten().or(self.most);
-            let running = self.running.get(&tenant).copied().unwrap_or(0);
-            self.left.insert(tenant, most.map(|most| (most - running).max(0)));
+            let left = match most {
+                Some(most) => Some((most - self.count_running(conn)?.get(&tenant).copied().unwrap_or(0)).max(0)),
+                None => None,
+            };
+            self.left.insert(tenant, left);
         }
         Ok(())
     }
@@ -87,7 +100,7 @@ impl Room {
 /// Returns the ids of the jobs to lease, from both lanes.
 pub(super) fn pick(conn: &mut DbConn, claim: &Claim) -> Result<Vec<String>> {
     let limit = usize::try_from(claim.limit.min(crate::PAGE_MAX)).unwrap_or(0);
-    let mut room = Room::load(conn, claim)?;
+    let mut room = Room::new(claim);
     let mut picked = Vec::new();
     for lane in [claim.first, claim.first.other()] {
         let most = match lane {
