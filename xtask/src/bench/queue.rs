@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::field::target_folder;
 use super::report::{Better, Figure, Report};
 use super::{Bench, Suite};
 use crate::cluster::{Cluster, Durability};
@@ -23,9 +24,14 @@ const TIMED: &str = "1000";
 /// Jobs that one tenant dumps.
 const FLOOD: &str = "1000";
 
+/// Clients that watch while stages are told, and how many.
+const WATCHERS: &str = "500";
+const STAGES: &str = "100";
+
 /// What the design promises, in milliseconds.
 const P50_TARGET_MS: f64 = 1.0;
 const P99_TARGET_MS: f64 = 10.0;
+const WATCH_TARGET_MS: f64 = 100.0;
 
 const GRAPHILE: &str = "graphile-worker";
 const GRAPHILE_LOCAL: &str = "graphile-worker, localQueue 21";
@@ -55,6 +61,7 @@ impl Suite for Queue {
         let sides = Sides::set_up(bench)?;
         sides.measure_waits(bench.rounds, report);
         sides.measure_rates(bench.rounds, report);
+        sides.measure_watchers(bench.rounds, report);
         sides.measure_fairness(report)
     }
 }
@@ -65,29 +72,25 @@ struct Sides<'a> {
     cluster: Cluster,
     folder: TempDir,
     load: PathBuf,
+    watch_load: PathBuf,
     peer_folder: PathBuf,
 }
 
 impl<'a> Sides<'a> {
     fn set_up(bench: &'a Bench<'a>) -> Result<Self> {
         let places = bench.places;
-        bench.supervisor.run(cargo(places).args([
-            "build",
-            "--quiet",
-            "--release",
-            "--package",
-            "db",
-            "--example",
-            "queue_load",
-        ]))?;
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| places.root().join("target"), PathBuf::from);
-        let programs = npm_tool::install(places, bench.supervisor, "graphile-worker", &peer(places))?;
-        let peer_folder = programs.ancestors().nth(2).context("packages lie in a folder")?.to_owned();
+        let packages = ["--package", "db", "--package", "control-plane"];
+        let examples = ["--example", "queue_load", "--example", "watch_load"];
+        bench.supervisor.run(cargo(places).args(["build", "--quiet", "--release"]).args(packages).args(examples))?;
+        let programs = target_folder(bench)?.join("release/examples");
+        let peer_programs = npm_tool::install(places, bench.supervisor, "graphile-worker", &peer(places))?;
+        let peer_folder = peer_programs.ancestors().nth(2).context("packages lie in a folder")?.to_owned();
         Ok(Self {
             bench,
             cluster: Cluster::start(bench.supervisor, Durability::Real)?,
             folder: tempfile::tempdir().context("cannot make a folder")?,
-            load: target.join("release/examples/queue_load"),
+            load: programs.join("queue_load"),
+            watch_load: programs.join("watch_load"),
             peer_folder,
         })
     }
@@ -120,34 +123,52 @@ impl<'a> Sides<'a> {
     fn measure_rates(&self, rounds: usize, report: &mut Report) {
         let url = self.cluster.url();
         let of = |figures: Result<Value>| number(&figures?, "jobs_per_second");
-        let single = || of(self.ours("burn-single", url, BURNED));
-        let batch = || of(self.ours("burn-batch", url, BURNED));
-        report.compare(rate("jobs per second"), GRAPHILE, rounds, single, || of(self.peer("burn", BURNED)));
-        report.compare(rate("jobs per second, claims of 10"), GRAPHILE_LOCAL, rounds, batch, || {
+        let slots = || of(self.ours("burn-slots", url, BURNED));
+        let batches = || of(self.ours("burn-batches", url, BURNED));
+        report.compare(rate("jobs per second"), GRAPHILE, rounds, slots, || of(self.peer("burn", BURNED)));
+        report.compare(rate("jobs per second beside a local queue"), GRAPHILE_LOCAL, rounds, slots, || {
             of(self.peer("burn-local", BURNED))
         });
-        report.compare(rate("jobs per second beside pgmq"), PGMQ, rounds, single, || {
+        report.compare(rate("jobs per second beside pgmq"), PGMQ, rounds, slots, || {
             of(self.ours("visibility-single", url, BURNED))
         });
-        report.compare(rate("jobs per second beside pgmq, claims of 10"), PGMQ, rounds, batch, || {
+        report.compare(rate("jobs per second beside pgmq, ten at once"), PGMQ, rounds, batches, || {
             of(self.ours("visibility-batch", url, BURNED))
         });
         report.compare(
-            rate("jobs per second sqlite, claims of 10"),
+            rate("jobs per second sqlite"),
             "ours on PostgreSQL",
             rounds,
-            || of(self.embedded("burn-batch", BURNED)),
-            batch,
+            || of(self.embedded("burn-slots", BURNED)),
+            slots,
         );
     }
 
-    /// A simulation: the same whenever it runs.
+    /// From the commit of a stage in one process to the last of those who watch another.
+    fn measure_watchers(&self, rounds: usize, report: &mut Report) {
+        let p99 = |database: &str| {
+            let mut command = Command::new(&self.watch_load);
+            command.args([database, WATCHERS, STAGES]).env("ALOFT_TEST_POSTGRES_URL", self.cluster.url());
+            number(&self.figures(command.stdin(Stdio::null()))?, "p99_ms")
+        };
+        let case = |case| Figure { case, unit: "ms from commit to 500 clients", better: Better::Lower };
+        for (name, database) in [("stage-to-watcher p99", "postgresql"), ("stage-to-watcher p99 sqlite", "sqlite")] {
+            match (0..rounds).map(|_| p99(database)).collect::<Result<Vec<f64>>>() {
+                Ok(samples) => report.against_target(case(name), &samples, WATCH_TARGET_MS),
+                Err(error) => report.fail(case(name), "target", &format!("{error:#}")),
+            }
+        }
+    }
+
+    /// Simulations: the same whenever they run.
     fn measure_fairness(&self, report: &mut Report) -> Result<()> {
-        let figures = self.embedded("fairness", FLOOD)?;
-        let figure =
-            Figure { case: "small tenant wait p99", unit: "s behind a flood of 1,000 jobs", better: Better::Lower };
-        let (fair, fifo) = (number(&figures, "fair_p99_s")?, number(&figures, "fifo_p99_s")?);
-        report.record(figure, "first come, first served", &[fair], &[fifo]);
+        let wait = |case| Figure { case, unit: "s behind a flood of 1,000 jobs", better: Better::Lower };
+        let fairness = self.embedded("fairness", FLOOD)?;
+        let (fair, fifo) = (number(&fairness, "fair_p99_s")?, number(&fairness, "fifo_p99_s")?);
+        report.record(wait("small tenant wait p99"), "first come, first served", &[fair], &[fifo]);
+        let starvation = self.embedded("starvation", FLOOD)?;
+        let (kept, strict) = (number(&starvation, "kept_p99_s")?, number(&starvation, "strict_p99_s")?);
+        report.record(wait("lowest tier wait p99"), "the highest tier always first", &[kept], &[strict]);
         Ok(())
     }
 

@@ -14,8 +14,8 @@ const JOB: Duration = Duration::from_secs(5);
 const SLOTS: u32 = 3;
 /// Tenants beside the one that floods; each sends one job, one after the other.
 const SMALL_TENANTS: u64 = 10;
-/// Between two of their jobs.
-const SENT_EVERY: Duration = Duration::from_secs(20);
+/// Between two of their jobs; no multiple of how long one runs, so that they come at any moment of the others' runs.
+const SENT_EVERY: Duration = Duration::from_secs(21);
 
 /// One tenant adds `flood` jobs at once, ten others one each. Returns the small tenants' p99 wait in seconds, with the queue as it is and
 /// with one that is first come, first served.

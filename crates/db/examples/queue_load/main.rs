@@ -4,6 +4,7 @@
 mod burn;
 mod fairness;
 mod latency;
+mod starvation;
 mod visibility;
 
 use db::queue::{self, Claim, NewJob};
@@ -25,10 +26,11 @@ async fn main() {
     let [mode, url, count] = arguments.as_slice() else { panic!("usage: queue_load MODE URL COUNT") };
     let count: usize = count.parse().unwrap();
     let figures = match mode.as_str() {
-        "burn-single" => burn::run(url, count, 1).await,
-        "burn-batch" => burn::run(url, count, 10).await,
+        "burn-slots" => burn::in_slots(url, count).await,
+        "burn-batches" => burn::in_batches(url, count, 10).await,
         "latency" => latency::run(url, count).await,
         "fairness" => fairness::run(url, count).await,
+        "starvation" => starvation::run(url, count).await,
         // The reference for both is the shape of pgmq's functions: a visibility timeout instead of leases.
         "visibility-single" => visibility::run(url, count, 1).await,
         "visibility-batch" => visibility::run(url, count, 10).await,
