@@ -1,7 +1,7 @@
 //! This file's job is to answer operators: is the edge alive, can it serve, what does it count.
 
 use crate::body::Body;
-use crate::proxy::DRAIN_TIMEOUT;
+use crate::port::DRAIN_TIMEOUT;
 use crate::refusal::Refusal;
 use crate::state::State;
 use bytes::Bytes;

@@ -1,5 +1,6 @@
 //! This file's job is to define what an operator can configure about an edge.
 
+use crate::api::replicas::Place;
 use http::HeaderName;
 use runtime::config::{Problems, Validate};
 use runtime::secret::Secret;
@@ -21,6 +22,10 @@ pub struct Config {
     pub public_url: String,
     /// Whether a load balancer says with the PROXY protocol who has connected to it.
     pub proxy_protocol: bool,
+    /// Where programs and browsers reach the control plane through the edge; empty for nowhere, port 0 takes a free one.
+    pub api_listen: String,
+    /// Addresses of the control plane's replicas, `http://…` or `https://…`; empty for [`Self::control_plane`].
+    pub api_control_planes: Vec<String>,
     /// Where operators look; port 0 takes a free one.
     pub admin_listen: SocketAddr,
     /// Snapshots, blobs and unsent telemetry live here.
@@ -82,6 +87,18 @@ pub enum BlobOrigin {
 impl Config {
     /// The commented defaults, with every key.
     pub const DEFAULTS: &'static str = include_str!("../config.default.toml");
+
+    /// Returns where the API door is, if there is one.
+    pub(crate) fn api_address(&self) -> Option<SocketAddr> {
+        self.api_listen.parse().ok()
+    }
+
+    /// Returns where the control plane's replicas are.
+    pub(crate) fn places(&self) -> Vec<Place> {
+        let given = &self.api_control_planes;
+        let addresses = if given.is_empty() { std::slice::from_ref(&self.control_plane) } else { given };
+        addresses.iter().filter_map(|address| Place::parse(address)).collect()
+    }
 }
 
 /// Two spool segments: one is written while the other is sent.
@@ -96,6 +113,15 @@ impl Validate for Config {
         let address = self.control_plane.parse::<tonic::transport::Uri>().ok();
         let is_http = address.is_some_and(|address| matches!(address.scheme_str(), Some("http" | "https")));
         problems.require(is_http, "edge.control_plane", "must be an address such as http://127.0.0.1:8070");
+        problems.require(
+            self.api_listen.is_empty() || self.api_address().is_some(),
+            "edge.api_listen",
+            "must be empty or an address such as 0.0.0.0:8073",
+        );
+        for address in &self.api_control_planes {
+            let is_place = Place::parse(address).is_some();
+            problems.require(is_place, "edge.api_control_planes", "must be addresses such as http://127.0.0.1:8070");
+        }
         problems.require(!self.data_folder.as_os_str().is_empty(), "edge.data_folder", "must name a folder");
         for (key, max) in [
             ("edge.connections_max", self.connections_max),

@@ -1,6 +1,8 @@
 //! This file's job is to put an edge together and to run it.
 
 use crate::admin::Admin;
+use crate::api::ApiPort;
+use crate::api::replicas::Replicas;
 use crate::blobs::Blobs;
 use crate::blobs::origin::Origin;
 use crate::blobs::origins::Origins;
@@ -12,6 +14,7 @@ use crate::durable;
 use crate::error::Error;
 use crate::handover::{self, Handover};
 use crate::meters::Meters;
+use crate::port::Gate;
 use crate::proxy::DevicePort;
 use crate::snapshot::channels::Channels;
 use crate::snapshot::disk::Disk;
@@ -64,6 +67,7 @@ pub struct Deps {
 pub struct Edge {
     device: DevicePort,
     device_address: SocketAddr,
+    api: Option<ApiPort>,
     admin: Arc<Admin>,
     admin_listener: tokio::net::TcpListener,
     admin_address: SocketAddr,
@@ -127,6 +131,8 @@ impl Edge {
             reloader.map(|reloader| -> Background { Box::pin(reloader.run(component("edge tls"), deps.stop.clone())) }),
         );
         let (listener, device_address) = handover::listen(&config, config.listen).await?;
+        let (api, watching) = open_api(&config, tls.clone(), &meters, (&deps.health, &deps.stop)).await?;
+        background.extend(watching);
         let (admin_listener, admin_address) = listen_async(&config).await?;
         let parts =
             Parts { config, channels, interests, wishes, blobs, spool: spool.clone(), meters, clock: deps.clock };
@@ -136,6 +142,7 @@ impl Edge {
         Ok(Self {
             device,
             device_address,
+            api,
             admin,
             admin_listener,
             admin_address,
@@ -153,6 +160,12 @@ impl Edge {
         self.device_address
     }
 
+    /// Returns where programs and browsers reach the control plane, if they do.
+    #[must_use]
+    pub fn api_address(&self) -> Option<SocketAddr> {
+        self.api.as_ref()?.listener.local_addr().ok()
+    }
+
     /// Returns where operators look.
     #[must_use]
     pub const fn admin_address(&self) -> SocketAddr {
@@ -161,7 +174,8 @@ impl Edge {
 
     /// Serves until it is time to stop; requests that run then have 5 s to finish, while the next edge may take over.
     pub async fn run(self) {
-        tracing::info!(devices = %self.device_address, admin = %self.admin_address, "the edge is listening");
+        let (devices, api, admin) = (self.device_address, self.api_address(), self.admin_address);
+        tracing::info!(%devices, ?api, %admin, "the edge is listening");
         let spool = self.handover.spool.clone();
         // Tasks of their own, so that they run on all threads.
         let writers = vec![
@@ -175,7 +189,12 @@ impl Edge {
             ended(writers).await;
             self.handover.run().await;
         };
-        tokio::join!(self.device.run(), background, handover);
+        let api = async {
+            if let Some(api) = self.api {
+                api.run().await;
+            }
+        };
+        tokio::join!(self.device.run(), api, background, handover);
         ended(vec![admin]).await;
     }
 }
@@ -186,6 +205,32 @@ async fn ended(tasks: Vec<JoinHandle<()>>) {
             tracing::error!(%error, "a part of the edge died");
         }
     }
+}
+
+/// Binds the API port, if there is one; also returns what looks after the replicas.
+async fn open_api(
+    config: &Config,
+    tls: Option<Tls>,
+    meters: &Arc<Meters>,
+    (health, stop): (&Health, &Stop),
+) -> Result<(Option<ApiPort>, Option<Background>), Error> {
+    let Some(address) = config.api_address() else { return Ok((None, None)) };
+    let (listener, _) = handover::listen(config, address).await?;
+    let replicas = Replicas::new(config.places());
+    let (well, health) = (meters.api_replicas.clone(), health.component("edge api"));
+    let watching: Background = Box::pin(replicas.clone().watch(well, health, stop.clone()));
+    let (open, refused) = (meters.api_connections.clone(), meters.api_connections_refused.clone());
+    let api = ApiPort {
+        listener,
+        gate: Gate::new(config, config.connections_max, open, refused),
+        replicas,
+        meters: meters.clone(),
+        tls,
+        header: config.client_address_header.parse().ok(),
+        idle: Duration::from_secs(u64::from(config.idle_timeout_s)),
+        stop: stop.clone(),
+    };
+    Ok((Some(api), Some(watching)))
 }
 
 /// What comes from the data folder.

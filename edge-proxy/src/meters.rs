@@ -1,5 +1,6 @@
 //! This file's job is to list everything that the edge counts.
 
+use crate::api::Kind;
 use prometheus::{IntCounter, IntCounterVec, IntGauge};
 use runtime::observe::Metrics;
 
@@ -29,10 +30,16 @@ const ROUTES: [(Route, &str); 9] = [
     (Route::Other, "other"),
 ];
 const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
+const KINDS: [(Kind, &str); 3] = [(Kind::Grpc, "grpc"), (Kind::GrpcWeb, "grpc-web"), (Kind::Page, "page")];
 
 /// All counters and gauges. Looked up once, so that counting a request is one atomic addition.
 pub(crate) struct Meters {
     requests: Vec<[IntCounter; 4]>,
+    api_requests: Vec<[IntCounter; 4]>,
+    pub(crate) api_connections: IntGauge,
+    pub(crate) api_connections_refused: IntCounter,
+    pub(crate) api_retries: IntCounter,
+    pub(crate) api_replicas: IntGauge,
     pub(crate) connections: IntGauge,
     pub(crate) connections_refused: IntCounter,
     pub(crate) handshakes_failed: IntCounter,
@@ -64,6 +71,8 @@ pub(crate) struct Meters {
 impl Meters {
     pub(crate) fn new(metrics: &Metrics) -> Self {
         let requests = metrics.counters("aloft_edge_requests_total", "Answers to devices.", &["route", "status"]);
+        let api_requests =
+            metrics.counters("aloft_edge_api_requests_total", "Answers of the API port.", &["kind", "status"]);
         let counter = |name: &str, help: &str| metrics.counter(&format!("aloft_edge_{name}"), help);
         let gauge = |name: &str, help: &str| metrics.gauge(&format!("aloft_edge_{name}"), help);
         let limited =
@@ -74,6 +83,17 @@ impl Meters {
                 .iter()
                 .map(|(_, route)| CLASSES.map(|class| requests.with_label_values(&[*route, class])))
                 .collect(),
+            api_requests: KINDS
+                .iter()
+                .map(|(_, kind)| CLASSES.map(|class| api_requests.with_label_values(&[*kind, class])))
+                .collect(),
+            api_connections: gauge("api_connections", "Open connections of the API port."),
+            api_connections_refused: counter(
+                "api_connections_refused_total",
+                "Connections of the API port closed because of the limit.",
+            ),
+            api_retries: counter("api_retries_total", "Requests that were passed on to another replica again."),
+            api_replicas: gauge("api_replicas", "Control-plane replicas that are well."),
             connections: gauge("connections", "Open connections of devices."),
             connections_refused: counter("connections_refused_total", "Connections closed because of the limit."),
             handshakes_failed: counter("tls_handshakes_failed_total", "Connections that did not get as far as TLS."),
@@ -112,7 +132,17 @@ impl Meters {
     /// Counts one answer.
     pub(crate) fn count(&self, route: Route, status: http::StatusCode) {
         let row = ROUTES.iter().position(|(known, _)| *known == route).unwrap_or(ROUTES.len() - 1);
-        let class = usize::from(status.as_u16() / 100).clamp(2, 5) - 2;
-        self.requests[row][class].inc();
+        self.requests[row][class_of(status.as_u16())].inc();
     }
+
+    /// Counts one answer of the API port.
+    pub(crate) fn count_api(&self, kind: Kind, status: u16) {
+        let row = KINDS.iter().position(|(known, _)| *known == kind).unwrap_or(KINDS.len() - 1);
+        self.api_requests[row][class_of(status)].inc();
+    }
+}
+
+/// Nothing at all counts as the server's failure.
+fn class_of(status: u16) -> usize {
+    usize::from(if status == 0 { 5 } else { status / 100 }).clamp(2, 5) - 2
 }

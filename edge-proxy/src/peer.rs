@@ -1,14 +1,15 @@
 //! This file's job is to tell where a request came from, and what may still come from there.
 
-use crate::addresses::{Seat, network_of};
+use crate::addresses::network_of;
 use crate::allowance::{Left, Rate};
+use crate::port::Entered;
 use http::{HeaderMap, HeaderName};
 use std::net::IpAddr;
 use std::time::Duration;
 
 /// The other end of a connection.
 pub(crate) struct Peer {
-    pub(crate) seat: Seat,
+    pub(crate) entered: Entered,
     /// The header in which a proxy says where requests came from.
     pub(crate) header: Option<HeaderName>,
 }
@@ -17,14 +18,19 @@ impl Peer {
     /// Takes a request in and returns what is left. The error is how long to wait.
     pub(crate) fn take(&self, rate: Rate, headers: &HeaderMap) -> Result<Left, Duration> {
         match self.told(headers) {
-            Some(address) => self.seat.allowance_of(address).take(rate),
-            None => self.seat.allowance.take(rate),
+            Some(address) => self.entered.seat.allowance_of(address).take(rate),
+            None => self.entered.seat.allowance.take(rate),
         }
     }
 
     /// Returns the network that a request came from.
     pub(crate) fn network(&self, headers: &HeaderMap) -> IpAddr {
-        self.told(headers).map_or(self.seat.network, network_of)
+        self.told(headers).map_or(self.entered.seat.network, network_of)
+    }
+
+    /// Returns the address that a request came from.
+    pub(crate) fn address(&self, headers: &HeaderMap) -> IpAddr {
+        self.told(headers).unwrap_or(self.entered.address)
     }
 
     fn told(&self, headers: &HeaderMap) -> Option<IpAddr> {

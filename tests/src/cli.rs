@@ -27,6 +27,18 @@ impl Cli {
         Self { server, api_key }
     }
 
+    /// The same caller at another server.
+    #[must_use]
+    pub fn at(&self, server: &str) -> Self {
+        Self { server: server.to_owned(), api_key: self.api_key.clone() }
+    }
+
+    /// The credential, for calls without the command line.
+    #[must_use]
+    pub fn api_key(&self) -> &str {
+        &self.api_key
+    }
+
     /// Prepares a command, so that a test can kill it.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {

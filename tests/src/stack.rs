@@ -30,6 +30,8 @@ pub struct Stack {
     pub control_plane: Option<Process>,
     /// The worker; none in the one-process shape.
     pub worker: Option<Process>,
+    /// A second control plane; none before [`Stack::put_api_port_before_control_planes`].
+    pub replica: Option<Process>,
     /// The edge; none in the one-process shape.
     pub edge: Option<Process>,
     /// The whole platform; none in the shape of separate processes.
@@ -81,6 +83,7 @@ impl Stack {
         let operator = Cli::new(server(control_plane_port), SECRET.to_owned());
         Self {
             control_plane: None,
+            replica: None,
             worker: None,
             edge: None,
             standalone: Some(standalone),
@@ -126,6 +129,7 @@ impl Stack {
         edge.wait_for_port(edge_port);
         Self {
             control_plane: Some(control_plane),
+            replica: None,
             worker: Some(worker),
             edge: Some(edge),
             standalone: None,
@@ -192,6 +196,26 @@ impl Stack {
         control_plane.set("ALOFT_CONTROL_PLANE__CALL_TIMEOUT_MS", "3000");
         self.restart_control_plane();
         door.expect("a door was put there")
+    }
+
+    /// Starts a second control plane, and restarts the edge so that both are reached through it. Returns its address.
+    ///
+    /// # Panics
+    /// In the one-process shape, or when one of them does not start.
+    pub fn put_api_port_before_control_planes(&mut self) -> String {
+        let (replica_port, api_port) = (free_port(), free_port());
+        let mut replica = control_plane(&self.behind, self.folder.path(), replica_port);
+        replica.start();
+        replica.wait_for_port(replica_port);
+        self.replica = Some(replica);
+        let edge = self.edge.as_mut().expect("an edge of its own");
+        let control_planes = [self.control_plane_port, replica_port].map(server).join(",");
+        edge.set("ALOFT_EDGE__API_LISTEN", &format!("127.0.0.1:{api_port}"));
+        edge.set("ALOFT_EDGE__API_CONTROL_PLANES", &control_planes);
+        edge.kill();
+        edge.start();
+        edge.wait_for_port(api_port);
+        server(api_port)
     }
 
     /// Ends every connection to the database, as its restart would.

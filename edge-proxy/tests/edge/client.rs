@@ -19,6 +19,7 @@ pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Result<Bytes, String>,
+    pub trailers: HeaderMap,
 }
 
 impl Answer {
@@ -36,6 +37,11 @@ impl Client {
         Self { address, http: Legacy::builder(TokioExecutor::new()).build_http() }
     }
 
+    /// Speaks HTTP/2 from the start.
+    pub fn http_2(address: SocketAddr) -> Self {
+        Self { address, http: Legacy::builder(TokioExecutor::new()).http2_only(true).build_http() }
+    }
+
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
         let mut request = Request::builder().method(method).uri(format!("http://{}{path}", self.address));
         for (name, value) in headers {
@@ -43,8 +49,10 @@ impl Client {
         }
         let response = self.http.request(request.body(Full::new(body.into())).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
-        let body = body.collect().await.map(http_body_util::Collected::to_bytes).map_err(|error| error.to_string());
-        Answer { status: parts.status, headers: parts.headers, body }
+        let collected = body.collect().await.map_err(|error| error.to_string());
+        let trailers = collected.as_ref().ok().and_then(|body| body.trailers().cloned()).unwrap_or_default();
+        let body = collected.map(http_body_util::Collected::to_bytes);
+        Answer { status: parts.status, headers: parts.headers, body, trailers }
     }
 
     pub async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {

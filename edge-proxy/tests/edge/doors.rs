@@ -1,6 +1,6 @@
 //! This file's job is to test how devices come in: over TLS, HTTP/2, and through load balancers.
 
-use crate::harness::{NOBODY, RunningEdge, World, until};
+use crate::harness::{NOBODY, World, until};
 use bytes::Bytes;
 use edge_proxy::Config;
 use http::{Request, StatusCode, Version};
@@ -9,6 +9,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,33 +21,37 @@ use tokio_rustls::client::TlsStream;
 const NAME: &str = "updates.example.org";
 
 /// Writes a new certificate and its key to the folder.
-fn certify(folder: &Path) -> CertificateDer<'static> {
+pub fn certify(folder: &Path) -> CertificateDer<'static> {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed([NAME.to_owned()]).unwrap();
     std::fs::write(folder.join("key.pem"), KeyPair::serialize_pem(&signing_key)).unwrap();
     std::fs::write(folder.join("certificate.pem"), cert.pem()).unwrap();
     cert.der().clone()
 }
 
-fn with_tls(mut config: Config, folder: &Path) -> Config {
+pub fn with_tls(mut config: Config, folder: &Path) -> Config {
     config.tls_certificate = folder.join("certificate.pem");
     config.tls_key = folder.join("key.pem");
     config
 }
 
 /// Connects as a client that trusts this certificate only.
-async fn connect(edge: &RunningEdge, trusted: &CertificateDer<'static>, alpn: &[u8]) -> Option<TlsStream<TcpStream>> {
+pub async fn connect(
+    address: SocketAddr,
+    trusted: &CertificateDer<'static>,
+    alpn: &[u8],
+) -> Option<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![alpn.to_vec()];
-    let stream = TcpStream::connect(edge.client.address).await.unwrap();
+    let stream = TcpStream::connect(address).await.unwrap();
     TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(NAME).unwrap(), stream).await.ok()
 }
 
 /// Waits for what takes some seconds.
-async fn soon(what: &str, holds: impl AsyncFn() -> bool) {
+pub async fn soon(what: &str, holds: impl AsyncFn() -> bool) {
     let began = Instant::now();
     while !holds().await {
         assert!(began.elapsed() < Duration::from_secs(60), "{what}");
@@ -73,10 +78,10 @@ async fn devices_speak_either_version_of_http_over_tls_and_nothing_in_clear() {
     let certificate = certify(folder.path());
     let edge = world.start(with_tls(world.config(NOBODY), folder.path())).await;
 
-    let stream = connect(&edge, &certificate, b"http/1.1").await.unwrap();
+    let stream = connect(edge.client.address, &certificate, b"http/1.1").await.unwrap();
     assert!(exchange(stream, HEALTH).await.starts_with("HTTP/1.1 200"));
 
-    let stream = connect(&edge, &certificate, b"h2").await.unwrap();
+    let stream = connect(edge.client.address, &certificate, b"h2").await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()));
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
@@ -100,16 +105,16 @@ async fn a_new_certificate_is_used_and_one_that_cannot_be_used_is_not() {
     let (world, folder) = (World::new().await, tempfile::tempdir().unwrap());
     let old = certify(folder.path());
     let edge = world.start(with_tls(world.config(NOBODY), folder.path())).await;
-    assert!(connect(&edge, &old, b"h2").await.is_some());
+    assert!(connect(edge.client.address, &old, b"h2").await.is_some());
 
     std::fs::write(folder.path().join("certificate.pem"), "no certificate").unwrap();
     let parts = async || edge.admin.get("/statusz", &[]).await.json()["parts"].to_string();
     soon("the bad one is noticed", async || parts().await.contains("cannot be used")).await;
-    assert!(connect(&edge, &old, b"h2").await.is_some());
+    assert!(connect(edge.client.address, &old, b"h2").await.is_some());
 
     let new = certify(folder.path());
-    soon("the new one is shown", async || connect(&edge, &new, b"h2").await.is_some()).await;
-    assert!(connect(&edge, &old, b"h2").await.is_none());
+    soon("the new one is shown", async || connect(edge.client.address, &new, b"h2").await.is_some()).await;
+    assert!(connect(edge.client.address, &old, b"h2").await.is_none());
     edge.stop().await;
 }
 

@@ -34,6 +34,7 @@ pub struct World {
 pub struct RunningEdge {
     pub client: Client,
     pub admin: Client,
+    pub api_address: Option<SocketAddr>,
     pub metrics: Metrics,
     shutdown: Shutdown,
     task: tokio::task::JoinHandle<()>,
@@ -78,6 +79,8 @@ impl World {
             tls_key: PathBuf::new(),
             public_url: String::new(),
             proxy_protocol: false,
+            api_listen: String::new(),
+            api_control_planes: Vec::new(),
             admin_listen: ANY_PORT,
             data_folder: self.data.path().to_owned(),
             control_plane: control_plane.to_owned(),
@@ -123,7 +126,8 @@ impl World {
         };
         let edge = Edge::build(config, deps).await?;
         let (client, admin) = (Client::new(edge.device_address()), Client::new(edge.admin_address()));
-        Ok(RunningEdge { client, admin, metrics, shutdown, task: tokio::spawn(edge.run()) })
+        let api_address = edge.api_address();
+        Ok(RunningEdge { client, admin, api_address, metrics, shutdown, task: tokio::spawn(edge.run()) })
     }
 
     /// Starts a control plane and an edge that has the channel.

@@ -1,6 +1,7 @@
 //! This file's job is to name the tests that run a whole edge against a scripted control plane and a real store on disk.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod api;
 mod blobs;
 mod checks;
 mod client;
@@ -17,6 +18,7 @@ mod limits;
 mod origins;
 mod process;
 mod rates;
+mod replica;
 mod samples;
 mod sync;
 mod telemetry;
