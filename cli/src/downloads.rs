@@ -1,5 +1,6 @@
 //! This file's job is to show what devices download for a release.
 
+use crate::reach::Reach;
 use crate::{table, view};
 use proto::v1;
 use serde::Serialize;
@@ -16,6 +17,9 @@ pub struct ReleaseWithDownloads {
     /// Absent when nobody said how the bundle was compiled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build: Option<Build>,
+    /// Absent when the server is too old to know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reach: Option<Reach>,
 }
 
 /// How a release's bundle was compiled.
@@ -63,6 +67,7 @@ impl From<v1::GetReleaseResponse> for ReleaseWithDownloads {
             full_size_bytes: answer.full_size_bytes,
             deltas: answer.deltas.into_iter().map(Into::into).collect(),
             build: answer.build.map(Into::into),
+            reach: answer.reach.map(Into::into),
         }
     }
 }
@@ -70,6 +75,9 @@ impl From<v1::GetReleaseResponse> for ReleaseWithDownloads {
 impl Display for ReleaseWithDownloads {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         self.release.fmt(f)?;
+        if let Some(reach) = &self.reach {
+            write!(f, "\n{reach}")?;
+        }
         if self.full_size_bytes > 0 {
             writeln!(f, "\nAll files have {}.", table::size(self.full_size_bytes))?;
         }

@@ -49,6 +49,7 @@ pub mod pin;
 pub mod promote;
 pub mod publisher;
 pub mod queue;
+pub mod reach;
 pub mod release;
 pub mod releases;
 pub mod rollback;

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::platform::{OnePlatform, wire};
 use crate::release::Target;
 use crate::report::AnyReport;
-use crate::{names, paging, view};
+use crate::{names, paging, reach, view};
 use proto::v1;
 use std::path::PathBuf;
 
@@ -21,10 +21,14 @@ pub enum Command {
         #[expect(missing_docs, reason = "documented at the type")]
         address: ChannelAddress,
     },
-    /// Shows a release, and what devices download for it.
+    /// Shows a release, what devices download for it, and on which edges it is live.
+    #[command(after_help = "Examples:\n  aloft releases get v4\n  aloft releases get v4 --watch")]
     Get {
         /// The release: its label such as v4, or its id.
         release: String,
+        /// Wait until no edge is on its way to it any more, for five minutes at most.
+        #[arg(long)]
+        watch: bool,
         #[command(flatten)]
         #[expect(missing_docs, reason = "documented at the type")]
         address: ChannelAddress,
@@ -104,9 +108,8 @@ pub async fn run(command: Command, connection: &Connection) -> Result<AnyReport,
         Command::List { address } => {
             Ok(Box::new(view::Releases::from(paging::releases(connection, &address.name()?).await?)))
         }
-        Command::Get { release, address } => {
-            let request = v1::GetReleaseRequest { name: names::release(&address.name()?, &release)? };
-            let answer = connection.answer(connection.releases().get_release(request).await)?;
+        Command::Get { release, watch, address } => {
+            let answer = reach::get(connection, names::release(&address.name()?, &release)?, watch).await?;
             Ok(Box::new(ReleaseWithDownloads::from(answer)))
         }
         Command::Update(change) => update(change, connection).await,

@@ -4,3 +4,4 @@ pub mod feed;
 pub mod fleet;
 pub mod hub;
 pub mod stream;
+pub mod words;

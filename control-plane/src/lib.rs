@@ -162,6 +162,7 @@ impl ControlPlane {
             health,
         };
         let router = server::router(&config, assembly)?;
+        tokio::spawn(edge::words::run(context.clone(), Arc::clone(&fleet)));
         tokio::spawn(edge::feed::run(context.clone(), hub, poll, feed_health));
         tokio::spawn(watch::hub::run(context.clone(), watch_hub, poll));
         tokio::spawn(Watch::new(db, verifier).run(poll, stop));

@@ -18,6 +18,10 @@ async fn a_published_bundle_reaches_a_device_whole() {
         let release = world.release("v1", &["--notes", "first"]);
         update_to(&mut device, release["label"].as_str().unwrap()).await;
 
+        let label = release["label"].as_str().unwrap();
+        let reach = &world.channel(&["releases", "get", label, "--watch"])["reach"];
+        assert_eq!((reach["live"].as_u64(), reach["edges"].as_u64()), (Some(1), Some(1)), "{reach}");
+
         let installed = device.installation.running().unwrap().clone();
         let on_device: Vec<_> = installed.files.clone().into_iter().collect();
         assert_eq!(on_device, files_of(&tests::corpus("v1", "android/hermes")));

@@ -143,6 +143,7 @@ impl Session<'_> {
         for have in have {
             let key = channel_key_from_wire(have.key)?;
             let held = (version_from_wire(have.version)?, sha256_from_wire(&have.digest, "have.digest")?);
+            self.parts.fleet.has(&self.edge, &key, held.0);
             self.has.lock().insert(key.clone(), held);
             self.follow(&key)?;
             pending.insert(key);
@@ -167,13 +168,13 @@ impl Session<'_> {
                 FromEdge::Hello(_) => return Err(Error::field("message", "must be a hello only once")),
                 FromEdge::Interest(interest) => self.follow(&channel_key_from_wire(interest.key)?)?,
                 FromEdge::Ack(ack) => {
-                    fleet.acked(&self.edge, channel_key_from_wire(ack.key)?, version_from_wire(ack.version)?);
+                    fleet.acked(&self.edge, &channel_key_from_wire(ack.key)?, version_from_wire(ack.version)?);
                 }
                 FromEdge::Nack(nack) => {
                     let (key, version) = (channel_key_from_wire(nack.key)?, version_from_wire(nack.version)?);
                     let reason = cut(nack.reason);
                     tracing::warn!(edge = %self.edge, ?key, ?version, reason, "an edge refused a snapshot");
-                    fleet.refused(&self.edge, key, version, reason);
+                    fleet.refused(&self.edge, &key, version, reason);
                 }
                 FromEdge::KeyInterest(interest) => self.hear_key(outgoing, interest.deployment_key).await?,
                 FromEdge::DeltaWish(wish) => self.hear_wish(wish).await?,

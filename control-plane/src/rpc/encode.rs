@@ -9,7 +9,7 @@ pub use uploads::{bundle, source_map, upload, whole_bundle};
 use crate::app::etag;
 use crate::app::explain::Explanation;
 use crate::app::people::logins::{self, Polled, Started};
-use crate::app::releases::{Downloads, Patch, View};
+use crate::app::releases::{Downloads, Patch, Reach, View};
 use crate::auth::grant::KeyLimits;
 use crate::auth::site::Site;
 use crate::error::{Error, Result};
@@ -303,7 +303,7 @@ pub fn build(build: &BundleBuild) -> v1::BundleBuild {
 }
 
 /// Writes a release with what devices download for it.
-pub fn release_with_downloads(view: &View, downloads: &Downloads) -> Result<v1::GetReleaseResponse> {
+pub fn release_with_downloads(view: &View, downloads: &Downloads, reach: Reach) -> Result<v1::GetReleaseResponse> {
     let delta = |patch: &Patch| v1::ReleaseDelta {
         from_bundle: names::of_bundle(&view.release.app, &patch.from),
         from_label: patch.from_seq.map(|seq| format!("v{seq}")).unwrap_or_default(),
@@ -316,7 +316,19 @@ pub fn release_with_downloads(view: &View, downloads: &Downloads) -> Result<v1::
         full_size_bytes: downloads.full_size_bytes,
         deltas: downloads.patches.iter().map(delta).collect(),
         build: downloads.build.as_ref().map(build),
+        reach: Some(release_reach(reach)),
     })
+}
+
+fn release_reach(reach: Reach) -> v1::ReleaseReach {
+    let count = |edges: usize| u32::try_from(edges).unwrap_or(u32::MAX);
+    v1::ReleaseReach {
+        edges: count(reach.edges),
+        live: count(reach.live),
+        refused: count(reach.refused),
+        away: count(reach.away),
+        refusals: reach.refusals.into_iter().collect(),
+    }
 }
 
 /// Writes what is left of a release that was only validated: everything that the server did not make up.

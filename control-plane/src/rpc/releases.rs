@@ -50,10 +50,12 @@ impl v1::release_service_server::ReleaseService for Releases {
     ) -> Result<Response<v1::GetReleaseResponse>, Status> {
         let caller = caller(&request)?;
         let path = names::release("name", &request.get_ref().name)?;
+        let now = self.context.clock.now();
         let found = self.context.read(move |conn| {
             let (_channel, release) = lookup::release(conn, &caller.scope, &path)?;
             let downloads = releases::downloads(conn, &caller.scope, &release)?;
-            encode::release_with_downloads(&releases::view(conn, &caller.scope, release)?, &downloads)
+            let reach = releases::reach(conn, &caller.scope, &release, now)?;
+            encode::release_with_downloads(&releases::view(conn, &caller.scope, release)?, &downloads, reach)
         });
         Ok(Response::new(found.await?))
     }

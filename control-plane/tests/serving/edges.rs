@@ -28,14 +28,14 @@ on_both_databases!(
     an_edge_reads_bytes_of_blobs,
 );
 
-struct Edge {
-    to: Sender<v1::SyncRequest>,
+pub struct Edge {
+    pub to: Sender<v1::SyncRequest>,
     from: Streaming<v1::SyncResponse>,
     id: EdgeId,
 }
 
 impl Edge {
-    async fn connect(rig: &Rig, have: Vec<v1::SyncHave>) -> Self {
+    pub async fn connect(rig: &Rig, have: Vec<v1::SyncHave>) -> Self {
         let id = EdgeId::from_parts(now(), random::bytes());
         let (to, receiver) = tokio::sync::mpsc::channel(16);
         let hello = v1::SyncHello { edge_id: id.to_string(), software_version: "test".into(), schema_max: 1, have };
@@ -46,7 +46,7 @@ impl Edge {
         edge
     }
 
-    async fn want(&self, key: &v1::ChannelKey) {
+    pub async fn want(&self, key: &v1::ChannelKey) {
         let interest = v1::SyncInterest { key: Some(key.clone()) };
         self.to.send(v1::SyncRequest { message: Some(FromEdge::Interest(interest)) }).await.unwrap();
     }
@@ -62,7 +62,7 @@ impl Edge {
         }
     }
 
-    async fn snapshot(&mut self) -> (v1::SyncSnapshot, domain::snapshot::ChannelSnapshot) {
+    pub async fn snapshot(&mut self) -> (v1::SyncSnapshot, domain::snapshot::ChannelSnapshot) {
         loop {
             match self.next().await {
                 ToEdge::Snapshot(wire) => {
@@ -77,7 +77,7 @@ impl Edge {
     }
 }
 
-fn key(app: &v1::App, channel: &str) -> v1::ChannelKey {
+pub fn key(app: &v1::App, channel: &str) -> v1::ChannelKey {
     v1::ChannelKey { app_id: app.app_id.clone(), channel_name: channel.into() }
 }
 

@@ -20,6 +20,7 @@ mod plans;
 mod provider;
 mod publishers;
 mod queue;
+mod reach;
 mod releases;
 mod resources;
 mod rig;

@@ -37,6 +37,7 @@ pub mod deployment_keys;
 pub mod device_counts;
 pub mod device_pins;
 pub mod device_revocations;
+pub mod edge_channels;
 pub mod edges;
 pub mod expo_updates;
 pub mod feed;

@@ -5,10 +5,11 @@ use crate::channels::channel_in;
 use crate::column::{Column as _, all, page, row};
 use crate::dialect::db;
 use crate::schema::{channel, release};
-use crate::{DbConn, Error, ReleaseOrigin, Result, Scope, TargetKind, Tx, bundles, channels};
+use crate::{DbConn, Error, ReleaseOrigin, Result, Scope, TargetKind, Tx, bundles, channels, meta};
 use diesel::prelude::*;
 use domain::id::{AppId, BundleId, ChannelId, ReleaseId};
 use domain::release::{Retreat, Rollout, RolloutState};
+use domain::snapshot::SnapshotVersion;
 use domain::target::Target;
 use domain::warning::Warning;
 use domain::{Platform, Ppm, Timestamp};
@@ -142,7 +143,7 @@ pub fn insert(tx: &mut Tx<'_>, scope: &Scope, row: &Release) -> Result<Release> 
     let row = Release { seq: u64::from_sql(next - 1)?, ..row.clone() };
     db!(tx, |c| diesel::insert_into(release::table).values(ReleaseRow::from(&row)).execute(c))
         .map_err(|error| Error::from(error).exists_as("release"))?;
-    channels::touch(tx, &row.channel, row.created_at)?;
+    touch(tx, &row, row.created_at)?;
     Ok(row)
 }
 
@@ -302,8 +303,26 @@ pub fn apply(
     if changed == 0 {
         return Err(Error::Conflict { what: "release" });
     }
-    channels::touch(tx, &after.channel, now)?;
+    touch(tx, &after, now)?;
     Ok(after)
+}
+
+/// Touches the channel and notes which state of it shows the release as it is now.
+fn touch(tx: &mut Tx<'_>, row: &Release, now: Timestamp) -> Result<()> {
+    channels::touch(tx, &row.channel, now)?;
+    let version: i64 =
+        db!(tx, |c| channel::table.find(row.channel.as_str()).select(channel::snapshot_version).first(c))?;
+    db!(tx, |c| {
+        diesel::update(release::table.find(row.id.as_str())).set(release::snapshot_version.eq(version)).execute(c)
+    })?;
+    Ok(())
+}
+
+/// Returns the first state of its channel that shows the release as it is now.
+pub fn shown_since(conn: &mut DbConn, scope: &Scope, id: &ReleaseId) -> Result<SnapshotVersion> {
+    get(conn, scope, id)?;
+    let version: i64 = db!(conn, |c| release::table.find(id.as_str()).select(release::snapshot_version).first(c))?;
+    Ok(SnapshotVersion { epoch: meta::epoch(conn)?, version: u64::from_sql(version)? })
 }
 
 /// Deletes a release with its pins, when it still has this revision (any, when none is given), else `Conflict`. Its `seq` is not

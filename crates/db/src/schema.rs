@@ -65,6 +65,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     release,
     device_pin,
     edge,
+    edge_channel,
     device,
     device_count,
     event,

@@ -30,3 +30,17 @@ diesel::table! {
         devices -> BigInt,
     }
 }
+
+diesel::table! {
+    edge_channel (channel, edge) {
+        channel -> Text,
+        edge -> Text,
+        acked_epoch -> BigInt,
+        acked_version -> BigInt,
+        refused_epoch -> BigInt,
+        refused_version -> BigInt,
+        refused_reason -> Text,
+    }
+}
+
+diesel::joinable!(edge_channel -> edge (edge));

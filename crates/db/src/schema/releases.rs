@@ -21,6 +21,7 @@ diesel::table! {
         origin -> Text,
         origin_release -> Nullable<Text>,
         revision -> BigInt,
+        snapshot_version -> BigInt,
         created_by -> Text,
         #[sql_name = "created_at_us"]
         created_at -> BigInt,

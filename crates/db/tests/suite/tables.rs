@@ -4,6 +4,7 @@ use crate::tenant::{Tenant, content, release, upload};
 use crate::world::{START, World, after};
 use db::apps::{App, AppChanges};
 use db::channels::ChannelChanges;
+use db::edge_channels::{self, Standing, Word};
 use db::idempotency::Answer;
 use db::releases::ReleaseChanges;
 use db::telemetry::{Batch, Stored};
@@ -11,6 +12,7 @@ use db::uploads::{NextState, Progress};
 use db::{UploadState, outbox, telemetry};
 use domain::id::{AppId, DeviceId, EdgeId, EventId};
 use domain::release::RolloutState;
+use domain::snapshot::{ChannelKey, SnapshotVersion};
 use domain::telemetry::{Event, EventKind};
 use domain::{ErrorKind, Platform, Ppm, Sha256};
 
@@ -445,6 +447,39 @@ db_test! {
         }).await;
         let found = world.read(|c| db::edges::find_by_token(c, &Sha256::of(b"token"))).await;
         assert_eq!(found, [db::edges::Edge { created_at: START, ..seen_again }]);
+    }
+}
+
+db_test! {
+    async fn the_last_word_of_an_edge_stands_until_its_channel_is_gone(world) {
+        let t = Tenant::create(&world, "one").await;
+        let edge = |number: u8| EdgeId::from_parts(START, [number; 10]);
+        let row = db::edges::Edge {
+            id: edge(1), name: "fra".into(), token_hash: Sha256::of(b"token"), created_at: START, last_seen_at: START,
+        };
+        let version = |version| SnapshotVersion { epoch: 1, version };
+        let key = ChannelKey { app: t.app.id.clone(), channel: t.channel.name.clone() };
+        let word = |number, acked| Word { edge: edge(number), key: key.clone(), acked: Some(version(acked)), refused: None };
+        let gone = Word { key: ChannelKey { channel: "gone".parse().unwrap(), ..key.clone() }, ..word(1, 1) };
+        let refused = Word { refused: Some((version(4), "full".into())), ..word(1, 3) };
+        let words = [word(1, 1), gone, word(2, 1), word(1, 2)];
+        let unknown = world.write(move |tx| {
+            db::edges::upsert_seen(tx, &row)?;
+            let unknown = edge_channels::put(tx, &words)?;
+            edge_channels::put(tx, std::slice::from_ref(&refused))?;
+            Ok(unknown)
+        }).await;
+        assert_eq!(unknown.into_iter().collect::<Vec<_>>(), [edge(2)]);
+        let (id, none) = (t.channel.id.clone(), t.channel.id.clone());
+        let found = world.read(move |c| edge_channels::list(c, &id, START)).await;
+        let expected = Standing {
+            edge: edge(1), last_seen_at: START, acked: version(3), refused: version(4), refused_reason: "full".into(),
+        };
+        assert_eq!(found, [expected]);
+        assert!(world.read(move |c| edge_channels::list(c, &none, after(1))).await.is_empty(), "it was away since");
+        let (scope, id) = (t.scope.clone(), t.channel.id.clone());
+        world.write(move |tx| db::channels::delete(tx, &scope, &id, None, after(2))).await;
+        assert!(world.read(move |c| edge_channels::list(c, &t.channel.id, START)).await.is_empty());
     }
 }
 

@@ -1,0 +1,14 @@
+-- What edges said of the states of channels that they were sent.
+CREATE TABLE edge_channel (
+    channel TEXT COLLATE "C" NOT NULL REFERENCES channel (id) ON DELETE CASCADE,
+    edge TEXT COLLATE "C" NOT NULL REFERENCES edge (id) ON DELETE CASCADE,
+    acked_epoch BIGINT NOT NULL,
+    acked_version BIGINT NOT NULL,
+    refused_epoch BIGINT NOT NULL,
+    refused_version BIGINT NOT NULL,
+    refused_reason TEXT NOT NULL,
+    PRIMARY KEY (channel, edge)
+);
+CREATE INDEX edge_channel_by_edge ON edge_channel (edge);
+-- The first state of its channel that shows a release as it is now.
+ALTER TABLE release ADD COLUMN snapshot_version BIGINT NOT NULL DEFAULT 0;
