@@ -9,6 +9,7 @@ mod codepush;
 mod control_plane;
 mod decisions;
 mod doors;
+mod encodings;
 mod expo;
 mod faults;
 mod faulty;

@@ -8,6 +8,8 @@ use domain::release::{Retreat, Rollout, RolloutState};
 use domain::target::Target;
 use domain::{Platform, Ppm, Timestamp};
 
+mod encodings;
+
 fn sample() -> ChannelSnapshot {
     let launch = Blob::of(b"launch");
     let variant = |coding, bytes| Variant { of: launch.sha256, coding, blob: Blob::of(bytes) };
