@@ -28,13 +28,16 @@ const CHANNEL_WAIT: Duration = Duration::from_secs(1);
 /// Networks that are counted at the same time, some 200 bytes each.
 const NETWORKS_MAX: u64 = 65_536;
 
+/// Answers by what they depend on. That is a digest and small numbers, which no device chooses freely: a fast hash is enough.
+type Answers = moka::sync::Cache<AnswerKey, Arc<Answer>, ahash::RandomState>;
+
 /// Everything that requests share.
 pub(crate) struct State {
     pub(crate) config: Config,
     pub(crate) channels: Arc<Channels>,
     pub(crate) interests: Arc<Interests>,
     pub(crate) wishes: Arc<Wishes>,
-    pub(crate) answers: moka::sync::Cache<AnswerKey, Arc<Answer>>,
+    pub(crate) answers: Answers,
     pub(crate) blobs: Arc<Blobs>,
     pub(crate) spool: Arc<Spool>,
     pub(crate) meters: Arc<Meters>,
@@ -65,7 +68,7 @@ impl State {
         let answers = moka::sync::Cache::builder()
             .max_capacity(config.memory_max_bytes / 2)
             .weigher(|_: &AnswerKey, answer: &Arc<Answer>| answer.weight_bytes())
-            .build();
+            .build_with_hasher(ahash::RandomState::new());
         // Whoever was silent for that long has its whole burst again anyway.
         let registrations = moka::sync::Cache::builder().max_capacity(NETWORKS_MAX).time_to_idle(BURST).build();
         Self {

@@ -15,7 +15,9 @@ use std::sync::Arc;
 /// `app_` with 26 digits, a slash, and a name of at most 64 bytes.
 const PATH_MAX_BYTES: usize = 30 + 1 + domain::name::NAME_MAX_BYTES;
 
-type Map = HashMap<Box<str>, Arc<Channel>>;
+/// Keys come from the control plane; devices only look them up. So a fast hash is enough, with a seed of this process.
+type Fast = ahash::RandomState;
+type Map = HashMap<Box<str>, Arc<Channel>, Fast>;
 /// The channel that a deployment key stands for, and what the apps run on that have the key.
 pub(crate) type Keyed = (Arc<Channel>, Platform);
 
@@ -24,7 +26,7 @@ pub(crate) type Keyed = (Arc<Channel>, Platform);
 pub(crate) struct Channels {
     map: ArcSwap<Map>,
     /// Made anew from the map whenever that changes.
-    keys: ArcSwap<HashMap<Box<str>, Keyed>>,
+    keys: ArcSwap<HashMap<Box<str>, Keyed, Fast>>,
     /// Blobs by hash. A read lock for each blob request; update checks do not come here.
     blobs: RwLock<HashMap<Sha256, Known>>,
     /// Files that are not always sent as they are, by hash.
