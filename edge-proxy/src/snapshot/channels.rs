@@ -15,24 +15,69 @@ use std::sync::Arc;
 /// `app_` with 26 digits, a slash, and a name of at most 64 bytes.
 const PATH_MAX_BYTES: usize = 30 + 1 + domain::name::NAME_MAX_BYTES;
 
+/// A change copies one part of the map, whatever there is in the others: with 100,000 channels a few hundred entries.
+const PARTS: usize = 256;
+
 /// Keys come from the control plane; devices only look them up. So a fast hash is enough, with a seed of this process.
-type Fast = ahash::RandomState;
-type Map = HashMap<Box<str>, Arc<Channel>, Fast>;
+type Map<T> = HashMap<Box<str>, T, ahash::RandomState>;
 /// The channel that a deployment key stands for, and what the apps run on that have the key.
 pub(crate) type Keyed = (Arc<Channel>, Platform);
 
 /// Every channel that can be answered.
 #[derive(Default)]
 pub(crate) struct Channels {
-    map: ArcSwap<Map>,
-    /// Made anew from the map whenever that changes.
-    keys: ArcSwap<HashMap<Box<str>, Keyed, Fast>>,
+    by_path: Parted<Arc<Channel>>,
+    by_key: Parted<Keyed>,
     /// Blobs by hash. A read lock for each blob request; update checks do not come here.
     blobs: RwLock<HashMap<Sha256, Known>>,
     /// Files that are not always sent as they are, by hash.
     forms: RwLock<HashMap<Sha256, Vec<Offer>>>,
-    /// What the devices of each app may ask for. Locked for one change at a time.
-    apps: Mutex<HashMap<AppId, Arc<AppAllowance>>>,
+    /// What the devices of each app may ask for, and how many channels it has. Locked for one change at a time.
+    apps: Mutex<HashMap<AppId, (Arc<AppAllowance>, usize)>>,
+}
+
+/// A map that is read without a lock, in parts that are replaced one by one. Changes need a lock of their own.
+struct Parted<T>(Box<[ArcSwap<Map<T>>]>);
+
+impl<T> Default for Parted<T> {
+    fn default() -> Self {
+        Self((0..PARTS).map(|_| ArcSwap::default()).collect())
+    }
+}
+
+impl<T: Clone> Parted<T> {
+    fn part(&self, name: &str) -> &ArcSwap<Map<T>> {
+        // One core does a gigabyte of this in a second; it only has to spread.
+        &self.0[crc32fast::hash(name.as_bytes()) as usize % PARTS]
+    }
+
+    fn get(&self, name: &str) -> Option<T> {
+        self.part(name).load().get(name).cloned()
+    }
+
+    fn change(&self, name: &str, change: impl FnOnce(&mut Map<T>)) {
+        let part = self.part(name);
+        let mut map = Map::clone(&part.load());
+        change(&mut map);
+        part.store(Arc::new(map));
+    }
+
+    /// Changes much at once, each part once.
+    fn extend(&self, entries: Vec<(Box<str>, T)>) {
+        let mut parts: HashMap<usize, Vec<(Box<str>, T)>> = HashMap::new();
+        for entry in entries {
+            parts.entry(crc32fast::hash(entry.0.as_bytes()) as usize % PARTS).or_default().push(entry);
+        }
+        for (part, entries) in parts {
+            let mut map = Map::clone(&self.0[part].load());
+            map.extend(entries);
+            self.0[part].store(Arc::new(map));
+        }
+    }
+
+    fn all(&self) -> Vec<T> {
+        self.0.iter().flat_map(|part| part.load().values().cloned().collect::<Vec<_>>()).collect()
+    }
 }
 
 /// The digest of a snapshot that offers a file, and what can be sent in the file's place.
@@ -58,7 +103,7 @@ impl Channels {
         path[app.len()] = b'/';
         path[app.len() + 1..].copy_from_slice(channel.as_bytes());
         let path = std::str::from_utf8(path).ok()?;
-        self.map.load().get(path).cloned()
+        self.by_path.get(path)
     }
 
     /// Returns the channel.
@@ -68,45 +113,55 @@ impl Channels {
 
     /// Returns what the deployment key stands for.
     pub(crate) fn find_keyed(&self, key: &str) -> Option<Keyed> {
-        self.keys.load().get(key).cloned()
+        self.by_key.get(key)
     }
 
     /// Returns all channels.
     pub(crate) fn all(&self) -> Vec<Arc<Channel>> {
-        self.map.load().values().cloned().collect()
+        self.by_path.all()
     }
 
     /// Returns how many channels there are.
     pub(crate) fn len(&self) -> usize {
-        self.map.load().len()
+        self.by_path.0.iter().map(|part| part.load().len()).sum()
     }
 
-    /// Puts snapshots to use, each in the place of the one before it. All of them appear at once.
+    /// Puts snapshots to use, each in the place of the one before it.
     pub(crate) fn put(&self, channels: impl IntoIterator<Item = Arc<Channel>>) {
         let mut apps = self.apps.lock();
-        let mut map = Map::clone(&self.map.load());
-        let mut replaced = Vec::new();
+        let (mut paths, mut keyed, mut replaced) = (Vec::new(), Vec::new(), Vec::new());
         for channel in channels {
-            let app = &channel.snapshot.key.app;
-            let allowance = apps.entry(app.clone()).or_default();
+            let path = path_of(&channel.snapshot.key);
+            let old = self.by_path.get(&path);
+            let (allowance, count) = apps.entry(channel.snapshot.key.app.clone()).or_default();
+            *count += usize::from(old.is_none());
             channel.allowance.get_or_init(|| allowance.clone());
             self.add(&channel);
-            replaced.extend(map.insert(path_of(&channel.snapshot.key), channel));
+            let keys = channel.snapshot.codepush.keys.iter();
+            keyed.extend(keys.map(|(key, platform)| (key.as_str().into(), (channel.clone(), *platform))));
+            replaced.extend(old);
+            paths.push((path, channel));
         }
-        self.store(map);
+        self.by_key.extend(keyed);
+        self.by_path.extend(paths);
         replaced.iter().for_each(|channel| self.forget(channel));
     }
 
     /// Forgets a channel.
     pub(crate) fn remove(&self, key: &ChannelKey) {
         let mut apps = self.apps.lock();
-        let mut map = Map::clone(&self.map.load());
-        let removed = map.remove(&path_of(key));
-        if !map.values().any(|channel| channel.snapshot.key.app == key.app) {
-            apps.remove(&key.app);
+        let path = path_of(key);
+        let Some(removed) = self.by_path.get(&path) else { return };
+        self.by_path.change(&path, |map| {
+            map.remove(&path);
+        });
+        if let Some((_, count)) = apps.get_mut(&key.app) {
+            *count -= 1;
+            if *count == 0 {
+                apps.remove(&key.app);
+            }
         }
-        self.store(map);
-        removed.iter().for_each(|channel| self.forget(channel));
+        self.forget(&removed);
     }
 
     /// Returns the blob's description when a snapshot names it.
@@ -133,15 +188,6 @@ impl Channels {
         Some(Forms { is_launch, coded })
     }
 
-    fn store(&self, map: Map) {
-        let keyed = |channel: &Arc<Channel>| {
-            let keys = channel.snapshot.codepush.keys.iter();
-            keys.map(|(key, platform)| (key.as_str().into(), (channel.clone(), *platform))).collect::<Vec<_>>()
-        };
-        self.keys.store(Arc::new(map.values().flat_map(keyed).collect()));
-        self.map.store(Arc::new(map));
-    }
-
     fn add(&self, channel: &Channel) {
         self.add_blobs(channel);
         let mut known = self.forms.write();
@@ -150,7 +196,15 @@ impl Channels {
         }
     }
 
-    fn forget(&self, channel: &Channel) {
+    fn forget(&self, channel: &Arc<Channel>) {
+        for key in channel.snapshot.codepush.keys.keys() {
+            // Another channel, or a newer state of this one, may have the key by now.
+            if self.by_key.get(key.as_str()).is_some_and(|(owner, _)| Arc::ptr_eq(&owner, channel)) {
+                self.by_key.change(key.as_str(), |map| {
+                    map.remove(key.as_str());
+                });
+            }
+        }
         let mut known = self.forms.write();
         for (file, _) in &channel.forms {
             if let Some(offers) = known.get_mut(file) {
@@ -193,4 +247,67 @@ impl Channels {
 
 fn path_of(key: &ChannelKey) -> Box<str> {
     format!("{}/{}", key.app, key.channel).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::Timestamp;
+    use domain::id::ChannelId;
+    use domain::snapshot::{ChannelSnapshot, SnapshotVersion, TokenKey};
+
+    fn channel(number: u32, version: u64, keys: &[&str]) -> Arc<Channel> {
+        let mut random = [0; 10];
+        random[..4].copy_from_slice(&number.to_be_bytes());
+        let at = Timestamp::from_us(1);
+        let mut snapshot = ChannelSnapshot {
+            key: ChannelKey { app: AppId::from_parts(at, random), channel: "production".parse().unwrap() },
+            channel_id: ChannelId::from_parts(at, random),
+            version: SnapshotVersion { epoch: 1, version },
+            blocked: false,
+            releases: vec![],
+            bundles: [].into(),
+            deltas: vec![],
+            pins: [].into(),
+            token_keys: vec![TokenKey { generation: 1, secret: [1; 32] }],
+            revoked_devices: [].into(),
+            registration_closed: false,
+            codepush: Default::default(),
+            expo: Default::default(),
+        };
+        snapshot.codepush.keys = keys.iter().map(|key| (key.parse().unwrap(), Platform::Ios)).collect();
+        let encoded = proto::convert::encode_snapshot(&snapshot);
+        Arc::new(Channel::compile(&encoded, Sha256::of(&encoded)).unwrap())
+    }
+
+    #[test]
+    fn every_channel_is_found_whatever_part_it_is_in() {
+        let channels = Channels::default();
+        channels.put((0..1_000).map(|number| channel(number, 1, &[])));
+        (1_000..2_000).for_each(|number| channels.put([channel(number, 1, &[])]));
+        assert_eq!((channels.len(), channels.all().len()), (2_000, 2_000));
+        for number in 0..2_000 {
+            let wanted = channel(number, 1, &[]);
+            assert_eq!(channels.get(&wanted.snapshot.key).unwrap().digest, wanted.digest);
+        }
+        (0..2_000).for_each(|number| channels.remove(&channel(number, 1, &[]).snapshot.key));
+        assert_eq!(channels.len(), 0);
+        assert!(channels.apps.lock().is_empty() && channels.blobs.read().is_empty());
+    }
+
+    #[test]
+    fn a_key_follows_its_channel_and_may_move() {
+        let channels = Channels::default();
+        let (first, second) = ("deployment-key-1", "deployment-key-2");
+        let version_of = |key: &str| channels.find_keyed(key).map(|(channel, _)| channel.snapshot.version.version);
+        channels.put([channel(1, 1, &[first]), channel(2, 1, &[second])]);
+        channels.put([channel(1, 2, &[first])]);
+        assert_eq!((version_of(first), version_of(second)), (Some(2), Some(1)));
+        // It comes to the other channel before the first one is heard to have lost it.
+        channels.put([channel(2, 3, &[first, second])]);
+        channels.put([channel(1, 4, &[])]);
+        assert_eq!((version_of(first), version_of(second)), (Some(3), Some(3)));
+        channels.put([channel(2, 5, &[])]);
+        assert_eq!((version_of(first), version_of(second)), (None, None));
+    }
 }
