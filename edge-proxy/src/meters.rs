@@ -70,6 +70,8 @@ pub(crate) struct Meters {
 
 impl Meters {
     pub(crate) fn new(metrics: &Metrics) -> Self {
+        let build = metrics.counters("aloft_edge_build_info", "Always 1, with the software's version.", &["version"]);
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).inc();
         let requests = metrics.counters("aloft_edge_requests_total", "Answers to devices.", &["route", "status"]);
         let api_requests =
             metrics.counters("aloft_edge_api_requests_total", "Answers of the API port.", &["kind", "status"]);

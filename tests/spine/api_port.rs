@@ -15,6 +15,9 @@ use tonic::{Code, Request, Streaming};
 /// Far longer than anything here takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// Every connection to a replica can break one call that runs alone; an edge has one or two.
+const BROKEN_MAX: usize = 2;
+
 struct Caller {
     channel: Channel,
     key: String,
@@ -97,9 +100,18 @@ async fn a_replica_that_dies_takes_nothing_along_but_its_streams() {
         told(watcher, |message| matches!(message, Message::Snapshot(_))).await;
     }
     world.stack.replica.as_mut().unwrap().kill();
+    // A call that meets the connection before it is known to be dead may have begun, so it is not sent again: whoever made it is told.
+    let mut broken = 0;
     for _ in 0..50 {
-        assert_eq!(caller.get_app(&app).await.unwrap().slug, "trailhead");
+        match caller.get_app(&app).await {
+            Ok(shown) => assert_eq!(shown.slug, "trailhead"),
+            Err(status) => {
+                assert_eq!(status.code(), Code::Unavailable);
+                broken += 1;
+            }
+        }
     }
+    assert!(broken <= BROKEN_MAX, "{broken} calls broke");
     let cli = world.cli().at(&url);
     let _ = cli.json(&["channel", "create", "beta", "--app", "trailhead"]);
     // One watcher is told of it, the other that its stream has ended, so that it can come back.

@@ -8,5 +8,6 @@ mod faults;
 mod outage;
 mod publish;
 mod queue;
+mod secrets;
 mod steer;
 mod world;
