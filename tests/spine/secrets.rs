@@ -23,15 +23,15 @@ async fn no_token_and_no_device_stands_in_an_edges_log() {
         "app": world.app, "channel": "production", "platform": "android", "nonce": "a-nonce-that-nobody-may-see",
     });
     let began = Instant::now();
-    let registered: serde_json::Value = loop {
-        let answer =
-            http.post(format!("{url}/v1/devices/register")).body(registration.to_string()).send().await.unwrap();
-        if answer.status() == StatusCode::CREATED {
-            break serde_json::from_str(&answer.text().await.unwrap()).unwrap();
-        }
+    let register =
+        async || http.post(format!("{url}/v1/devices/register")).body(registration.to_string()).send().await.unwrap();
+    let mut answer = register().await;
+    while answer.status() != StatusCode::CREATED {
         assert!(began.elapsed() < DEADLINE, "{}", answer.status());
         tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+        answer = register().await;
+    }
+    let registered: serde_json::Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
     let (device, token) = (registered["device_id"].as_str().unwrap(), registered["token"].as_str().unwrap());
     let check = format!("{url}/v1/updates?app={}&channel=production&platform=android&binary=1.4.0", world.app);
     let forged = format!("{token}x");
