@@ -8,7 +8,7 @@ use bytes::Bytes;
 use domain::Sha256;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use testkit::fault::{Harm, Round, repeat_counted};
+use testkit::fault::{Guard, Harm, Round, repeat_counted};
 
 /// Kills of the same edge; its folder remembers all of them.
 const KILLS_PER_ROUND: u64 = 10;
@@ -64,6 +64,10 @@ async fn an_edge_killed_while_it_writes_tears_nothing_and_serves_nothing_wrong()
             let data = folder.join("edge");
             let control_plane = format!("http://{}", server.address);
             let mut edge = EdgeProcess::new(folder, &store, &control_plane, ("edge.fills-apart", guard));
+            if guard == Guard::Broken {
+                // One crash in the worst moment: what is left out must show, however fast the machine is.
+                edge.process.set("ALOFT_FAILPOINTS", "edge.fills-apart=break,edge.blob-fetched=crash");
+            }
             let (mut harm, mut slowest) = (Harm::default(), Duration::ZERO);
             let mut before: Option<Bytes> = None;
             let mut next = samples::noise(BLOB_BYTES, dice.below(u64::MAX));
@@ -76,6 +80,11 @@ async fn an_edge_killed_while_it_writes_tears_nothing_and_serves_nothing_wrong()
                 world.control_plane.publish(&snapshot).await;
                 if before.is_none() {
                     register(&edge.client, &snapshot).await;
+                }
+                if guard == Guard::Broken {
+                    edge.process.wait_for_end();
+                    harm.wrong += torn(&data.join("blobs"));
+                    return Round { injected: 1, harm };
                 }
                 // not to synchronise: the moment of the kill is what is tried.
                 tokio::time::sleep(Duration::from_millis(dice.below(KILL_WITHIN_MS))).await;
