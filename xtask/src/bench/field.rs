@@ -87,6 +87,24 @@ impl<'a> Field<'a> {
         Ok(self.server.as_ref().context("the server was stopped")?.id())
     }
 
+    /// Where programs connect.
+    pub fn control_plane_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.control_plane_port)
+    }
+
+    /// The owner's key.
+    pub fn first_key(&self) -> Result<String> {
+        let key = fs::read_to_string(self.folder.path().join("first-key")).context("the server made no key")?;
+        Ok(key.trim().to_owned())
+    }
+
+    /// The secret that the server made for its edge.
+    pub fn edge_token(&self) -> Result<String> {
+        let secrets = fs::read_to_string(self.folder.path().join("secrets.toml")).context("there are no secrets")?;
+        let token = secrets.lines().find_map(|line| line.strip_prefix("edge_token = "));
+        Ok(token.context("the server made no token")?.trim_matches('"').to_owned())
+    }
+
     /// Where the bench may put files.
     pub fn path(&self) -> &Path {
         self.folder.path()
@@ -109,11 +127,10 @@ impl<'a> Field<'a> {
 
     /// Runs the command line and returns its JSON.
     pub fn aloft(&self, arguments: &[&str]) -> Result<Value> {
-        let key = fs::read_to_string(self.folder.path().join("first-key")).context("the server made no key")?;
         let mut command = Command::new(self.binaries.join("aloft"));
         command.args(arguments).arg("--json").stdin(Stdio::null());
-        command.env("ALOFT_SERVER", format!("http://127.0.0.1:{}", self.control_plane_port));
-        command.env("ALOFT_API_KEY", key.trim());
+        command.env("ALOFT_SERVER", self.control_plane_url());
+        command.env("ALOFT_API_KEY", self.first_key()?);
         let output = command.output().context("aloft does not start")?;
         let shown = String::from_utf8_lossy(&output.stdout);
         ensure!(output.status.success(), "aloft {}: {shown}", arguments.join(" "));

@@ -14,6 +14,7 @@ mod protocols;
 mod publish;
 mod queue;
 pub mod report;
+mod sync;
 
 use anyhow::{Context, Result, bail};
 
@@ -54,6 +55,7 @@ fn suites() -> Vec<Box<dyn Suite>> {
         Box::new(protocols::Protocols),
         Box::new(publish::Publish),
         Box::new(queue::Queue),
+        Box::new(sync::Sync),
     ]
 }
 
