@@ -53,7 +53,7 @@ pub(crate) fn handle<B>(state: &State, request: &Request<B>) -> Option<Result<Re
     let channel = state.channels.get(&asked.key)?;
     // Reports go to the disk.
     let has_news = state.reported.has_news(&channel, &asked);
-    (!has_news).then(|| Ok(answer_from(state, &channel, &asked)))
+    (!has_news).then(|| Ok(answer_from(state, &channel, &asked, admit(state, &channel, &asked))))
 }
 
 /// Answers from the disk, and for channels that must be asked for first.
@@ -70,8 +70,12 @@ pub(crate) async fn handle_later<B>(state: &State, request: &Request<B>) -> Resu
                 Ok(found) => found,
                 Err(refusal) => return Ok(answer::refused(refusal)),
             };
-            state.reported.keep(&state.spool, &channel, &asked, state.clock.now()).await;
-            Ok(answer_from(state, &channel, &asked))
+            // Before anything goes to the disk.
+            let admitted = admit(state, &channel, &asked);
+            if admitted.is_ok() {
+                state.reported.keep(&state.spool, &channel, &asked, state.clock.now()).await;
+            }
+            Ok(answer_from(state, &channel, &asked, admitted))
         }
     }
 }
@@ -82,8 +86,8 @@ fn admit(state: &State, channel: &Channel, asked: &Asked) -> Result<(), Refusal>
     state.admit(channel, DeviceClass { client: Client::Expo, platform: asked.platform })
 }
 
-fn answer_from(state: &State, channel: &Channel, asked: &Asked) -> Response<Body> {
-    admit(state, channel, asked)
+fn answer_from(state: &State, channel: &Channel, asked: &Asked, admitted: Result<(), Refusal>) -> Response<Body> {
+    admitted
         .and_then(|()| answer::respond(state, channel, asked, &choice::choose(channel, asked)))
         .unwrap_or_else(answer::refused)
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::record::Record;
-use super::rounds::{Rounds, run};
+use super::rounds::{Rounds, of_edge};
 use super::{Faults, Suite};
 
 /// Rounds of a whole run and of a short one.
@@ -27,6 +27,6 @@ impl Suite for Blobs {
     }
 
     fn run(&self, faults: &Faults<'_>, record: &mut Record) -> Result<()> {
-        run(&TESTS, faults, record)
+        of_edge(&TESTS, faults, record)
     }
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::record::Record;
-use super::rounds::{Rounds, run};
+use super::rounds::{Rounds, of_edge};
 use super::{Faults, Suite};
 
 /// Rounds of a whole run and of a short one.
@@ -31,6 +31,6 @@ impl Suite for Edge {
     }
 
     fn run(&self, faults: &Faults<'_>, record: &mut Record) -> Result<()> {
-        run(&TESTS, faults, record)
+        of_edge(&TESTS, faults, record)
     }
 }

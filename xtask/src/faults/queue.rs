@@ -1,9 +1,9 @@
 //! This file's job is the suite `queue`: workers that are killed, and a database and a store that fail them.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::record::Record;
-use super::{Faults, Suite, lines};
+use super::{Faults, Suite, rounds};
 use crate::cluster::{Cluster, Durability};
 use crate::corpus;
 use crate::up::cargo;
@@ -26,16 +26,10 @@ impl Suite for Queue {
     fn run(&self, faults: &Faults<'_>, record: &mut Record) -> Result<()> {
         let corpus = corpus::ensure(faults.places, faults.supervisor)?;
         let cluster = Cluster::start(faults.supervisor, Durability::None)?;
-        let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-        let rounds = if faults.short { 1 } else { ROUNDS };
         let mut command = cargo(faults.places);
         command.args(["test", "--quiet", "--workspace", "--test", "kills", "--test", "outages"]);
         command.args(["--", "--test-threads=2"]);
         command.env("ALOFT_TEST_POSTGRES_URL", cluster.url()).env("ALOFT_CORPUS", &corpus);
-        command.env("ALOFT_FAULTS_FOLDER", folder.path());
-        command.env("ALOFT_FAULTS_ROUNDS", rounds.to_string()).env("ALOFT_FAULTS_SEED", faults.seed.to_string());
-        let outcome = faults.supervisor.run(&mut command);
-        lines::read(folder.path(), record)?;
-        outcome
+        rounds::run(&mut command, if faults.short { 1 } else { ROUNDS }, faults, record)
     }
 }

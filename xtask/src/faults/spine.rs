@@ -1,9 +1,9 @@
 //! This file's job is the suite `spine`: the faults of the main job, as the end-to-end tests inject them.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::record::Record;
-use super::{Faults, Suite, lines};
+use super::{Faults, Suite, rounds};
 use crate::cluster::{Cluster, Durability};
 use crate::corpus;
 use crate::up::cargo;
@@ -27,8 +27,6 @@ impl Suite for Spine {
         let corpus = corpus::ensure(faults.places, faults.supervisor)?;
         faults.supervisor.run(cargo(faults.places).args(["build", "--quiet", "--workspace", "--bins"]))?;
         let cluster = Cluster::start(faults.supervisor, Durability::None)?;
-        let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-        let rounds = if faults.short { 1 } else { ROUNDS };
         let mut command = cargo(faults.places);
         command.args([
             "test",
@@ -42,10 +40,6 @@ impl Suite for Spine {
             "--test-threads=1",
         ]);
         command.env("ALOFT_TEST_POSTGRES_URL", cluster.url()).env("ALOFT_CORPUS", &corpus);
-        command.env("ALOFT_FAULTS_FOLDER", folder.path());
-        command.env("ALOFT_FAULTS_ROUNDS", rounds.to_string()).env("ALOFT_FAULTS_SEED", faults.seed.to_string());
-        let outcome = faults.supervisor.run(&mut command);
-        lines::read(folder.path(), record)?;
-        outcome
+        rounds::run(&mut command, if faults.short { 1 } else { ROUNDS }, faults, record)
     }
 }
