@@ -160,6 +160,24 @@ async fn crashes_and_launches_are_told_once_however_often_a_client_repeats_them(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_refused_client_reports_is_not_kept() {
+    let mut snapshot = channel();
+    let refused = domain::id::DeviceId::from_bits(CLIENT.parse::<UpdateId>().unwrap().bits());
+    snapshot.revoked_devices.insert(refused.clone());
+    let (world, _server, edge) = World::serving(&snapshot).await;
+    let first = id(1);
+    let current = ("expo-current-update-id", first.as_str());
+    assert_eq!(ask(&edge, &snapshot, &[current]).await.status, 403);
+    let other = ("eas-client-id", "00000000-0000-4000-8000-00000000000f");
+    ask(&edge, &snapshot, &[current, other]).await;
+    // Events go on in the order in which they came.
+    until("the other's is there", || !world.control_plane.events().is_empty()).await;
+    let events = world.control_plane.events();
+    assert!(events.iter().all(|event| event.device_id != refused.as_str()), "{events:?}");
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn files_have_their_types_and_patches_their_status() {
     let launch = samples::noise(10_000, 1);
     let world = World::new().await;
