@@ -2,6 +2,7 @@
 
 pub(crate) mod channels;
 pub(crate) mod disk;
+mod parted;
 
 use crate::admission::AppAllowance;
 use crate::blobs::coding::{Coded, Coding, Forms};

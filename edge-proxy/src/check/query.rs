@@ -20,10 +20,26 @@ const FORMAT_MAX_BYTES: usize = 32;
 /// Holds values that were escaped, for as long as the query is used.
 #[derive(Default)]
 pub(crate) struct Decoded<'a> {
-    values: [Option<Cow<'a, str>>; NAMES.len()],
+    values: [Option<Cow<'a, str>>; NAMES],
 }
 
-const NAMES: [&str; 8] = ["app", "channel", "platform", "binary", "runtime", "current", "embedded", "formats"];
+/// Parameters of this protocol.
+const NAMES: usize = 8;
+
+/// Returns the place of a parameter among the values.
+fn place_of(name: &str) -> Option<usize> {
+    Some(match name {
+        "app" => 0,
+        "channel" => 1,
+        "platform" => 2,
+        "binary" => 3,
+        "runtime" => 4,
+        "current" => 5,
+        "embedded" => 6,
+        "formats" => 7,
+        _ => return None,
+    })
+}
 
 /// What a device says. Unknown parameters are ignored, so that newer clients can say more; known ones may stand there once.
 #[derive(Debug)]
@@ -109,7 +125,7 @@ pub(crate) fn invalid(message: String) -> Refusal {
     Refusal::malformed("query-invalid", message)
 }
 
-fn collect<'q>(text: &'q str, values: &mut [Option<Cow<'q, str>>; NAMES.len()]) -> Result<(), Refusal> {
+fn collect<'q>(text: &'q str, values: &mut [Option<Cow<'q, str>>; NAMES]) -> Result<(), Refusal> {
     // Real clients escape nothing: hashes, ids, names and versions need no escapes.
     let is_plain = !text.as_bytes().contains(&b'%');
     let (mut rest, mut count) = (Some(text), 0);
@@ -124,7 +140,7 @@ fn collect<'q>(text: &'q str, values: &mut [Option<Cow<'q, str>>; NAMES.len()]) 
             return Err(invalid(format!("there are more than {PARAMETERS_MAX} parameters")));
         }
         let (name, value) = cut(pair, b'=');
-        let Some(index) = NAMES.iter().position(|known| *known == name) else { continue };
+        let Some(index) = place_of(name) else { continue };
         if values[index].is_some() {
             return Err(invalid(format!("{name} is there twice")));
         }

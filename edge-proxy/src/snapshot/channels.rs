@@ -1,9 +1,9 @@
 //! This file's job is to hold the snapshots in use, so that looking one up takes no lock.
 
 use super::Channel;
+use super::parted::Parted;
 use crate::admission::AppAllowance;
 use crate::blobs::coding::Forms;
-use arc_swap::ArcSwap;
 use domain::bundle::Blob;
 use domain::id::AppId;
 use domain::snapshot::ChannelKey;
@@ -15,11 +15,6 @@ use std::sync::Arc;
 /// `app_` with 26 digits, a slash, and a name of at most 64 bytes.
 const PATH_MAX_BYTES: usize = 30 + 1 + domain::name::NAME_MAX_BYTES;
 
-/// A change copies one part of the map, whatever there is in the others: with 100,000 channels a few hundred entries.
-const PARTS: usize = 256;
-
-/// Keys come from the control plane; devices only look them up. So a fast hash is enough, with a seed of this process.
-type Map<T> = HashMap<Box<str>, T, ahash::RandomState>;
 /// The channel that a deployment key stands for, and what the apps run on that have the key.
 pub(crate) type Keyed = (Arc<Channel>, Platform);
 
@@ -34,50 +29,6 @@ pub(crate) struct Channels {
     forms: RwLock<HashMap<Sha256, Vec<Offer>>>,
     /// What the devices of each app may ask for, and how many channels it has. Locked for one change at a time.
     apps: Mutex<HashMap<AppId, (Arc<AppAllowance>, usize)>>,
-}
-
-/// A map that is read without a lock, in parts that are replaced one by one. Changes need a lock of their own.
-struct Parted<T>(Box<[ArcSwap<Map<T>>]>);
-
-impl<T> Default for Parted<T> {
-    fn default() -> Self {
-        Self((0..PARTS).map(|_| ArcSwap::default()).collect())
-    }
-}
-
-impl<T: Clone> Parted<T> {
-    fn part(&self, name: &str) -> &ArcSwap<Map<T>> {
-        // One core does a gigabyte of this in a second; it only has to spread.
-        &self.0[crc32fast::hash(name.as_bytes()) as usize % PARTS]
-    }
-
-    fn get(&self, name: &str) -> Option<T> {
-        self.part(name).load().get(name).cloned()
-    }
-
-    fn change(&self, name: &str, change: impl FnOnce(&mut Map<T>)) {
-        let part = self.part(name);
-        let mut map = Map::clone(&part.load());
-        change(&mut map);
-        part.store(Arc::new(map));
-    }
-
-    /// Changes much at once, each part once.
-    fn extend(&self, entries: Vec<(Box<str>, T)>) {
-        let mut parts: HashMap<usize, Vec<(Box<str>, T)>> = HashMap::new();
-        for entry in entries {
-            parts.entry(crc32fast::hash(entry.0.as_bytes()) as usize % PARTS).or_default().push(entry);
-        }
-        for (part, entries) in parts {
-            let mut map = Map::clone(&self.0[part].load());
-            map.extend(entries);
-            self.0[part].store(Arc::new(map));
-        }
-    }
-
-    fn all(&self) -> Vec<T> {
-        self.0.iter().flat_map(|part| part.load().values().cloned().collect::<Vec<_>>()).collect()
-    }
 }
 
 /// The digest of a snapshot that offers a file, and what can be sent in the file's place.
@@ -123,7 +74,7 @@ impl Channels {
 
     /// Returns how many channels there are.
     pub(crate) fn len(&self) -> usize {
-        self.by_path.0.iter().map(|part| part.load().len()).sum()
+        self.by_path.len()
     }
 
     /// Puts snapshots to use, each in the place of the one before it.
@@ -152,9 +103,7 @@ impl Channels {
         let mut apps = self.apps.lock();
         let path = path_of(key);
         let Some(removed) = self.by_path.get(&path) else { return };
-        self.by_path.change(&path, |map| {
-            map.remove(&path);
-        });
+        self.by_path.remove(&path);
         if let Some((_, count)) = apps.get_mut(&key.app) {
             *count -= 1;
             if *count == 0 {
@@ -200,9 +149,7 @@ impl Channels {
         for key in channel.snapshot.codepush.keys.keys() {
             // Another channel, or a newer state of this one, may have the key by now.
             if self.by_key.get(key.as_str()).is_some_and(|(owner, _)| Arc::ptr_eq(&owner, channel)) {
-                self.by_key.change(key.as_str(), |map| {
-                    map.remove(key.as_str());
-                });
+                self.by_key.remove(key.as_str());
             }
         }
         let mut known = self.forms.write();
