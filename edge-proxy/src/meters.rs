@@ -41,6 +41,8 @@ pub(crate) struct Meters {
     pub(crate) api_retries: IntCounter,
     pub(crate) api_replicas: IntGauge,
     pub(crate) connections: IntGauge,
+    /// Those that are left with little but their stream.
+    pub(crate) connections_quiet: IntGauge,
     pub(crate) connections_refused: IntCounter,
     pub(crate) handshakes_failed: IntCounter,
     /// Refused requests, by the name of the quota.
@@ -97,6 +99,7 @@ impl Meters {
             api_retries: counter("api_retries_total", "Requests that were passed on to another replica again."),
             api_replicas: gauge("api_replicas", "Control-plane replicas that are well."),
             connections: gauge("connections", "Open connections of devices."),
+            connections_quiet: gauge("connections_quiet", "Those of them that have asked for nothing in a while."),
             connections_refused: counter("connections_refused_total", "Connections closed because of the limit."),
             handshakes_failed: counter("tls_handshakes_failed_total", "Connections that did not get as far as TLS."),
             snapshots: gauge("snapshots", "Channels that can be answered."),

@@ -1,14 +1,15 @@
 //! This file's job is to cut off connections that drag on, with one timer for each connection.
 //!
-//! Hyper's own deadline for heads makes and drops a timer for every request, which costs more than parsing the request. Here a request costs
-//! one reading of the clock: the timer is moved only when it fires.
+//! Hyper's own deadline for heads makes and drops a timer for every request, which costs more than parsing the request. Here a request does
+//! not even look at the clock: only the timer does, each time it fires.
 
 use runtime::failpoint;
 use std::io::{self, IoSlice};
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -16,11 +17,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// Head and body of an answer up to this size are sent as one piece: copying them costs less than making the system collect them.
 const JOINED_MAX_BYTES: usize = 1_024;
 
-/// How long a client may take.
+/// How long a client may take. Looked at about once in the shorter of `head` and `idle`, so everything may take that much longer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// A request's head must be there in this time, on a new connection or since it began: slow clients hold nothing for long. Looked at
-    /// once in this time, so it may take up to twice as long.
+    /// A request's head must be there in this time, on a new connection or since it began: slow clients hold nothing for long.
     pub(crate) head: Duration,
     /// A connection on which nothing is asked for is kept for this time.
     pub(crate) idle: Duration,
@@ -36,6 +36,11 @@ impl Limits {
     pub(crate) fn idle(idle: Duration) -> Self {
         let head = if failpoint::is_broken("edge.head-deadline") { idle } else { Duration::from_secs(10) };
         Self { head, idle, write: Duration::from_secs(30), answer: Duration::from_secs(120) }
+    }
+
+    /// How often to look.
+    fn look(self) -> Duration {
+        self.head.min(self.idle)
     }
 }
 
@@ -86,39 +91,64 @@ impl Drop for Busy {
     }
 }
 
+/// What a connection has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spent {
+    /// The client has had its time: it must be cut off.
+    All,
+    /// Nothing was asked for in a while, and nothing is being sent: what requests need can be let go of. Said once until something happens.
+    Quiet,
+}
+
 /// Says when the client has had its time.
 pub(crate) struct Patience {
     pace: Arc<Pace>,
     limits: Limits,
-    /// When the client last took something, or began to send or not to take.
+    /// When the client was last seen to have taken something, or to have begun to send or not to take.
     since: Instant,
+    /// It has since then.
+    again: bool,
     was_due: bool,
     was_stuck: bool,
+    was_quiet: bool,
     timer: Pin<Box<Sleep>>,
 }
 
 impl Patience {
     pub(crate) fn new(pace: Arc<Pace>, limits: Limits) -> Self {
         let since = Instant::now();
-        let timer = Box::pin(sleep_until(since + limits.head.min(limits.idle)));
-        Self { pace, limits, since, was_due: true, was_stuck: false, timer }
+        let timer = Box::pin(sleep_until(since + limits.look()));
+        Self { pace, limits, since, again: false, was_due: true, was_stuck: false, was_quiet: false, timer }
     }
 
     /// Is ready when the connection must be cut off. To be called whenever the connection has nothing to do.
     pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if ready!(self.poll_spent(cx)) == Spent::All {
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    /// Is ready when there is something to say about the connection. To be called whenever the connection has nothing to do.
+    pub(crate) fn poll_spent(&mut self, cx: &mut Context<'_>) -> Poll<Spent> {
         let (due, stuck) = (self.pace.due.load(Ordering::Relaxed), self.pace.stuck.load(Ordering::Relaxed));
         if self.pace.moved.swap(false, Ordering::Relaxed) || due != self.was_due {
             self.was_due = due;
-            self.since = Instant::now();
+            self.was_quiet = false;
+            self.again = true;
         }
         if stuck != self.was_stuck {
             self.was_stuck = stuck;
-            self.since = Instant::now();
-            self.timer.as_mut().reset(self.since + self.limits.head);
+            (self.since, self.again) = (Instant::now(), false);
+            self.timer.as_mut().reset(self.since + self.limits.look());
         }
         while self.timer.as_mut().poll(cx).is_ready() {
             let busy = self.pace.busy.load(Ordering::Relaxed) > 0;
             let now = Instant::now();
+            if mem::take(&mut self.again) {
+                self.since = now;
+            }
             let limit = match (stuck, busy, due) {
                 (true, _, _) => self.limits.write,
                 (false, true, _) => self.limits.answer,
@@ -127,10 +157,14 @@ impl Patience {
             };
             let end = self.since + limit;
             if end <= now {
-                return Poll::Ready(());
+                return Poll::Ready(Spent::All);
             }
             // Before its time is over something shorter may begin to count.
-            self.timer.as_mut().reset(end.min(now + self.limits.head));
+            self.timer.as_mut().reset(end.min(now + self.limits.look()));
+            if !(stuck || busy || due || self.was_quiet) && self.since + self.limits.head <= now {
+                self.was_quiet = true;
+                return Poll::Ready(Spent::Quiet);
+            }
         }
         Poll::Pending
     }
@@ -140,11 +174,13 @@ impl Patience {
 pub(crate) struct Paced<I> {
     io: I,
     pace: Arc<Pace>,
+    /// What [`Self::poll_first`] has read.
+    first: Option<u8>,
 }
 
 impl<I> Paced<I> {
     pub(crate) const fn new(io: I, pace: Arc<Pace>) -> Self {
-        Self { io, pace }
+        Self { io, pace, first: None }
     }
 
     fn note<T>(&self, result: Poll<T>) -> Poll<T> {
@@ -157,8 +193,24 @@ impl<I> Paced<I> {
     }
 }
 
+impl<I: AsyncRead + Unpin> Paced<I> {
+    /// Waits for the first byte of a request, which whoever reads next will get. False when the client has left.
+    pub(crate) fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut byte = [0];
+        let mut buffer = ReadBuf::new(&mut byte);
+        let result = ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer));
+        self.first = result.ok().and_then(|()| buffer.filled().first().copied());
+        self.pace.due.store(true, Ordering::Relaxed);
+        Poll::Ready(self.first.is_some())
+    }
+}
+
 impl<I: AsyncRead + Unpin> AsyncRead for Paced<I> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Some(first) = self.first.take() {
+            buffer.put_slice(&[first]);
+            return Poll::Ready(Ok(()));
+        }
         let had = buffer.filled().len();
         let result = Pin::new(&mut self.io).poll_read(cx, buffer);
         if buffer.filled().len() > had && !self.pace.has_frames {
@@ -278,6 +330,26 @@ mod tests {
             io.write_all(b"an answer").await.unwrap();
             assert_eq!(is_cut_off(&mut patience, within).await, cut);
         }
+    }
+
+    #[tokio::test]
+    async fn a_quiet_connection_is_told_once_and_its_next_request_is_whole() {
+        let (_pace, mut patience, mut io, mut client) = paced(Limits { head: SHORT, ..ENDLESS });
+        for _ in 0..2 {
+            io.write_all(b"an answer").await.unwrap();
+            let spent = timeout(DEADLINE, poll_fn(|cx| patience.poll_spent(cx))).await.unwrap();
+            assert_eq!(spent, Spent::Quiet);
+            assert!(timeout(LONG, poll_fn(|cx| patience.poll_spent(cx))).await.is_err());
+            client.write_all(b"GET").await.unwrap();
+            assert!(timeout(DEADLINE, poll_fn(|cx| io.poll_first(cx))).await.unwrap());
+            let mut request = [0; 3];
+            io.read_exact(&mut request).await.unwrap();
+            assert_eq!(&request, b"GET");
+        }
+        // It has begun a request, so it is not quiet but slow.
+        assert_eq!(timeout(DEADLINE, poll_fn(|cx| patience.poll_spent(cx))).await.unwrap(), Spent::All);
+        drop(client);
+        assert!(!timeout(DEADLINE, poll_fn(|cx| io.poll_first(cx))).await.unwrap());
     }
 
     #[tokio::test]

@@ -36,19 +36,24 @@ struct App {
 
 #[async_trait]
 impl ServerApp for App {
-    async fn process_new(self: &Arc<Self>, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let entered = self.gate.enter(&mut stream).await?;
-        let (peer, stop) = (Peer { entered, header: self.header.clone() }, shutdown.clone());
-        match &self.tls {
-            None => serve::http_1(&self.state, &peer, stream, stop).await,
-            // In a box of its own, so that connections without TLS need no room for its state.
-            Some(tls) => Box::pin(self.serve_encrypted(tls, stream, peer, stop)).await,
-        }
+    /// Goes on in a task of its own: Pingora's holds 8 KiB for what a connection may need before it comes here.
+    async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        tokio::spawn(self.clone().serve(stream, shutdown.clone()));
         None
     }
 }
 
 impl App {
+    async fn serve(self: Arc<Self>, mut stream: Stream, stop: watch::Receiver<bool>) {
+        let Some(entered) = self.gate.enter(&mut stream).await else { return };
+        let peer = Peer { entered, header: self.header.clone() };
+        match &self.tls {
+            None => serve::http_1(&self.state, &peer, stream, stop).await,
+            // In a box of its own, so that connections without TLS need no room for its state.
+            Some(tls) => Box::pin(self.serve_encrypted(tls, stream, peer, stop)).await,
+        }
+    }
+
     async fn serve_encrypted(&self, tls: &Tls, stream: Stream, peer: Peer, stop: watch::Receiver<bool>) {
         match tls.accept(stream).await {
             Some(stream) if tls::is_http_2(&stream) => serve::http_2(self.state.clone(), peer, stream, stop).await,

@@ -1,7 +1,7 @@
 //! This file's job is to speak HTTP on one connection, with a limit on everything that a client could drag out.
 
 use crate::body::Body;
-use crate::pace::{Limits, Pace, Paced, Patience};
+use crate::pace::{Limits, Pace, Paced, Patience, Spent};
 use crate::peer::Peer;
 use crate::refusal::Refusal;
 use crate::routes::{self, Answering};
@@ -37,18 +37,71 @@ const WINDOW_BYTES: u32 = 64 * 1024;
 const BUFFER_MAX_BYTES: usize = 64 * 1024;
 
 /// Serves HTTP/1.1 until the client leaves, drags on, or `stop` becomes true; then the request that runs is finished first.
+///
+/// Most open connections have nothing to ask for a long time. After a while they are left with little but their stream: the buffers for heads
+/// alone are 16 KiB.
 pub(crate) async fn http_1<I>(state: &State, peer: &Peer, io: I, stop: watch::Receiver<bool>)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let pace = Arc::new(Pace::default());
-    let io = TokioIo::new(Paced::new(io, pace.clone()));
-    let connection = http1::Builder::new()
+    let mut patience = Patience::new(pace.clone(), limits(state));
+    let mut io = Paced::new(io, pace.clone());
+    loop {
+        let answers = Answers { state, peer, pace: &pace };
+        match Box::pin(http_1_until_quiet(answers, io, &mut patience, stop.clone())).await {
+            Some(quiet) => io = quiet,
+            None => return,
+        }
+        let meter = &state.meters.connections_quiet;
+        meter.inc();
+        let is_asked = is_asked(&mut io, &mut patience, stop.clone()).await;
+        meter.dec();
+        if !is_asked {
+            return;
+        }
+    }
+}
+
+/// Waits for the next request of a quiet connection. False when there will be none.
+async fn is_asked<I: AsyncRead + Unpin>(
+    io: &mut Paced<I>,
+    patience: &mut Patience,
+    stop: watch::Receiver<bool>,
+) -> bool {
+    let mut stopped = pin!(is_true(stop));
+    poll_fn(|cx| {
+        if patience.poll_end(cx).is_ready() || stopped.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(false);
+        }
+        io.poll_first(cx)
+    })
+    .await
+}
+
+/// Returns the stream of a connection on which nothing has happened in a while.
+async fn http_1_until_quiet<I>(
+    answers: Answers<'_>,
+    io: Paced<I>,
+    patience: &mut Patience,
+    stop: watch::Receiver<bool>,
+) -> Option<Paced<I>>
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let mut connection = http1::Builder::new()
         .header_read_timeout(None)
         .max_header_size(HEADER_MAX_BYTES)
         .max_buf_size(BUFFER_MAX_BYTES)
-        .serve_connection(io, Answers { state, peer, pace: &pace });
-    until_end(connection, Patience::new(pace.clone(), limits(state)), stop).await;
+        .serve_connection(TokioIo::new(io), answers);
+    match until_spent(Pin::new(&mut connection), patience, stop).await? {
+        Spent::All => None,
+        Spent::Quiet => {
+            let parts = connection.into_parts();
+            // Else the client has begun a request behind the last one, and has had the time for it.
+            parts.read_buf.is_empty().then(|| parts.io.into_inner())
+        }
+    }
 }
 
 /// Serves HTTP/2, with the same limits.
@@ -58,7 +111,7 @@ where
 {
     let pace = Arc::new(Pace::of_frames());
     let io = TokioIo::new(Paced::new(io, pace.clone()));
-    let patience = Patience::new(pace.clone(), limits(&state));
+    let mut patience = Patience::new(pace.clone(), limits(&state));
     let shared = Arc::new((state, peer, pace));
     let service = service_fn(move |request| {
         let shared = shared.clone();
@@ -74,7 +127,8 @@ where
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
         .serve_connection(io, service);
-    until_end(connection, patience, stop).await;
+    let mut connection = pin!(connection);
+    while until_spent(connection.as_mut(), &mut patience, stop.clone()).await == Some(Spent::Quiet) {}
 }
 
 fn limits(state: &State) -> Limits {
@@ -104,15 +158,22 @@ where
     }
 }
 
-async fn until_end(connection: impl Stoppable, mut patience: Patience, stop: watch::Receiver<bool>) {
-    let mut connection = pin!(connection);
+/// Drives a connection until there is something to say about it; returns nothing when it is over.
+async fn until_spent(
+    mut connection: Pin<&mut impl Stoppable>,
+    patience: &mut Patience,
+    stop: watch::Receiver<bool>,
+) -> Option<Spent> {
     let mut stopped = pin!(is_true(stop.clone()));
     let (mut watching, mut stopping) = (false, false);
     // What ends a connection early is the client's affair: it hung up, was too slow, or does not speak HTTP.
     poll_fn(|cx| {
         loop {
-            if connection.as_mut().poll(cx).is_ready() || patience.poll_end(cx).is_ready() {
-                return Poll::Ready(());
+            if connection.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            if let Poll::Ready(spent) = patience.poll_spent(cx) {
+                return Poll::Ready(Some(spent));
             }
             // Waiting for the word takes locks that all connections share; looking whether it came does not.
             let is_same = watching && matches!(stop.has_changed(), Ok(false));
@@ -124,7 +185,7 @@ async fn until_end(connection: impl Stoppable, mut patience: Patience, stop: wat
             connection.as_mut().finish();
         }
     })
-    .await;
+    .await
 }
 
 /// Resolves when the value is true, or when nobody can make it true any more.

@@ -100,6 +100,38 @@ async fn a_client_that_sends_its_headers_slowly_is_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_quiet_connection_is_answered_when_it_asks_again() {
+    let (_world, edge) = lone_edge().await;
+    let request = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        let mut stream = TcpStream::connect(edge.client.address).await.unwrap();
+        stream.write_all(request).await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        held.push(stream);
+    }
+    // This one has begun another request behind its first one, and never ends it.
+    held[0].write_all(&request[..9]).await.unwrap();
+    until("two are quiet", || edge.metric("aloft_edge_connections_quiet") == 2).await;
+    until("the third is cut off", || edge.metric("aloft_edge_connections") == 2).await;
+    let last = b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    for (stream, at) in held[1..].iter_mut().zip([1, last.len() - 1]) {
+        let (begun, rest) = last.split_at(at);
+        stream.write_all(begun).await.unwrap();
+        stream.write_all(rest).await.unwrap();
+        let mut answers = Vec::new();
+        stream.read_to_end(&mut answers).await.unwrap();
+        let answers = String::from_utf8_lossy(&answers);
+        assert_eq!(answers.matches("HTTP/1.1 200").count(), 1, "{answers}");
+    }
+    until("none is left", || edge.metric("aloft_edge_connections") == 0).await;
+    assert_eq!(edge.metric("aloft_edge_connections_quiet"), 0);
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn connections_beyond_the_limit_are_closed_and_others_go_on() {
     let world = World::new().await;
     let mut config = world.config(NOBODY);
