@@ -16,9 +16,18 @@ pub fn cpu_time(process_id: u32) -> Result<Duration> {
 
 /// Most memory the process ever held at once, in bytes.
 pub fn peak_resident_bytes(process_id: u32) -> Result<u64> {
+    status_bytes(process_id, "VmHWM:")
+}
+
+/// Memory that the process holds, in bytes.
+pub fn resident_bytes(process_id: u32) -> Result<u64> {
+    status_bytes(process_id, "VmRSS:")
+}
+
+fn status_bytes(process_id: u32, name: &str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{process_id}/status"))
         .with_context(|| format!("process {process_id} is gone"))?;
-    high_water_bytes(&status).with_context(|| format!("unexpected /proc/{process_id}/status"))
+    bytes_of(&status, name).with_context(|| format!("unexpected /proc/{process_id}/status"))
 }
 
 /// proc(5): the name in parentheses may hold anything; after it, utime and stime are the 12th and 13th words.
@@ -28,8 +37,8 @@ fn cpu_ticks(stat: &str) -> Option<u64> {
     Some(words.next()?.parse::<u64>().ok()? + words.next()?.parse::<u64>().ok()?)
 }
 
-fn high_water_bytes(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+fn bytes_of(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
@@ -46,8 +55,8 @@ mod tests {
 
     #[test]
     fn the_high_water_mark_is_in_bytes() {
-        assert_eq!(high_water_bytes("VmPeak:\t  9 kB\nVmHWM:\t    2048 kB\n"), Some(2048 * 1024));
-        assert_eq!(high_water_bytes("VmPeak: 9 kB"), None);
+        assert_eq!(bytes_of("VmPeak:\t  9 kB\nVmHWM:\t    2048 kB\n", "VmHWM:"), Some(2048 * 1024));
+        assert_eq!(bytes_of("VmPeak: 9 kB", "VmHWM:"), None);
     }
 
     #[test]
@@ -58,6 +67,7 @@ mod tests {
         while cpu_time(own_id).unwrap() < before + Duration::from_millis(30) {
             sum = (0..100_000_u64).fold(sum, |sum, each| std::hint::black_box(sum ^ each));
         }
+        assert!(resident_bytes(own_id).unwrap() > 100_000, "{sum}");
         assert!(peak_resident_bytes(own_id).unwrap() > 100_000, "{sum}");
     }
 }

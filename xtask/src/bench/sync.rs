@@ -1,4 +1,4 @@
-//! This file's job is the suite `sync`: how soon edges have a change, and what many channels cost an edge.
+//! This file's job is the suite `sync`: how soon edges have a change, and what many channels and connections cost an edge.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,10 +7,12 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 
+use super::connections::Target;
 use super::field::{Field, free_port, listens, target_folder, text, wait_until};
 use super::process_cost::peak_resident_bytes;
 use super::report::{Better, Figure, Report};
 use super::{Bench, Suite};
+use crate::supervisor::Running;
 use crate::up::cargo;
 
 /// Changes that are timed in each round; the p99 of all of them is what counts.
@@ -37,7 +39,7 @@ impl Suite for Sync {
     }
 
     fn about(&self) -> &'static str {
-        "how soon 100 edges have a change, and what channels cost an edge in memory and at its start"
+        "how soon 100 edges have a change, and what channels and connections cost an edge"
     }
 
     fn run(&self, bench: &Bench<'_>, report: &mut Report) -> Result<()> {
@@ -49,6 +51,7 @@ impl Suite for Sync {
         let memory = yard.measure("100000", RELEASES, 1)?;
         report.against_target(MEMORY, &memory.mebibytes, MEMORY_TARGET_MIB);
         yard.measure_growth(report)?;
+        yard.measure_connections(report)?;
         yard.measure_acks(report)
     }
 }
@@ -80,23 +83,39 @@ impl Yard<'_> {
     }
 
     fn start(&self, folder: &Path, channels: &str, starts: &mut Starts) -> Result<()> {
-        let port = free_port()?;
-        let mut command = Command::new(self.release.join("aloft-edge"));
-        command.env("ALOFT_EDGE__LISTEN", format!("127.0.0.1:{port}"));
-        command.env("ALOFT_EDGE__ADMIN_LISTEN", format!("127.0.0.1:{}", free_port()?));
-        command.env("ALOFT_EDGE__DATA_FOLDER", folder);
-        command.env("ALOFT_EDGE__CHANNELS_MAX", channels);
-        // Nobody is there: the edge has only its disk.
-        command.env("ALOFT_EDGE__CONTROL_PLANE", format!("http://127.0.0.1:{}", free_port()?));
-        command.env("ALOFT_EDGE__PREFETCH", "false");
-        command.env("ALOFT_STORE__URL", folder.join("store"));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let began = Instant::now();
-        let edge = self.bench.supervisor.spawn(&mut command, Signal::TERM)?;
-        wait_until("the edge", || Ok(listens(port)))?;
+        let (edge, _) = self.start_edge(folder, channels)?;
         starts.seconds.push(began.elapsed().as_secs_f64());
         starts.mebibytes.push(peak_resident_bytes(edge.id())? as f64 / f64::from(1 << 20));
         Ok(())
+    }
+
+    fn start_edge(&self, folder: &Path, channels_max: &str) -> Result<(Running, Target)> {
+        let (port, admin_port) = (free_port()?, free_port()?);
+        let mut command = Command::new(self.release.join("aloft-edge"));
+        command.env("ALOFT_EDGE__LISTEN", format!("127.0.0.1:{port}"));
+        command.env("ALOFT_EDGE__ADMIN_LISTEN", format!("127.0.0.1:{admin_port}"));
+        command.env("ALOFT_EDGE__DATA_FOLDER", folder);
+        command.env("ALOFT_EDGE__CHANNELS_MAX", channels_max);
+        // Nobody is there: the edge has only its disk.
+        command.env("ALOFT_EDGE__CONTROL_PLANE", format!("http://127.0.0.1:{}", free_port()?));
+        command.env("ALOFT_EDGE__PREFETCH", "false");
+        // All connections come from one address.
+        command.env("ALOFT_EDGE__CONNECTIONS_PER_ADDRESS_MAX", "1000000");
+        command.env("ALOFT_EDGE__CONNECTIONS_MAX", "1000000");
+        command.env("ALOFT_EDGE__ADDRESS_REQUESTS_PER_S", "0");
+        command.env("ALOFT_STORE__URL", folder.join("store"));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let edge = self.bench.supervisor.spawn(&mut command, Signal::TERM)?;
+        wait_until("the edge", || Ok(listens(port)))?;
+        let target = Target { process_id: edge.id(), port, admin_port };
+        Ok((edge, target))
+    }
+
+    fn measure_connections(&self, report: &mut Report) -> Result<()> {
+        let folder = tempfile::Builder::new().prefix("aloft-bench-").tempdir().context("cannot make a folder")?;
+        let (_edge, target) = self.start_edge(folder.path(), "10")?;
+        target.measure(report)
     }
 
     /// The same figures for few and many, so that growth shows.
