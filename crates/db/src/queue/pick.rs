@@ -8,7 +8,7 @@ use crate::{DbConn, JobState, Result};
 use diesel::dsl::{count_star, min};
 use diesel::prelude::*;
 use domain::job::{Lane, Tier};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Jobs that are looked at one by one when those at the head belong to full tenants. Behind that, tenants are asked for their heads,
 /// so that a full tenant's flood costs nothing.
@@ -23,6 +23,8 @@ struct Candidate {
     vstart: i64,
     id: String,
     tenant: String,
+    /// What the tenant may run at once, if that is not what all tenants may.
+    own_max: Option<i64>,
 }
 
 /// How many more jobs tenants may run. Counted from the leases themselves: a counter would drift.
@@ -56,27 +58,16 @@ impl Room {
         Ok(self.running.insert(running))
     }
 
-    /// Reads the limits of tenants that were not met before.
-    fn learn<'a>(&mut self, conn: &mut DbConn, tenants: impl Iterator<Item = &'a String>) -> Result<()> {
-        let new: BTreeSet<String> = tenants.filter(|tenant| !self.left.contains_key(*tenant)).cloned().collect();
-        if new.is_empty() {
+    /// Notes how many more jobs the tenant may run, if it was not met before.
+    fn learn(&mut self, conn: &mut DbConn, tenant: &str, own_max: Option<i64>) -> Result<()> {
+        if self.left.contains_key(tenant) {
             return Ok(());
         }
-        let own: Vec<(String, Option<i64>)> = db!(conn, |c| {
-            job_flow::table
-                .filter(job_flow::tier.eq(self.tier.to_sql()).and(job_flow::tenant.eq_any(&new)))
-                .select((job_flow::tenant, job_flow::max_running))
-                .load(c)
-        })?;
-        let own: BTreeMap<String, Option<i64>> = own.into_iter().collect();
-        for tenant in new {
-            let most = own.get(&tenant).copied().flatten().or(self.most);
-            let left = match most {
-                Some(most) => Some((most - self.count_running(conn)?.get(&tenant).copied().unwrap_or(0)).max(0)),
-                None => None,
-            };
-            self.left.insert(tenant, left);
-        }
+        let left = match own_max.or(self.most) {
+            Some(most) => Some((most - self.count_running(conn)?.get(tenant).copied().unwrap_or(0)).max(0)),
+            None => None,
+        };
+        self.left.insert(tenant.to_owned(), left);
         Ok(())
     }
 
@@ -121,8 +112,8 @@ fn pick_lane(conn: &mut DbConn, room: &mut Room, lane: Lane, wanted: usize) -> R
     for window in [i64::try_from(wanted).unwrap_or(WINDOW), WINDOW] {
         let candidates = ready(conn, room.tier, lane, None, &after, window)?;
         let is_end = i64::try_from(candidates.len()).unwrap_or(window) < window;
-        room.learn(conn, candidates.iter().map(|candidate| &candidate.tenant))?;
         for candidate in candidates {
+            room.learn(conn, &candidate.tenant, candidate.own_max)?;
             after = (candidate.vstart, candidate.id.clone());
             if picked.len() < wanted && room.take(&candidate.tenant) {
                 picked.push(candidate.id);
@@ -147,6 +138,10 @@ fn ready(
     limit: i64,
 ) -> Result<Vec<Candidate>> {
     Ok(db!(conn, |c| {
+        let own_max = job_flow::table
+            .filter(job_flow::tier.eq(tier.to_sql()).and(job_flow::tenant.eq(job::tenant)))
+            .select(job_flow::max_running)
+            .single_value();
         let mut query = job::table
             .filter(job::tier.eq(tier.to_sql()).and(job::state.eq(JobState::Ready.as_str())))
             .filter(job::lane.eq(lane.as_str()))
@@ -155,7 +150,7 @@ fn ready(
             .filter(job::vstart.gt(after.0).or(job::id.gt(&after.1)))
             .order((job::vstart, job::id))
             .limit(limit)
-            .select((job::vstart, job::id, job::tenant))
+            .select((job::vstart, job::id, job::tenant, own_max))
             .into_boxed();
         if let Some(tenant) = tenant {
             query = query.filter(job::tenant.eq(tenant));
@@ -167,12 +162,14 @@ fn ready(
 /// Chooses among the tenants that are not full by the tags of their next jobs: one look at an index for each tenant of the tier.
 fn pick_by_tenant(conn: &mut DbConn, room: &mut Room, lane: Lane, after: &Place, wanted: usize) -> Result<Vec<String>> {
     let mut heads = heads(conn, room.tier, lane, after.0)?;
-    room.learn(conn, heads.iter().map(|(_, tenant)| tenant))?;
-    heads.retain(|(_, tenant)| !room.is_full(tenant));
-    heads.sort_unstable();
+    for head in &heads {
+        room.learn(conn, &head.tenant, head.own_max)?;
+    }
+    heads.retain(|head| !room.is_full(&head.tenant));
+    heads.sort_unstable_by(|a, b| (a.vstart, &a.tenant).cmp(&(b.vstart, &b.tenant)));
     heads.truncate(wanted);
     let mut candidates = Vec::new();
-    for (_, tenant) in heads {
+    for Head { tenant, .. } in heads {
         let limit = i64::try_from(wanted).unwrap_or(WINDOW);
         candidates.extend(ready(conn, room.tier, lane, Some(&tenant), after, limit)?);
     }
@@ -181,19 +178,31 @@ fn pick_by_tenant(conn: &mut DbConn, room: &mut Room, lane: Lane, after: &Place,
     Ok(taken.take(wanted).map(|candidate| candidate.id).collect())
 }
 
+/// A tenant's next job.
+struct Head {
+    vstart: i64,
+    tenant: String,
+    own_max: Option<i64>,
+}
+
 /// Returns the tag of every tenant's next job that is not before `vstart`.
-fn heads(conn: &mut DbConn, tier: Tier, lane: Lane, vstart: i64) -> Result<Vec<(i64, String)>> {
-    let rows: Vec<(Option<i64>, String)> = db!(conn, |c| {
+fn heads(conn: &mut DbConn, tier: Tier, lane: Lane, vstart: i64) -> Result<Vec<Head>> {
+    let rows: Vec<(Option<i64>, String, Option<i64>)> = db!(conn, |c| {
         let head = job::table
             .filter(job::tier.eq(tier.to_sql()).and(job::state.eq(JobState::Ready.as_str())))
             .filter(job::lane.eq(lane.as_str()).and(job::tenant.eq(job_turn::tenant)))
             .filter(job::vstart.ge(vstart))
             .select(min(job::vstart))
             .single_value();
+        let own_max = job_flow::table
+            .filter(job_flow::tier.eq(tier.to_sql()).and(job_flow::tenant.eq(job_turn::tenant)))
+            .select(job_flow::max_running)
+            .single_value();
         job_turn::table
             .filter(job_turn::tier.eq(tier.to_sql()).and(job_turn::lane.eq(lane.as_str())))
-            .select((head, job_turn::tenant))
+            .select((head, job_turn::tenant, own_max))
             .load(c)
     })?;
-    Ok(rows.into_iter().filter_map(|(head, tenant)| Some((head?, tenant))).collect())
+    let rows = rows.into_iter();
+    Ok(rows.filter_map(|(vstart, tenant, own_max)| Some(Head { vstart: vstart?, tenant, own_max })).collect())
 }
