@@ -13,6 +13,7 @@ use proto::v1::release_service_client::ReleaseServiceClient;
 use proto::v1::sync_request::Message as Said;
 use proto::v1::sync_response::Message as Heard;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -66,7 +67,7 @@ fn random(number: u32) -> [u8; 10] {
 /// A channel as a small app has it: some releases, of which the newest is offered, as a launch file and three assets.
 fn snapshot(number: u32, releases: u32) -> ChannelSnapshot {
     let at = Timestamp::from_us(1_790_000_000_000_000);
-    let blobs: Vec<Blob> = (0..4).map(|file| Blob::of(format!("{number}/{file}").as_bytes())).collect();
+    let blobs: Vec<Arc<Blob>> = (0..4).map(|file| Blob::of(format!("{number}/{file}").as_bytes()).into()).collect();
     let files: Vec<BundleFile> = blobs
         .iter()
         .enumerate()
@@ -101,7 +102,7 @@ fn snapshot(number: u32, releases: u32) -> ChannelSnapshot {
         version: SnapshotVersion { epoch: 1, version: 1 },
         blocked: false,
         releases: (1..=releases).rev().map(release).collect(),
-        bundles: [(hash, OfferedBundle { engine: Engine::Hermes, files, blobs, variants: vec![] })].into(),
+        bundles: [(hash, OfferedBundle { engine: Engine::Hermes, files, blobs, variants: vec![] }.into())].into(),
         deltas: vec![],
         pins: [].into(),
         token_keys: vec![TokenKey { generation: 1, secret: [1; 32] }],

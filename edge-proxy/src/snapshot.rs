@@ -123,19 +123,19 @@ fn list_blobs(snapshot: &ChannelSnapshot) -> Vec<(Arc<Blob>, bool)> {
     for (content, bundle) in &snapshot.bundles {
         let pin = pinned.contains(content);
         for blob in &bundle.blobs {
-            listed.entry(blob.sha256).or_insert_with(|| (Arc::new(blob.clone()), pin)).1 |= pin;
+            listed.entry(blob.sha256).or_insert_with(|| (blob.clone(), pin)).1 |= pin;
         }
     }
     let variants = snapshot.bundles.values().flat_map(|bundle| &bundle.variants).map(|variant| &variant.blob);
     for blob in snapshot.deltas.iter().map(|delta| &delta.blob).chain(variants) {
-        listed.entry(blob.sha256).or_insert_with(|| (Arc::new(blob.clone()), false));
+        listed.entry(blob.sha256).or_insert_with(|| (blob.clone(), false));
     }
     for (content, package) in &snapshot.codepush.packages {
         let pin = pinned.contains(content);
-        listed.entry(package.blob.sha256).or_insert_with(|| (Arc::new(package.blob.clone()), pin)).1 |= pin;
+        listed.entry(package.blob.sha256).or_insert_with(|| (package.blob.clone(), pin)).1 |= pin;
     }
     for diff in &snapshot.codepush.diffs {
-        listed.entry(diff.blob.sha256).or_insert_with(|| (Arc::new(diff.blob.clone()), false));
+        listed.entry(diff.blob.sha256).or_insert_with(|| (diff.blob.clone(), false));
     }
     listed.into_values().collect()
 }
@@ -153,7 +153,7 @@ fn list_forms(snapshot: &ChannelSnapshot) -> Vec<(Sha256, Arc<Forms>)> {
     for (content, bundle) in &snapshot.bundles {
         let mut forms: HashMap<Sha256, Forms> = HashMap::new();
         for variant in &bundle.variants {
-            let (coding, blob) = (Coding::Alone(variant.coding), Arc::new(variant.blob.clone()));
+            let (coding, blob) = (Coding::Alone(variant.coding), variant.blob.clone());
             forms.entry(variant.of).or_default().coded.push(Arc::new(Coded { coding, base: None, blob }));
         }
         if let Some(launch) = bundle.files.iter().find(|file| file.role == FileRole::Launch) {
@@ -164,10 +164,11 @@ fn list_forms(snapshot: &ChannelSnapshot) -> Vec<(Sha256, Arc<Forms>)> {
         }
         listed.extend(forms.into_iter().map(|(file, forms)| (file, Arc::new(forms))));
     }
+    listed.shrink_to_fit();
     listed
 }
 
 fn patch_form(delta: &Delta) -> Option<Arc<Coded>> {
     let coding = Coding::of_format(&delta.format)?;
-    Some(Arc::new(Coded { coding, base: Some(delta.base), blob: Arc::new(delta.blob.clone()) }))
+    Some(Arc::new(Coded { coding, base: Some(delta.base), blob: delta.blob.clone() }))
 }

@@ -10,6 +10,7 @@ use domain::codepush::{CodePush, DIFFS_PER_BUNDLE_MAX, Package as OfferedPackage
 use domain::id::{BundleId, ChannelId};
 use domain::{Sha256, Timestamp};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 row! {
     /// A bundle as one zip file.
@@ -121,7 +122,7 @@ pub(crate) fn of_channel(
     let mut wanted: Vec<Sha256> = stored.iter().map(|package| package.blob_sha256).collect();
     wanted.extend(stored_diffs.iter().map(|diff| diff.blob_sha256));
     let blobs = blobs::find_many(conn, owner, &wanted)?;
-    let blobs: BTreeMap<Sha256, Blob> = blobs.into_iter().map(|blob| (blob.sha256, blob)).collect();
+    let blobs: BTreeMap<Sha256, Arc<Blob>> = blobs.into_iter().map(|blob| (blob.sha256, Arc::new(blob))).collect();
     let blob = |hash| blobs.get(hash).cloned().ok_or(Error::not_found("blob"));
     let content = |bundle| contents.get(bundle).copied().ok_or(Error::not_found("bundle"));
     let (mut packages, mut diffs) = (BTreeMap::new(), Vec::new());

@@ -19,6 +19,7 @@ use domain::snapshot::{
 };
 use domain::{ChannelName, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A channel and the version that its snapshot has now.
 pub type Versioned = (ChannelKey, SnapshotVersion);
@@ -207,7 +208,7 @@ fn pins(conn: &mut DbConn, channel: &ChannelId) -> Result<BTreeMap<DeviceKey, Re
 
 type FileColumns = (String, String, Vec<u8>, i64, String);
 
-fn offered_bundles(conn: &mut DbConn, owner: &Scope, heads: &Heads) -> Result<BTreeMap<Sha256, OfferedBundle>> {
+fn offered_bundles(conn: &mut DbConn, owner: &Scope, heads: &Heads) -> Result<BTreeMap<Sha256, Box<OfferedBundle>>> {
     let ids: Vec<&str> = heads.keys().map(BundleId::as_str).collect();
     let mut files: BTreeMap<BundleId, Vec<BundleFile>> = BTreeMap::new();
     for ids in ids.chunks(IN_LIST_MAX) {
@@ -242,7 +243,7 @@ fn offered_bundles(conn: &mut DbConn, owner: &Scope, heads: &Heads) -> Result<BT
             .map(|hash| blobs.get(hash).cloned().ok_or(Error::not_found("blob")))
             .collect::<Result<Vec<_>>>()?;
         let variants = hashes.iter().filter_map(|hash| variants.get(hash)).flatten().cloned().collect();
-        bundles.insert(head.hash, OfferedBundle { engine: head.engine, files, blobs, variants });
+        bundles.insert(head.hash, Box::new(OfferedBundle { engine: head.engine, files, blobs, variants }));
     }
     Ok(bundles)
 }
@@ -283,6 +284,6 @@ fn offered_deltas(conn: &mut DbConn, owner: &Scope, heads: &Heads) -> Result<Vec
     Ok(found.into_values().collect())
 }
 
-fn blobs_by_hash(conn: &mut DbConn, owner: &Scope, hashes: &[Sha256]) -> Result<BTreeMap<Sha256, Blob>> {
-    Ok(blobs::find_many(conn, owner, hashes)?.into_iter().map(|blob| (blob.sha256, blob)).collect())
+fn blobs_by_hash(conn: &mut DbConn, owner: &Scope, hashes: &[Sha256]) -> Result<BTreeMap<Sha256, Arc<Blob>>> {
+    Ok(blobs::find_many(conn, owner, hashes)?.into_iter().map(|blob| (blob.sha256, Arc::new(blob))).collect())
 }

@@ -5,6 +5,7 @@ use crate::error::Invalid;
 use crate::hash::Sha256;
 use crate::name::Platform;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The bounds of keys that CodePush's servers take.
 pub const DEPLOYMENT_KEY_MIN_BYTES: usize = 10;
@@ -69,7 +70,7 @@ pub struct Package {
     /// What the clients compute of the files; see [`package_hash`].
     pub hash: Sha256,
     /// The zip file.
-    pub blob: Blob,
+    pub blob: Arc<Blob>,
 }
 
 /// A zip file with what differs between two packages.
@@ -80,7 +81,7 @@ pub struct PackageDiff {
     /// Content hash of the bundle that it gets.
     pub to: Sha256,
     /// The zip file.
-    pub blob: Blob,
+    pub blob: Arc<Blob>,
 }
 
 /// Returns the path of a bundle's file in packages.

@@ -9,6 +9,7 @@ use crate::id::{AppId, ChannelId, DeviceId, ReleaseId};
 use crate::name::{ChannelName, Platform};
 use crate::release::{Content, Release};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Older releases neither change a decision nor name what a device may still run.
 pub const RELEASES_MAX: usize = 500;
@@ -51,7 +52,7 @@ pub struct ChannelSnapshot {
     /// Newest first, at most [`RELEASES_MAX`].
     pub releases: Vec<Release>,
     /// The bundles that can be offered, by content hash.
-    pub bundles: BTreeMap<Sha256, OfferedBundle>,
+    pub bundles: BTreeMap<Sha256, Box<OfferedBundle>>,
     /// Patches between the launch files of two bundles.
     pub deltas: Vec<Delta>,
     /// The release that a device gets whatever its bucket, at most [`PINS_MAX`].
@@ -76,7 +77,7 @@ pub struct OfferedBundle {
     /// Its files, sorted by path, exactly one of them the launch file.
     pub files: Vec<BundleFile>,
     /// The blobs of the files, one for each different hash.
-    pub blobs: Vec<Blob>,
+    pub blobs: Vec<Arc<Blob>>,
     /// Compressed forms of some of these blobs, each smaller than its blob; sorted by hash and coding.
     pub variants: Vec<Variant>,
 }
@@ -99,7 +100,7 @@ pub struct Variant {
     /// How it is compressed.
     pub coding: Coding,
     /// The compressed bytes.
-    pub blob: Blob,
+    pub blob: Arc<Blob>,
 }
 
 /// A patch that makes the launch file of one bundle from that of another.
@@ -114,7 +115,7 @@ pub struct Delta {
     /// The patch's format, for instance `dcz`.
     pub format: String,
     /// The patch's bytes.
-    pub blob: Blob,
+    pub blob: Arc<Blob>,
 }
 
 /// A secret that device tokens are made with.

@@ -5,6 +5,7 @@ mod contradiction;
 use crate::error::Invalid;
 use contradiction::Contradiction;
 use nodejs_semver::{OutsideDirection, Range, Version};
+use std::sync::Arc;
 
 /// Longer texts are mistakes or attacks: real ranges have a handful of comparators.
 pub const BINARY_RANGE_MAX_BYTES: usize = 256;
@@ -43,8 +44,13 @@ impl std::fmt::Display for BinaryVersion {
 }
 
 /// A range of binary versions in the syntax of npm's semver, for instance `1.x`, `>=1.2 <2` or `*`.
+///
+/// Clones share what was parsed: of many releases, most have the same range.
 #[derive(Debug, Clone)]
-pub struct BinaryRange {
+pub struct BinaryRange(Arc<Parsed>);
+
+#[derive(Debug)]
+struct Parsed {
     text: String,
     /// The parts that can be satisfied; none when there are none.
     range: Option<Range>,
@@ -55,13 +61,13 @@ impl BinaryRange {
     /// Returns the text that was parsed.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
     /// Says whether the version lies in the range.
     #[must_use]
     pub fn contains(&self, version: &BinaryVersion) -> bool {
-        self.range.as_ref().is_some_and(|range| version.0.satisfies(range))
+        self.0.range.as_ref().is_some_and(|range| version.0.satisfies(range))
     }
 
     /// Says whether the version is greater than every one in the range.
@@ -69,7 +75,7 @@ impl BinaryRange {
     pub fn is_below(&self, version: &BinaryVersion) -> bool {
         // An error says that the range has no bounds, so nothing is above it.
         let is_below = |range: &Range| range.outside(&version.0, OutsideDirection::Higher, false).unwrap_or(false);
-        self.range.as_ref().is_none_or(is_below) && self.contradictions.iter().all(|part| part.is_below(&version.0))
+        self.0.range.as_ref().is_none_or(is_below) && self.0.contradictions.iter().all(|part| part.is_below(&version.0))
     }
 }
 
@@ -90,13 +96,13 @@ impl std::str::FromStr for BinaryRange {
         } else {
             Some(Range::parse(kept).map_err(|_| RULE)?)
         };
-        Ok(Self { text: text.to_owned(), range, contradictions })
+        Ok(Self(Arc::new(Parsed { text: text.to_owned(), range, contradictions })))
     }
 }
 
 impl PartialEq for BinaryRange {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        self.0.text == other.0.text
     }
 }
 
@@ -133,7 +139,7 @@ impl std::fmt::Display for Target {
 
 /// The name of a native interface, compared byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RuntimeVersion(std::sync::Arc<str>);
+pub struct RuntimeVersion(Arc<str>);
 
 impl RuntimeVersion {
     /// Returns the text.

@@ -12,6 +12,7 @@ use http::header::RANGE;
 use proto::v1;
 use proto::v1::edge_service_client::EdgeServiceClient;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 use tonic::Code;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -30,7 +31,7 @@ pub(crate) struct Wanted {
     pub(crate) sha256: Sha256,
     pub(crate) range: Range<u64>,
     /// A channel that names the blob.
-    pub(crate) channel: Option<ChannelKey>,
+    pub(crate) channel: Option<Arc<ChannelKey>>,
 }
 
 impl Wanted {

@@ -211,12 +211,12 @@ fn file<'a>(file: &'a BundleFile, bundle: &'a OfferedBundle, codings: Codings) -
 }
 
 fn encoded(variant: &Variant) -> Encoded<'_> {
-    let Blob { sha256, size_bytes, ref chunks } = variant.blob;
+    let Blob { sha256, size_bytes, ref chunks } = *variant.blob;
     Encoded { coding: variant.coding.as_str(), sha256, size_bytes, chunks, url: url(&sha256) }
 }
 
 fn patch(delta: &Delta) -> Patch<'_> {
-    let Blob { sha256, size_bytes, ref chunks } = delta.blob;
+    let Blob { sha256, size_bytes, ref chunks } = *delta.blob;
     Patch {
         format: &delta.format,
         base_bundle_sha256: delta.from,

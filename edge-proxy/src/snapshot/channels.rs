@@ -37,7 +37,7 @@ type Offer = (Sha256, Arc<Forms>);
 struct Known {
     blob: Arc<Blob>,
     /// The first channel that named it.
-    channel: ChannelKey,
+    channel: Arc<ChannelKey>,
     /// Snapshots that name the blob.
     uses: usize,
     /// Those of them that want it kept at hand.
@@ -119,7 +119,7 @@ impl Channels {
     }
 
     /// Returns a channel that names the blob, or did.
-    pub(crate) fn channel_of(&self, sha256: &Sha256) -> Option<ChannelKey> {
+    pub(crate) fn channel_of(&self, sha256: &Sha256) -> Option<Arc<ChannelKey>> {
         self.blobs.read().get(sha256).map(|known| known.channel.clone())
     }
 
@@ -141,7 +141,7 @@ impl Channels {
         self.add_blobs(channel);
         let mut known = self.forms.write();
         for (file, forms) in &channel.forms {
-            known.entry(*file).or_default().push((channel.digest, forms.clone()));
+            known.entry(*file).or_insert_with(|| Vec::with_capacity(1)).push((channel.digest, forms.clone()));
         }
     }
 
@@ -168,11 +168,12 @@ impl Channels {
     }
 
     fn add_blobs(&self, channel: &Channel) {
+        let key = Arc::new(channel.snapshot.key.clone());
         let mut blobs = self.blobs.write();
         for (blob, pinned) in &channel.blobs {
-            let (blob, channel) = (blob.clone(), &channel.snapshot.key);
             let known = blobs.entry(blob.sha256);
-            let known = known.or_insert_with(|| Known { blob, channel: channel.clone(), uses: 0, pins: 0 });
+            let new = || Known { blob: blob.clone(), channel: key.clone(), uses: 0, pins: 0 };
+            let known = known.or_insert_with(new);
             known.uses += 1;
             known.pins += usize::from(*pinned);
         }

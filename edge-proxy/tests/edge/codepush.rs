@@ -24,8 +24,8 @@ async fn packed(world: &World) -> ChannelSnapshot {
     let (whole, diff) = (world.store(&samples::noise(5_000, 7)).await, world.store(b"the smaller diff").await);
     let platform = domain::Platform::Ios;
     snapshot.codepush.keys = [(KEY.parse().unwrap(), platform)].into();
-    snapshot.codepush.packages = [(content, Package { hash: Sha256::of(b"package"), blob: whole })].into();
-    snapshot.codepush.diffs = vec![PackageDiff { from: Sha256::of(b"old"), to: content, blob: diff }];
+    snapshot.codepush.packages = [(content, Package { hash: Sha256::of(b"package"), blob: whole.into() })].into();
+    snapshot.codepush.diffs = vec![PackageDiff { from: Sha256::of(b"old"), to: content, blob: diff.into() }];
     snapshot
 }
 

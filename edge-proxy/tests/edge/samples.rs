@@ -31,7 +31,7 @@ pub fn release_id(number: u64) -> ReleaseId {
     ReleaseId::from_parts(Timestamp::from_us(1_790_000_000_000_000), random)
 }
 
-pub fn bundle(launch: &[u8], asset: &[u8]) -> (Sha256, OfferedBundle) {
+pub fn bundle(launch: &[u8], asset: &[u8]) -> (Sha256, Box<OfferedBundle>) {
     let file = |path: &str, bytes: &[u8], role| BundleFile {
         path: path.into(),
         sha256: Sha256::of(bytes),
@@ -39,8 +39,8 @@ pub fn bundle(launch: &[u8], asset: &[u8]) -> (Sha256, OfferedBundle) {
         role,
     };
     let files = vec![file("assets/logo.png", asset, FileRole::Asset), file("index.bundle", launch, FileRole::Launch)];
-    let blobs = vec![Blob::of(asset), Blob::of(launch)];
-    (content_hash(&files), OfferedBundle { engine: Engine::Hermes, files, blobs, variants: vec![] })
+    let blobs = vec![Blob::of(asset).into(), Blob::of(launch).into()];
+    (content_hash(&files), OfferedBundle { engine: Engine::Hermes, files, blobs, variants: vec![] }.into())
 }
 
 pub fn release(seq: u64, content: Content) -> Release {
@@ -94,10 +94,10 @@ pub fn channel_of(app_number: u8, version: u64, contents: &[Bytes]) -> ChannelSn
     };
     let files: Vec<BundleFile> = contents.iter().enumerate().map(file).collect();
     let hash = content_hash(&files);
-    let blobs = contents.iter().map(|bytes| Blob::of(bytes)).collect();
+    let blobs = contents.iter().map(|bytes| Blob::of(bytes).into()).collect();
     let mut snapshot = empty(app_number, version);
     snapshot.releases = vec![release(version, Content::Bundle(hash))];
-    snapshot.bundles = [(hash, OfferedBundle { engine: Engine::Hermes, files, blobs, variants: vec![] })].into();
+    snapshot.bundles = [(hash, OfferedBundle { engine: Engine::Hermes, files, blobs, variants: vec![] }.into())].into();
     snapshot
 }
 
@@ -118,7 +118,7 @@ pub fn launch_hash(snapshot: &ChannelSnapshot) -> Sha256 {
 /// Says that this is the compressed form of the file.
 pub fn add_variant(snapshot: &mut ChannelSnapshot, of: Sha256, coding: Coding, bytes: &[u8]) {
     for bundle in snapshot.bundles.values_mut() {
-        bundle.variants.push(Variant { of, coding, blob: Blob::of(bytes) });
+        bundle.variants.push(Variant { of, coding, blob: Blob::of(bytes).into() });
         bundle.variants.sort_by_key(|variant| (variant.of, variant.coding.as_str()));
     }
 }
@@ -126,5 +126,5 @@ pub fn add_variant(snapshot: &mut ChannelSnapshot, of: Sha256, coding: Coding, b
 /// A patch that claims to make the first bundle of the snapshot from `from`.
 pub fn delta(snapshot: &ChannelSnapshot, from: Sha256, format: &str, bytes: &[u8]) -> Delta {
     let to = *snapshot.bundles.keys().next().unwrap();
-    Delta { from, to, base: Sha256::of(b"base"), format: format.into(), blob: Blob::of(bytes) }
+    Delta { from, to, base: Sha256::of(b"base"), format: format.into(), blob: Blob::of(bytes).into() }
 }

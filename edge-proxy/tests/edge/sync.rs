@@ -6,6 +6,7 @@ use crate::samples;
 use domain::snapshot::SnapshotVersion;
 use proto::v1;
 use proto::v1::sync_response::Message as Reply;
+use std::sync::Arc;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_snapshot_changes_the_next_answer_and_is_acknowledged_with_its_digest() {
@@ -19,6 +20,10 @@ async fn a_new_snapshot_changes_the_next_answer_and_is_acknowledged_with_its_dig
     assert_eq!(world.control_plane.acks()[1].digest, envelope(&next).digest);
     assert_eq!(edge.check(&snapshot, &token, "").await.json()["update"]["label"], "v2");
     edge.stop().await;
+}
+
+fn first_blob(snapshot: &mut domain::snapshot::ChannelSnapshot) -> &mut domain::bundle::Blob {
+    Arc::make_mut(&mut snapshot.bundles.values_mut().next().unwrap().blobs[0])
 }
 
 /// Snapshots that an edge with version 10 of the first channel must refuse, and what is wrong with each.
@@ -40,13 +45,8 @@ fn bad_snapshots() -> Vec<(&'static str, v1::SyncSnapshot)> {
         ("an older epoch", broken(|s| s.version = SnapshotVersion { epoch: 0, version: 99 })),
         ("no token key", broken(|s| s.token_keys.clear())),
         ("a missing bundle", broken(|s| s.bundles.clear())),
-        (
-            "a chunk with a wrong hash",
-            broken(|s| {
-                s.bundles.values_mut().next().unwrap().blobs[0].chunks[0] = domain::Sha256::of(b"x");
-            }),
-        ),
-        ("too few chunks", broken(|s| s.bundles.values_mut().next().unwrap().blobs[0].chunks.clear())),
+        ("a chunk with a wrong hash", broken(|s| first_blob(s).chunks[0] = domain::Sha256::of(b"x"))),
+        ("too few chunks", broken(|s| first_blob(s).chunks.clear())),
         ("a path out of the folder", broken(|s| s.bundles.values_mut().next().unwrap().files[0].path = "../x".into())),
         ("two releases with one number", broken(|s| s.releases.push(s.releases[0].clone()))),
         (

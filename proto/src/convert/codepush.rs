@@ -8,6 +8,7 @@ use crate::v1;
 use domain::Sha256;
 use domain::codepush::{CodePush, DEPLOYMENT_KEYS_MAX, DIFFS_PER_BUNDLE_MAX, Package, PackageDiff};
 use domain::snapshot::RELEASES_MAX;
+use std::sync::Arc;
 
 /// Writes everything about CodePush; unset when there is nothing.
 pub(super) fn codepush_to_wire(codepush: &CodePush) -> Option<v1::SnapshotCodePush> {
@@ -78,6 +79,6 @@ fn diff_from_wire(diff: v1::SnapshotPackageDiff) -> Result<PackageDiff, InvalidM
     })
 }
 
-fn blob(blob: Option<v1::Blob>) -> Result<domain::bundle::Blob, InvalidMessage> {
-    blob_from_wire(&blob.ok_or_else(|| InvalidMessage::new("blob", "must be set"))?)
+fn blob(blob: Option<v1::Blob>) -> Result<Arc<domain::bundle::Blob>, InvalidMessage> {
+    blob_from_wire(&blob.ok_or_else(|| InvalidMessage::new("blob", "must be set"))?).map(Arc::new)
 }

@@ -9,14 +9,15 @@ use super::{
 use crate::v1;
 use bytes::Bytes;
 use domain::Sha256;
-use domain::bundle::{BUNDLE_FILES_MAX, Coding, FileRole, content_hash};
+use domain::bundle::{BUNDLE_FILES_MAX, Blob, Coding, FileRole, content_hash};
 use domain::release::{Content, NOTES_MAX_BYTES, Release};
 use domain::snapshot::{
     ChannelKey, ChannelSnapshot, Delta, OfferedBundle, PINS_MAX, RELEASES_MAX, REVOKED_DEVICES_MAX, SnapshotVersion,
     TOKEN_KEYS_MAX, TokenKey, Variant, offerable,
 };
 use prost::Message as _;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 mod expo;
 
@@ -64,14 +65,19 @@ pub fn decode_snapshot(encoded: &[u8]) -> Result<ChannelSnapshot, InvalidMessage
     at_most(wire.pins.len(), PINS_MAX, "pins")?;
     at_most(wire.token_keys.len(), TOKEN_KEYS_MAX, "token_keys")?;
     at_most(wire.revoked_device_ids.len(), REVOKED_DEVICES_MAX, "revoked_device_ids")?;
-    let snapshot = ChannelSnapshot {
+    let mut blobs = Blobs::default();
+    let mut snapshot = ChannelSnapshot {
         key: channel_key_from_wire(wire.key)?,
         channel_id: wire.channel_id.parse().in_field("channel_id")?,
         version: version_from_wire(wire.version)?,
         blocked: wire.blocked,
         releases: wire.releases.into_iter().map(release_from_wire).collect::<Result<_, _>>()?,
-        bundles: wire.bundles.into_iter().map(bundle_from_wire).collect::<Result<_, _>>()?,
-        deltas: wire.deltas.into_iter().map(delta_from_wire).collect::<Result<_, _>>()?,
+        bundles: wire
+            .bundles
+            .into_iter()
+            .map(|bundle| bundle_from_wire(bundle, &mut blobs))
+            .collect::<Result<_, _>>()?,
+        deltas: wire.deltas.into_iter().map(|delta| delta_from_wire(delta, &mut blobs)).collect::<Result<_, _>>()?,
         pins: wire.pins.into_iter().map(pin_from_wire).collect::<Result<_, _>>()?,
         token_keys: wire.token_keys.into_iter().map(token_key_from_wire).collect::<Result<_, _>>()?,
         revoked_devices: (wire.revoked_device_ids.iter())
@@ -81,6 +87,7 @@ pub fn decode_snapshot(encoded: &[u8]) -> Result<ChannelSnapshot, InvalidMessage
         codepush: codepush_from_wire(wire.codepush)?,
         expo: expo_from_wire(wire.expo_updates, wire.expo_embedded)?,
     };
+    share_targets(&mut snapshot.releases);
     check_whole(&snapshot)?;
     Ok(snapshot)
 }
@@ -153,6 +160,27 @@ fn release_to_wire(release: &Release) -> v1::SnapshotRelease {
     }
 }
 
+/// The blobs of one snapshot: most of a bundle's assets are in the bundle before it too.
+#[derive(Default)]
+struct Blobs(HashMap<Sha256, Arc<Blob>>);
+
+impl Blobs {
+    fn read(&mut self, blob: &v1::Blob) -> Result<Arc<Blob>, InvalidMessage> {
+        let blob = blob_from_wire(blob)?;
+        let known = self.0.entry(blob.sha256).or_insert_with(|| Arc::new(blob.clone()));
+        Ok(if **known == blob { known.clone() } else { Arc::new(blob) })
+    }
+}
+
+/// Lets releases share the range that they have in common with the next one.
+fn share_targets(releases: &mut [Release]) {
+    for next in 1..releases.len() {
+        if releases[next].target == releases[next - 1].target {
+            releases[next].target = releases[next - 1].target.clone();
+        }
+    }
+}
+
 fn release_from_wire(release: v1::SnapshotRelease) -> Result<Release, InvalidMessage> {
     if release.notes.len() > NOTES_MAX_BYTES {
         return Err(InvalidMessage::new("notes", format!("must be at most {NOTES_MAX_BYTES} bytes")));
@@ -176,12 +204,15 @@ fn bundle_to_wire(hash: &Sha256, bundle: &OfferedBundle) -> v1::SnapshotBundle {
         content_sha256: sha256_to_wire(hash),
         engine: engine_to_wire(bundle.engine).into(),
         files: bundle.files.iter().map(file_to_wire).collect(),
-        blobs: bundle.blobs.iter().map(blob_to_wire).collect(),
+        blobs: bundle.blobs.iter().map(|blob| blob_to_wire(blob)).collect(),
         variants: bundle.variants.iter().map(variant_to_wire).collect(),
     }
 }
 
-fn bundle_from_wire(bundle: v1::SnapshotBundle) -> Result<(Sha256, OfferedBundle), InvalidMessage> {
+fn bundle_from_wire(
+    bundle: v1::SnapshotBundle,
+    blobs: &mut Blobs,
+) -> Result<(Sha256, Box<OfferedBundle>), InvalidMessage> {
     at_most(bundle.files.len(), BUNDLE_FILES_MAX, "files")?;
     at_most(bundle.blobs.len(), BUNDLE_FILES_MAX, "blobs")?;
     at_most(bundle.variants.len(), VARIANTS_MAX, "variants")?;
@@ -189,8 +220,10 @@ fn bundle_from_wire(bundle: v1::SnapshotBundle) -> Result<(Sha256, OfferedBundle
     let offered = OfferedBundle {
         engine: engine_from_wire(bundle.engine, "engine")?,
         files: bundle.files.into_iter().map(file_from_wire).collect::<Result<_, _>>()?,
-        blobs: bundle.blobs.iter().map(blob_from_wire).collect::<Result<_, _>>()?,
-        variants: bundle.variants.into_iter().filter_map(variant_from_wire).collect::<Result<_, _>>()?,
+        blobs: bundle.blobs.iter().map(|blob| blobs.read(blob)).collect::<Result<_, _>>()?,
+        variants: (bundle.variants.into_iter())
+            .filter_map(|variant| variant_from_wire(variant, blobs))
+            .collect::<Result<_, _>>()?,
     };
     if content_hash(&offered.files) != hash {
         return Err(InvalidMessage::new("content_sha256", "must be the hash of the files"));
@@ -210,7 +243,7 @@ fn bundle_from_wire(bundle: v1::SnapshotBundle) -> Result<(Sha256, OfferedBundle
     {
         return Err(InvalidMessage::new("variants", "must be smaller than a blob of the bundle"));
     }
-    Ok((hash, offered))
+    Ok((hash, Box::new(offered)))
 }
 
 fn variant_to_wire(variant: &Variant) -> v1::SnapshotVariant {
@@ -222,11 +255,11 @@ fn variant_to_wire(variant: &Variant) -> v1::SnapshotVariant {
 }
 
 /// None when the coding is unknown: the control plane may be newer than this edge.
-fn variant_from_wire(variant: v1::SnapshotVariant) -> Option<Result<Variant, InvalidMessage>> {
+fn variant_from_wire(variant: v1::SnapshotVariant, blobs: &mut Blobs) -> Option<Result<Variant, InvalidMessage>> {
     let coding: Coding = variant.coding.parse().ok()?;
     let blob = variant.blob.ok_or_else(|| InvalidMessage::new("variant.blob", "must be set"));
     let of = sha256_from_wire(&variant.of_sha256, "of_sha256");
-    Some(of.and_then(|of| Ok(Variant { of, coding, blob: blob_from_wire(&blob?)? })))
+    Some(of.and_then(|of| Ok(Variant { of, coding, blob: blobs.read(&blob?)? })))
 }
 
 fn delta_to_wire(delta: &Delta) -> v1::SnapshotDelta {
@@ -239,7 +272,7 @@ fn delta_to_wire(delta: &Delta) -> v1::SnapshotDelta {
     }
 }
 
-fn delta_from_wire(delta: v1::SnapshotDelta) -> Result<Delta, InvalidMessage> {
+fn delta_from_wire(delta: v1::SnapshotDelta, blobs: &mut Blobs) -> Result<Delta, InvalidMessage> {
     let well_formed = delta.format.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if delta.format.is_empty() || delta.format.len() > FORMAT_MAX_BYTES || !well_formed {
         return Err(InvalidMessage::new("format", "must be 1 to 32 letters, digits and '-'"));
@@ -248,7 +281,7 @@ fn delta_from_wire(delta: v1::SnapshotDelta) -> Result<Delta, InvalidMessage> {
         from: sha256_from_wire(&delta.from_sha256, "from_sha256")?,
         to: sha256_from_wire(&delta.to_sha256, "to_sha256")?,
         base: sha256_from_wire(&delta.base_sha256, "base_sha256")?,
-        blob: blob_from_wire(&delta.blob.ok_or_else(|| InvalidMessage::new("blob", "must be set"))?)?,
+        blob: blobs.read(&delta.blob.ok_or_else(|| InvalidMessage::new("blob", "must be set"))?)?,
         format: delta.format,
     })
 }

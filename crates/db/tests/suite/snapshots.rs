@@ -21,7 +21,8 @@ async fn load(world: &World, key: &ChannelKey) -> Option<ChannelSnapshot> {
 fn golden(t: &Tenant) -> ChannelSnapshot {
     let (files, mut blobs) = content("new");
     blobs.sort_by_key(|blob| blob.sha256);
-    let variant = Variant { of: Sha256::of(b"new"), coding: Coding::Brotli, blob: Blob::of(b"nw") };
+    let blobs = blobs.into_iter().map(Into::into).collect();
+    let variant = Variant { of: Sha256::of(b"new"), coding: Coding::Brotli, blob: Blob::of(b"nw").into() };
     let offered = OfferedBundle { engine: Engine::Hermes, files, blobs, variants: vec![variant] };
     let release = Release {
         id: t.release.id.clone(),
@@ -39,7 +40,7 @@ fn golden(t: &Tenant) -> ChannelSnapshot {
         to: t.bundle.content_hash,
         base: Sha256::of(b"old"),
         format: "dcz".into(),
-        blob: Blob::of(b"patch"),
+        blob: Blob::of(b"patch").into(),
     };
     ChannelSnapshot {
         key: t.channel.key(),
@@ -49,7 +50,7 @@ fn golden(t: &Tenant) -> ChannelSnapshot {
         version: SnapshotVersion { epoch: 1, version: 9 },
         blocked: false,
         releases: vec![release],
-        bundles: BTreeMap::from([(t.bundle.content_hash, offered)]),
+        bundles: BTreeMap::from([(t.bundle.content_hash, offered.into())]),
         deltas: vec![delta],
         pins: BTreeMap::from([(t.pin.device_key.clone(), t.release.id.clone())]),
         token_keys: vec![t.token_key.clone()],
@@ -57,12 +58,15 @@ fn golden(t: &Tenant) -> ChannelSnapshot {
         registration_closed: false,
         codepush: CodePush {
             keys: [(t.deployment_key.key.clone(), Platform::Ios)].into(),
-            packages: [(t.bundle.content_hash, Package { hash: Sha256::of(b"package"), blob: Blob::of(b"whole") })]
-                .into(),
+            packages: [(
+                t.bundle.content_hash,
+                Package { hash: Sha256::of(b"package"), blob: Blob::of(b"whole").into() },
+            )]
+            .into(),
             diffs: vec![PackageDiff {
                 from: Sha256::of(b"old package"),
                 to: t.bundle.content_hash,
-                blob: Blob::of(b"diffs"),
+                blob: Blob::of(b"diffs").into(),
             }],
         },
         expo: Default::default(),

@@ -92,7 +92,7 @@ fn find(state: &State, channel: &Channel, wish: Wish) -> Option<(Arc<Blob>, Upda
     let mut missing = None;
     for to in targets.filter(|to| *to != from) {
         match channel.find_delta(from, to, &[FORMAT]) {
-            Some((_, delta)) => return Some((Arc::new(delta.blob.clone()), wish.current)),
+            Some((_, delta)) => return Some((delta.blob.clone(), wish.current)),
             None => missing = missing.or(Some(to)),
         }
     }

@@ -12,7 +12,7 @@ mod encodings;
 
 fn sample() -> ChannelSnapshot {
     let launch = Blob::of(b"launch");
-    let variant = |coding, bytes| Variant { of: launch.sha256, coding, blob: Blob::of(bytes) };
+    let variant = |coding, bytes| Variant { of: launch.sha256, coding, blob: Blob::of(bytes).into() };
     let variants = vec![variant(Coding::Brotli, b"l".as_slice()), variant(Coding::Gzip, b"la")];
     let files = vec![BundleFile {
         path: "index.android.bundle".into(),
@@ -45,22 +45,22 @@ fn sample() -> ChannelSnapshot {
         releases: vec![release],
         bundles: BTreeMap::from([(
             hash,
-            OfferedBundle { engine: Engine::Hermes, files, blobs: vec![launch], variants },
+            Box::new(OfferedBundle { engine: Engine::Hermes, files, blobs: vec![launch.into()], variants }),
         )]),
         deltas: vec![Delta {
             from: Sha256::of(b"f"),
             to: hash,
             base: Sha256::of(b"b"),
             format: "dcz".into(),
-            blob: Blob::of(b"p"),
+            blob: Blob::of(b"p").into(),
         }],
         token_keys: vec![TokenKey { generation: 1, secret: [9; 32] }],
         revoked_devices: [domain::id::DeviceId::from_parts(domain::Timestamp::from_us(1), [3; 10])].into(),
         registration_closed: true,
         codepush: CodePush {
             keys: BTreeMap::from([("deployment-key".parse().unwrap(), Platform::Android)]),
-            packages: BTreeMap::from([(hash, Package { hash: Sha256::of(b"package"), blob: Blob::of(b"zip") })]),
-            diffs: vec![PackageDiff { from: Sha256::of(b"old"), to: hash, blob: Blob::of(b"diff") }],
+            packages: BTreeMap::from([(hash, Package { hash: Sha256::of(b"package"), blob: Blob::of(b"zip").into() })]),
+            diffs: vec![PackageDiff { from: Sha256::of(b"old"), to: hash, blob: Blob::of(b"diff").into() }],
         },
     }
 }
@@ -103,22 +103,22 @@ fn a_coding_that_only_a_newer_control_plane_knows_is_left_out() {
 fn broken_rules_are_named() {
     assert_eq!(refused(|s| s.bundles.clear()), "bundles");
     assert_eq!(refused(|s| s.releases.push(s.releases[0].clone())), "releases");
-    assert_eq!(refused(|s| s.codepush.diffs[0].blob.chunks.clear()), "chunks");
+    assert_eq!(refused(|s| Arc::make_mut(&mut s.codepush.diffs[0].blob).chunks.clear()), "chunks");
     assert_eq!(refused(|s| s.deltas[0].format = String::new()), "format");
-    assert_eq!(refused(|s| s.deltas[0].blob.chunks.clear()), "chunks");
+    assert_eq!(refused(|s| Arc::make_mut(&mut s.deltas[0].blob).chunks.clear()), "chunks");
     assert_eq!(refused(|s| s.releases[0].notes = "x".repeat(NOTES_MAX_BYTES + 1)), "notes");
     let change_expo =
         |change: fn(&mut ExpoUpdate)| move |s: &mut ChannelSnapshot| s.expo.updates.values_mut().for_each(change);
     assert_eq!(refused(change_expo(|update| update.body = "x".repeat(BODY_MAX_BYTES + 1))), "body");
     assert_eq!(refused(change_expo(|update| update.signature = "sig\r\nx: y".into())), "signature");
     let change_bundle =
-        |change: fn(&mut OfferedBundle)| move |s: &mut ChannelSnapshot| s.bundles.values_mut().for_each(change);
+        |change: fn(&mut OfferedBundle)| move |s: &mut ChannelSnapshot| s.bundles.values_mut().for_each(|b| change(b));
     assert_eq!(refused(change_bundle(|b| b.files[0].size_bytes += 1)), "content_sha256");
     assert_eq!(refused(change_bundle(|b| b.blobs.clear())), "blobs");
     assert_eq!(refused(change_bundle(|b| b.files[0].path = "../x".into())), "path");
     assert_eq!(refused(change_bundle(|b| b.variants.reverse())), "variants");
     assert_eq!(refused(change_bundle(|b| b.variants[0].of = Sha256::of(b"x"))), "variants");
-    assert_eq!(refused(change_bundle(|b| b.variants[0].blob = Blob::of(b"launch"))), "variants");
+    assert_eq!(refused(change_bundle(|b| b.variants[0].blob = Blob::of(b"launch").into())), "variants");
     assert_eq!(refused(change_bundle(|b| b.variants.push(b.variants[1].clone()))), "variants");
     let without_launch = |s: &mut ChannelSnapshot| {
         let (_, mut bundle) = s.bundles.pop_first().unwrap();

@@ -11,6 +11,7 @@ use domain::snapshot::{ChannelKey, ChannelSnapshot, OfferedBundle, SnapshotVersi
 use domain::{Ppm, Timestamp, bucket};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Histories, requests and the raw answers of Microsoft's server.
 const VECTORS: &str = include_str!("../../../../tests/vectors/codepush/decisions.json");
@@ -20,16 +21,18 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap()
 }
 
-fn blob(name: &str, size_bytes: u64) -> Blob {
+fn blob(name: &str, size_bytes: u64) -> Arc<Blob> {
     let sha256 = Sha256::of(name.as_bytes());
-    Blob { sha256, size_bytes, chunks: vec![sha256] }
+    Blob { sha256, size_bytes, chunks: vec![sha256] }.into()
 }
 
-fn bundle(name: &str) -> (Sha256, OfferedBundle) {
+fn bundle(name: &str) -> (Sha256, Box<OfferedBundle>) {
     let launch = Blob::of(name.as_bytes());
     let (sha256, size_bytes) = (launch.sha256, launch.size_bytes);
     let files = vec![BundleFile { path: "main.jsbundle".into(), sha256, size_bytes, role: FileRole::Launch }];
-    (content_hash(&files), OfferedBundle { engine: Engine::JavaScript, files, blobs: vec![launch], variants: vec![] })
+    let hash = content_hash(&files);
+    let bundle = OfferedBundle { engine: Engine::JavaScript, files, blobs: vec![launch.into()], variants: vec![] };
+    (hash, bundle.into())
 }
 
 fn release(entry: &Value, content: Sha256) -> Release {
