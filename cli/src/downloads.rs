@@ -1,12 +1,13 @@
-//! This file's job is to show what devices download for a release.
+//! This file's job is to show a release with all that is known of it.
 
+use crate::activity::Activity;
 use crate::reach::Reach;
 use crate::{table, view};
 use proto::v1;
 use serde::Serialize;
 use std::fmt::{Display, Formatter, Result};
 
-/// A release with what devices download for it.
+/// A release with what devices download for it and do with it.
 #[derive(Debug, Serialize)]
 #[expect(missing_docs, reason = "the fields are those of aloft.v1.GetReleaseResponse")]
 pub struct ReleaseWithDownloads {
@@ -20,6 +21,9 @@ pub struct ReleaseWithDownloads {
     /// Absent when the server is too old to know.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reach: Option<Reach>,
+    /// Absent when the server is too old to know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activity: Option<Activity>,
 }
 
 /// How a release's bundle was compiled.
@@ -68,6 +72,7 @@ impl From<v1::GetReleaseResponse> for ReleaseWithDownloads {
             deltas: answer.deltas.into_iter().map(Into::into).collect(),
             build: answer.build.map(Into::into),
             reach: answer.reach.map(Into::into),
+            activity: answer.activity.map(Into::into),
         }
     }
 }
@@ -77,6 +82,9 @@ impl Display for ReleaseWithDownloads {
         self.release.fmt(f)?;
         if let Some(reach) = &self.reach {
             write!(f, "\n{reach}")?;
+        }
+        if let Some(activity) = &self.activity {
+            write!(f, "{activity}")?;
         }
         if self.full_size_bytes > 0 {
             writeln!(f, "\nAll files have {}.", table::size(self.full_size_bytes))?;

@@ -23,6 +23,7 @@ pub mod transfer;
 pub mod view;
 pub mod watch;
 
+pub mod activity;
 pub mod app;
 pub mod app_transfer;
 pub mod audit;

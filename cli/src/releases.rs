@@ -21,7 +21,7 @@ pub enum Command {
         #[expect(missing_docs, reason = "documented at the type")]
         address: ChannelAddress,
     },
-    /// Shows a release, what devices download for it, and on which edges it is live.
+    /// Shows a release, what devices download for it and do with it, and on which edges it is live.
     #[command(after_help = "Examples:\n  aloft releases get v4\n  aloft releases get v4 --watch")]
     Get {
         /// The release: its label such as v4, or its id.

@@ -82,12 +82,14 @@ fn decide_answer(state: &State, channel: &Channel, query: &Query<'_>, device: &s
         current: query.current,
     };
     let decision = decide(&channel.snapshot, &check);
+    let check_class = check_class(device);
+    channel.told.count(&state.counts, &channel.snapshot, decision.into(), check_class);
     let key = AnswerKey {
         snapshot: channel.digest,
         decision,
         delta: find_delta(state, channel, decision, query),
         codings: if matches!(decision, Decision::Update { .. }) { query.codings } else { Codings::default() },
-        check_class: check_class(device),
+        check_class,
     };
     if let Some(answer) = state.answers.get(&key) {
         return Ok(answer);

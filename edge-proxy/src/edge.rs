@@ -23,8 +23,7 @@ use crate::sync::Sync;
 use crate::sync::apply::Applier;
 use crate::sync::interest::Interests;
 use crate::sync::wishes::Wishes;
-use crate::telemetry::forward::{Forwarder, sync_spool};
-use crate::telemetry::spool::Spool;
+use crate::telemetry::keeping::{Senders, Telemetry};
 use crate::tls::{Reloader, Tls};
 use domain::id::EdgeId;
 use proto::v1::edge_service_client::EdgeServiceClient;
@@ -72,7 +71,7 @@ pub struct Edge {
     admin_listener: tokio::net::TcpListener,
     admin_address: SocketAddr,
     sync: Sync,
-    forwarder: Forwarder,
+    senders: Senders,
     handover: Handover,
     background: Vec<Background>,
     stop: Stop,
@@ -88,7 +87,7 @@ impl Edge {
         let lock = handover::lock(&config).await?;
         let opened = Opened::open_off_threads(&config, &deps.clock, &meters).await?;
         let authorization = authorization(&config)?;
-        let Opened { edge, channels, interests, applier, shelf, spool, tls } = opened;
+        let Opened { edge, channels, interests, applier, shelf, telemetry, tls } = opened;
         let component = |name: &str| deps.health.component(name);
         let origins = origins(&config, deps.store, &deps.control_plane, &authorization)?;
         let blobs = Arc::new(Blobs::new(
@@ -115,13 +114,13 @@ impl Edge {
             clock: deps.clock.clone(),
             stop: deps.stop.clone(),
         };
-        let forwarder = Forwarder {
-            spool: spool.clone(),
+        let senders = Senders {
+            telemetry: telemetry.clone(),
             control_plane: deps.control_plane,
             authorization,
             edge,
             meters: meters.clone(),
-            health: component("edge telemetry"),
+            health: deps.health.clone(),
             stop: deps.stop.clone(),
         };
         let (tls, reloader) = tls.unzip();
@@ -134,8 +133,8 @@ impl Edge {
         let (api, watching) = open_api(&config, tls.clone(), &meters, (&deps.health, &deps.stop)).await?;
         background.extend(watching);
         let (admin_listener, admin_address) = listen_async(&config).await?;
-        let parts =
-            Parts { config, channels, interests, wishes, blobs, spool: spool.clone(), meters, clock: deps.clock };
+        let Telemetry { spool, counts, .. } = telemetry.clone();
+        let parts = Parts { config, channels, interests, wishes, blobs, spool, counts, meters, clock: deps.clock };
         let state = Arc::new(State::new(parts));
         let admin = Arc::new(Admin { state: state.clone(), metrics: deps.metrics, health: deps.health });
         let device = DevicePort { listener, state, tls, stop: deps.stop.clone() };
@@ -147,8 +146,8 @@ impl Edge {
             admin_listener,
             admin_address,
             sync,
-            forwarder,
-            handover: Handover { lock, applier, spool },
+            senders,
+            handover: Handover { lock, applier, telemetry },
             background,
             stop: deps.stop,
         })
@@ -176,13 +175,8 @@ impl Edge {
     pub async fn run(self) {
         let (devices, api, admin) = (self.device_address, self.api_address(), self.admin_address);
         tracing::info!(%devices, ?api, %admin, "the edge is listening");
-        let spool = self.handover.spool.clone();
         // Tasks of their own, so that they run on all threads.
-        let writers = vec![
-            tokio::spawn(self.sync.run()),
-            tokio::spawn(self.forwarder.run()),
-            tokio::spawn(sync_spool(spool, self.stop.clone())),
-        ];
+        let writers = [tokio::spawn(self.sync.run())].into_iter().chain(self.senders.spawn()).collect();
         let admin = tokio::spawn(self.admin.run(self.admin_listener, self.stop));
         let background = futures::future::join_all(self.background);
         let handover = async {
@@ -240,7 +234,7 @@ struct Opened {
     interests: Arc<Interests>,
     applier: Arc<Applier>,
     shelf: Shelf,
-    spool: Arc<Spool>,
+    telemetry: Telemetry,
     tls: Option<(Tls, Reloader)>,
 }
 
@@ -265,14 +259,13 @@ impl Opened {
         applier.load();
         let shelf =
             Shelf::open_folder(folder.clone(), config.blobs_max_bytes, config.disk_reserve_bytes, meters.clone());
-        let spool = Spool::open(folder.join("spool"), config.spool_max_bytes, meters.clone());
         Ok(Self {
             edge,
             channels,
             interests,
             applier,
             shelf: shelf.map_err(unusable)?,
-            spool: Arc::new(spool.map_err(unusable)?),
+            telemetry: Telemetry::open(folder, config.spool_max_bytes, meters).map_err(unusable)?,
             tls,
         })
     }

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::durable::blocking;
 use crate::error::Error;
 use crate::sync::apply::Applier;
-use crate::telemetry::spool::Spool;
+use crate::telemetry::keeping::Telemetry;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
 use std::io;
@@ -26,19 +26,19 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub(crate) struct Handover {
     pub(crate) lock: File,
     pub(crate) applier: Arc<Applier>,
-    pub(crate) spool: Arc<Spool>,
+    pub(crate) telemetry: Telemetry,
 }
 
 impl Handover {
     /// Makes sure that nothing is written any more, then gives the folder away.
     pub(crate) async fn run(self) {
-        let Self { lock, applier, spool } = self;
+        let Self { lock, applier, telemetry } = self;
         let closed = blocking(move || {
             applier.close();
-            spool.close()
+            telemetry.close()
         });
         if let Err(error) = closed.await {
-            tracing::error!(%error, "cannot sync events to disk");
+            tracing::error!(%error, "cannot sync events and numbers to disk");
         }
         drop(lock);
     }

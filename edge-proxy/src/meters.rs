@@ -68,6 +68,9 @@ pub(crate) struct Meters {
     pub(crate) events_dropped: IntCounter,
     pub(crate) events_sent: IntCounter,
     pub(crate) spool_bytes: IntGauge,
+    pub(crate) tallies_waiting: IntGauge,
+    pub(crate) tallies_sent: IntCounter,
+    pub(crate) tallies_folded: IntCounter,
 }
 
 impl Meters {
@@ -128,9 +131,18 @@ impl Meters {
             blob_disk_failing: gauge("blob_disk_failing", "1 while blobs cannot be kept on disk."),
             blob_scrubbed_bytes: counter("blob_scrubbed_bytes_total", "Bytes on disk that were read again."),
             events_taken: counter("events_taken_total", "Events taken from devices."),
-            events_dropped: counter("events_dropped_total", "Events lost because the spool was full or broken."),
+            events_dropped: counter(
+                "events_dropped_total",
+                "Events that were only counted because the spool was full, or lost because it is broken.",
+            ),
             events_sent: counter("events_sent_total", "Events that the control plane took."),
             spool_bytes: gauge("spool_bytes", "Size of events that wait for the control plane."),
+            tallies_waiting: gauge("tallies_waiting", "Numbers that wait for the control plane."),
+            tallies_sent: counter("tallies_sent_total", "Numbers that the control plane added."),
+            tallies_folded: counter(
+                "tallies_folded_total",
+                "What was counted without saying of what, for want of room.",
+            ),
         }
     }
 

@@ -3,6 +3,7 @@
 pub(crate) mod channels;
 pub(crate) mod disk;
 mod parted;
+pub(crate) mod told;
 
 use crate::admission::AppAllowance;
 use crate::blobs::coding::{Coded, Coding, Forms};
@@ -14,6 +15,7 @@ use domain::bundle::{Blob, FileRole};
 use domain::snapshot::{ChannelSnapshot, Delta, OfferedBundle, offerable};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
+use told::Told;
 
 /// Room for a snapshot with several bundles of thousands of files; larger ones are refused.
 pub(crate) const ENCODED_MAX_BYTES: usize = 32 << 20;
@@ -38,6 +40,7 @@ pub(crate) struct Channel {
     deltas: HashMap<(Sha256, Sha256), Vec<usize>>,
     /// What Expo clients are told of releases, framed.
     pub(crate) expo: Frames,
+    pub(crate) told: Told,
 }
 
 impl Channel {
@@ -61,7 +64,8 @@ impl Channel {
         let revoked = snapshot.revoked_devices.iter().map(|device| device.as_str().into()).collect();
         let forms = list_forms(&snapshot);
         let expo = Frames::new(&snapshot.expo, &snapshot.releases);
-        Ok(Self { expo, keys, revoked, blobs, forms, allowance: OnceLock::new(), digest, deltas, snapshot })
+        let (allowance, told) = (OnceLock::new(), Told::default());
+        Ok(Self { expo, keys, revoked, blobs, forms, allowance, told, digest, deltas, snapshot })
     }
 
     /// Lets a device in whose token is good and which is not revoked.

@@ -13,6 +13,7 @@ use crate::snapshot::Channel;
 use crate::snapshot::channels::{Channels, Keyed};
 use crate::sync::interest::{Found, Interests};
 use crate::sync::wishes::Wishes;
+use crate::telemetry::counts::Counts;
 use crate::telemetry::spool::Spool;
 use domain::codepush::DeploymentKey;
 use domain::id::AppId;
@@ -40,6 +41,7 @@ pub(crate) struct State {
     pub(crate) answers: Answers,
     pub(crate) blobs: Arc<Blobs>,
     pub(crate) spool: Arc<Spool>,
+    pub(crate) counts: Arc<Counts>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) clock: Clock,
     /// What each network may still register of each app.
@@ -57,13 +59,14 @@ pub(crate) struct Parts {
     pub(crate) wishes: Arc<Wishes>,
     pub(crate) blobs: Arc<Blobs>,
     pub(crate) spool: Arc<Spool>,
+    pub(crate) counts: Arc<Counts>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) clock: Clock,
 }
 
 impl State {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { config, channels, interests, wishes, blobs, spool, meters, clock } = parts;
+        let Parts { config, channels, interests, wishes, blobs, spool, counts, meters, clock } = parts;
         // Half of the memory is for answers, half for small blobs.
         let answers = moka::sync::Cache::builder()
             .max_capacity(config.memory_max_bytes / 2)
@@ -79,6 +82,7 @@ impl State {
             answers,
             blobs,
             spool,
+            counts,
             meters,
             clock,
             registrations,

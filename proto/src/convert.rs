@@ -5,6 +5,7 @@ mod bundle;
 mod codepush;
 mod release;
 mod snapshot;
+mod tally;
 mod telemetry;
 
 pub use audit::link_from_wire;
@@ -13,6 +14,7 @@ pub use release::{rollout_from_wire, rollout_to_wire, target_from_wire, target_t
 pub use snapshot::{
     channel_key_from_wire, channel_key_to_wire, decode_snapshot, encode_snapshot, version_from_wire, version_to_wire,
 };
+pub use tally::{tally_from_wire, tally_to_wire};
 pub use telemetry::{event_from_wire, event_to_wire};
 
 use crate::v1;

@@ -101,7 +101,7 @@ mod tests {
         open_to_edges.sort_unstable();
         assert_eq!(
             open_to_edges,
-            ["PushTelemetry", "ReadBlob", "Sync"].map(|rpc| format!("/aloft.v1.EdgeService/{rpc}"))
+            ["PushTallies", "PushTelemetry", "ReadBlob", "Sync"].map(|rpc| format!("/aloft.v1.EdgeService/{rpc}"))
         );
     }
 

@@ -10,4 +10,5 @@ mod publish;
 mod queue;
 mod secrets;
 mod steer;
+mod telemetry;
 mod world;

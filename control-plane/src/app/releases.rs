@@ -1,6 +1,8 @@
 //! This file's job is to name what can be done with releases, and to show one.
 
+mod activity;
 mod delete;
+mod details;
 mod diff;
 mod downloads;
 mod expo;
@@ -12,7 +14,9 @@ mod set_rollout;
 mod update;
 mod warnings;
 
+pub use activity::{Activity, activity};
 pub use delete::delete;
+pub use details::{Details, details};
 pub use diff::{Difference, Question as DiffQuestion, diff};
 pub use downloads::{Downloads, Patch, downloads};
 pub use expo::{Signing, find as find_expo, sign as sign_expo};

@@ -1,6 +1,6 @@
 //! This file's job is to serve edges.
 
-use crate::app::{blobs, telemetry};
+use crate::app::{blobs, tallies, telemetry};
 use crate::auth::caller::edge_caller;
 use crate::context::Context;
 use crate::edge::stream::{self, Parts};
@@ -32,6 +32,14 @@ impl v1::edge_service_server::EdgeService for Edges {
     ) -> Result<Response<v1::PushTelemetryResponse>, Status> {
         edge_caller(&request)?;
         Ok(Response::new(telemetry::store(&self.context, request.into_inner()).await?))
+    }
+
+    async fn push_tallies(
+        &self,
+        request: Request<v1::PushTalliesRequest>,
+    ) -> Result<Response<v1::PushTalliesResponse>, Status> {
+        edge_caller(&request)?;
+        Ok(Response::new(tallies::add(&self.context, request.into_inner()).await?))
     }
 
     async fn read_blob(&self, request: Request<v1::ReadBlobRequest>) -> Result<Response<v1::ReadBlobResponse>, Status> {

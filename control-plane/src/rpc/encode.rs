@@ -1,15 +1,17 @@
 //! This file's job is to write rows as the contract's resources.
 
 mod changes;
+mod release_details;
 mod uploads;
 
 pub use changes::difference;
+pub use release_details::release_details;
 pub use uploads::{bundle, source_map, upload, whole_bundle};
 
 use crate::app::etag;
 use crate::app::explain::Explanation;
 use crate::app::people::logins::{self, Polled, Started};
-use crate::app::releases::{Downloads, Patch, Reach, View};
+use crate::app::releases::View;
 use crate::auth::grant::KeyLimits;
 use crate::auth::site::Site;
 use crate::error::{Error, Result};
@@ -299,35 +301,6 @@ pub fn build(build: &BundleBuild) -> v1::BundleBuild {
         compiler: build.compiler.clone(),
         flags: build.flags.clone(),
         base_sha256: build.base_sha256.as_ref().map(convert::sha256_to_wire).unwrap_or_default(),
-    }
-}
-
-/// Writes a release with what devices download for it.
-pub fn release_with_downloads(view: &View, downloads: &Downloads, reach: Reach) -> Result<v1::GetReleaseResponse> {
-    let delta = |patch: &Patch| v1::ReleaseDelta {
-        from_bundle: names::of_bundle(&view.release.app, &patch.from),
-        from_label: patch.from_seq.map(|seq| format!("v{seq}")).unwrap_or_default(),
-        format: patch.format.clone(),
-        size_bytes: patch.size_bytes,
-        launch_size_bytes: downloads.launch_size_bytes,
-    };
-    Ok(v1::GetReleaseResponse {
-        release: Some(release(view)?),
-        full_size_bytes: downloads.full_size_bytes,
-        deltas: downloads.patches.iter().map(delta).collect(),
-        build: downloads.build.as_ref().map(build),
-        reach: Some(release_reach(reach)),
-    })
-}
-
-fn release_reach(reach: Reach) -> v1::ReleaseReach {
-    let count = |edges: usize| u32::try_from(edges).unwrap_or(u32::MAX);
-    v1::ReleaseReach {
-        edges: count(reach.edges),
-        live: count(reach.live),
-        refused: count(reach.refused),
-        away: count(reach.away),
-        refusals: reach.refusals.into_iter().collect(),
     }
 }
 

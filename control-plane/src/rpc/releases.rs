@@ -53,9 +53,7 @@ impl v1::release_service_server::ReleaseService for Releases {
         let now = self.context.clock.now();
         let found = self.context.read(move |conn| {
             let (_channel, release) = lookup::release(conn, &caller.scope, &path)?;
-            let downloads = releases::downloads(conn, &caller.scope, &release)?;
-            let reach = releases::reach(conn, &caller.scope, &release, now)?;
-            encode::release_with_downloads(&releases::view(conn, &caller.scope, release)?, &downloads, reach)
+            encode::release_details(releases::details(conn, &caller.scope, release, now)?)
         });
         Ok(Response::new(found.await?))
     }

@@ -26,6 +26,7 @@ mod resources;
 mod rig;
 mod second_step;
 mod security;
+mod tallies;
 mod tenants;
 mod trust;
 mod twins;

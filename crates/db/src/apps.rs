@@ -1,6 +1,6 @@
 //! This file's job is to read and write apps with the secrets of their device tokens.
 
-use crate::column::{Column as _, all, page, row};
+use crate::column::{Column as _, IN_LIST_MAX, all, page, row};
 use crate::dialect::db;
 use crate::schema::{app, app_token_key};
 use crate::{DbConn, Error, Result, Scope, Tx, channels};
@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use domain::id::{AppId, OrganizationId};
 use domain::snapshot::TokenKey;
 use domain::{AppSlug, Timestamp};
+use std::collections::BTreeSet;
 
 /// The condition that an app is in a scope.
 macro_rules! app_in {
@@ -85,6 +86,19 @@ pub fn get(conn: &mut DbConn, scope: &Scope, id: &AppId) -> Result<App> {
         app::table.find(id.as_str()).filter(app_in!(scope)).select(AppRow::as_select()).first(c).optional()
     })?;
     found.ok_or(Error::not_found("app"))?.try_into()
+}
+
+/// Returns those of the apps that exist. Not scoped: edges report things of all apps.
+pub(crate) fn known(conn: &mut DbConn, ids: &BTreeSet<AppId>) -> Result<BTreeSet<AppId>> {
+    let ids: Vec<&str> = ids.iter().map(AppId::as_str).collect();
+    let mut known = BTreeSet::new();
+    for part in ids.chunks(IN_LIST_MAX) {
+        let found: Vec<String> = db!(conn, |c| app::table.filter(app::id.eq_any(part)).select(app::id).load(c))?;
+        for id in found {
+            known.insert(AppId::from_sql(id)?);
+        }
+    }
+    Ok(known)
 }
 
 /// Returns whose app it is. Not scoped: for edges, which name an app as devices do.

@@ -61,6 +61,7 @@ pub mod second_factors;
 pub mod sessions;
 pub mod snapshots;
 pub mod source_maps;
+pub mod tallies;
 pub mod telemetry;
 pub mod unused;
 pub mod uploads;

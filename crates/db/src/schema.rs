@@ -70,6 +70,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     device_count,
     event,
     event_batch,
+    tally,
+    edge_ledger,
     audit,
     idempotency,
     outbox,

@@ -1,13 +1,14 @@
 //! This file's job is to store what edges report from devices, each event once.
 
-use crate::column::{Column as _, IN_LIST_MAX, INSERT_ROWS_MAX, row};
+use crate::column::{Column as _, INSERT_ROWS_MAX, row};
 use crate::dialect::db;
 use crate::schema::{app, device, event, event_batch, organization};
-use crate::{DbConn, Result, Tx, device_counts};
+use crate::{DbConn, Result, Tx, apps, device_counts, tallies};
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 use domain::id::{AppId, DeviceId, EdgeId, EventId, ReleaseId};
 use domain::plan::PlanName;
+use domain::tally::{Amount, TallyKey};
 use domain::telemetry::{Event, EventKind};
 use domain::{ChannelName, Platform, Sha256, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -114,7 +115,7 @@ pub fn store_batch(tx: &mut Tx<'_>, batch: &Batch, now: Timestamp) -> Result<Sto
     if !first_time {
         return Ok(Stored { repeated: batch.events.len(), ..Stored::default() });
     }
-    let known_apps = known_apps(tx, &batch.events)?;
+    let known_apps = apps::known(tx, &batch.events.iter().map(|event| event.app.clone()).collect())?;
     // In one order and each once, so that two transactions cannot wait for each other.
     let events: BTreeMap<(&AppId, &EventId), &Event> = batch
         .events
@@ -123,29 +124,39 @@ pub fn store_batch(tx: &mut Tx<'_>, batch: &Batch, now: Timestamp) -> Result<Sto
         .map(|event| ((&event.app, &event.id), event))
         .collect();
     let events: Vec<&Event> = events.into_values().collect();
-    let mut new = 0;
-    for part in events.chunks(INSERT_ROWS_MAX) {
-        let rows: Vec<StoredEventRow> = part.iter().map(|event| stored(&batch.edge, event)).collect();
-        new += db!(tx, |c| {
-            diesel::insert_into(event::table).values(rows).on_conflict((event::app, event::id)).do_nothing().execute(c)
-        })?;
-    }
+    let new = insert(tx, &batch.edge, &events)?;
+    count(tx, events.iter().filter(|event| new.contains(event.id.as_str())))?;
+    let new = new.len();
     register(tx, &batch.edge, &events)?;
     let unknown_app = batch.events.iter().filter(|event| !known_apps.contains(&event.app)).count();
     Ok(Stored { new, repeated: batch.events.len() - unknown_app - new, unknown_app })
 }
 
-fn known_apps(tx: &mut Tx<'_>, events: &[Event]) -> Result<BTreeSet<AppId>> {
-    let named: BTreeSet<&str> = events.iter().map(|event| event.app.as_str()).collect();
-    let named: Vec<&str> = named.into_iter().collect();
-    let mut known = BTreeSet::new();
-    for part in named.chunks(IN_LIST_MAX) {
-        let ids: Vec<String> = db!(tx, |c| app::table.filter(app::id.eq_any(part)).select(app::id).load(c))?;
-        for id in ids {
-            known.insert(AppId::from_sql(id)?);
-        }
+/// Stores events that are not known yet; returns their ids.
+fn insert(tx: &mut Tx<'_>, edge: &EdgeId, events: &[&Event]) -> Result<BTreeSet<String>> {
+    let mut new = BTreeSet::new();
+    for part in events.chunks(INSERT_ROWS_MAX) {
+        let rows: Vec<StoredEventRow> = part.iter().map(|event| stored(edge, event)).collect();
+        let ids: Vec<String> = db!(tx, |c| {
+            diesel::insert_into(event::table)
+                .values(rows)
+                .on_conflict((event::app, event::id))
+                .do_nothing()
+                .returning(event::id)
+                .get_results(c)
+        })?;
+        new.extend(ids);
     }
-    Ok(known)
+    Ok(new)
+}
+
+/// Adds events to what is counted, which outlives them.
+fn count<'a>(tx: &mut Tx<'_>, events: impl Iterator<Item = &'a &'a Event>) -> Result<()> {
+    let mut counted: BTreeMap<TallyKey, Amount> = BTreeMap::new();
+    for event in events {
+        *counted.entry(TallyKey::of_event(event)).or_default() += Amount { times: 1, bytes: 0 };
+    }
+    tallies::add_rows(tx, counted.iter())
 }
 
 fn stored(edge: &EdgeId, event: &Event) -> StoredEventRow {
@@ -217,19 +228,6 @@ pub fn find_device(conn: &mut DbConn, app: &AppId, id: &DeviceId) -> Result<Opti
         device::table.find((app.as_str(), id.as_str())).select(DeviceRow::as_select()).first(c).optional()
     })?;
     found.map(TryInto::try_into).transpose()
-}
-
-/// Counts the events of each kind that a release had. Not scoped: the caller has the release from a scoped verb.
-pub fn count_by_kind(conn: &mut DbConn, app: &AppId, release: &ReleaseId) -> Result<BTreeMap<EventKind, u64>> {
-    let rows: Vec<(String, i64)> = db!(conn, |c| {
-        event::table
-            .filter(event::app.eq(app.as_str()))
-            .filter(event::release.eq(release.as_str()))
-            .group_by(event::kind)
-            .select((event::kind, diesel::dsl::count_star()))
-            .load(c)
-    })?;
-    rows.into_iter().map(|(kind, count)| Ok((EventKind::from_sql(kind)?, u64::from_sql(count)?))).collect()
 }
 
 /// Returns the bundles that devices started for the first time most often of late, the most frequent first. Not scoped: the caller has the

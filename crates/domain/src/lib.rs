@@ -24,6 +24,7 @@ pub mod plan;
 pub mod ppm;
 pub mod release;
 pub mod snapshot;
+pub mod tally;
 pub mod target;
 pub mod telemetry;
 pub mod time;

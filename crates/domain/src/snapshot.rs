@@ -118,6 +118,16 @@ pub struct Delta {
     pub blob: Arc<Blob>,
 }
 
+/// The longest name of a patch format; those that there are have four to eight letters.
+const DELTA_FORMAT_MAX_BYTES: usize = 32;
+
+/// Says whether the text can be the name of a patch format: 1 to 32 letters, digits and `-`.
+#[must_use]
+pub fn is_delta_format(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    (1..=DELTA_FORMAT_MAX_BYTES).contains(&text.len()) && text.bytes().all(is_part)
+}
+
 /// A secret that device tokens are made with.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TokenKey {

@@ -87,9 +87,12 @@ fn admit(state: &State, channel: &Channel, asked: &Asked) -> Result<(), Refusal>
 }
 
 fn answer_from(state: &State, channel: &Channel, asked: &Asked, admitted: Result<(), Refusal>) -> Response<Body> {
-    admitted
-        .and_then(|()| answer::respond(state, channel, asked, &choice::choose(channel, asked)))
-        .unwrap_or_else(answer::refused)
+    let respond = |()| {
+        let (told, word) = choice::choose(channel, asked);
+        channel.told.count(&state.counts, &channel.snapshot, word, 0);
+        answer::respond(state, channel, asked, &told)
+    };
+    admitted.and_then(respond).unwrap_or_else(answer::refused)
 }
 
 const fn nothing_here() -> Refusal {

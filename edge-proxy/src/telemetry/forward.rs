@@ -17,10 +17,10 @@ use tonic::{Code, Status};
 use v1::edge_service_client::EdgeServiceClient;
 
 /// Longer than any batch takes on a working database.
-const PUSH_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const PUSH_TIMEOUT: Duration = Duration::from_secs(30);
 /// Events are not urgent; a control plane that comes back must not be met by a herd of edges.
-const BACKOFF_FIRST: Duration = Duration::from_secs(1);
-const BACKOFF_MAX: Duration = Duration::from_secs(60);
+pub(super) const BACKOFF_FIRST: Duration = Duration::from_secs(1);
+pub(super) const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
 /// Sends what the spool holds.
 pub(crate) struct Forwarder {
@@ -63,17 +63,21 @@ impl Forwarder {
         let text = |error: io::Error| format!("the spool cannot be used: {error}");
         let spool = self.spool.clone();
         let Some(outgoing) = blocking(move || spool.next()).await.map_err(text)? else { return Ok(false) };
-        match self.push(&outgoing).await {
-            Ok(()) => self.meters.events_sent.inc_by(outgoing.batch.events.len() as u64),
+        let events = outgoing.batch.events.len();
+        let is_taken = match self.push(&outgoing).await {
+            Ok(()) => {
+                self.meters.events_sent.inc_by(events as u64);
+                true
+            }
             Err(status) if is_final(status.code()) => {
-                let events = outgoing.batch.events.len();
-                tracing::error!(%status, events, "the control plane refuses a batch for good: it is dropped");
-                self.meters.events_dropped.inc_by(events as u64);
+                tracing::error!(%status, events, "the control plane refuses a batch for good: it is counted only");
+                false
             }
             Err(status) => return Err(format!("{}: {}", status.code(), status.message())),
-        }
+        };
         let spool = self.spool.clone();
-        blocking(move || spool.sent(&outgoing)).await.map_err(text)?;
+        let done = move || if is_taken { spool.sent(&outgoing) } else { spool.refused(&outgoing) };
+        blocking(done).await.map_err(text)?;
         Ok(true)
     }
 

@@ -2,13 +2,19 @@
 //!
 //! An event is acknowledged once it is written to the current segment: it survives the end of the process at once, and a power cut
 //! after at most [`SYNC_EVERY`]. A new process begins a new segment, so (segment, offset) never names two different batches.
+//!
+//! Events for which there is no room are counted in the [`Ledger`] instead. An event is handed in or counted, never both: what is on its way
+//! to the control plane is not dropped, and what was dropped is not sent.
 
+use super::ledger::{Ledger, Part};
 use super::segment::{self, Batch};
 use crate::durable;
 use crate::meters::Meters;
+use domain::tally::TallyKey;
 use domain::telemetry::Event;
 use parking_lot::Mutex;
-use proto::convert::event_to_wire;
+use proto::convert::{event_from_wire, event_to_wire};
+use proto::v1::TelemetryEvent;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
@@ -37,6 +43,7 @@ pub(crate) struct Spool {
     inner: Mutex<Inner>,
     /// Held while the position is written. True when the folder belongs to the next edge.
     gate: Mutex<bool>,
+    ledger: Arc<Ledger>,
     meters: Arc<Meters>,
     /// Told when there is something to send.
     pub(crate) filled: Notify,
@@ -70,7 +77,7 @@ pub(crate) struct Outgoing {
 
 impl Spool {
     /// Opens the spool. Blocks. Segments that cannot be read are skipped when their turn comes.
-    pub(crate) fn open(folder: PathBuf, max_bytes: u64, meters: Arc<Meters>) -> io::Result<Self> {
+    pub(crate) fn open(folder: PathBuf, max_bytes: u64, ledger: Arc<Ledger>, meters: Arc<Meters>) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
         let mut segments = BTreeMap::new();
         for entry in fs::read_dir(&folder)? {
@@ -80,13 +87,20 @@ impl Spool {
                 segments.insert(number, entry.metadata()?.len());
             }
         }
+        let counted = ledger.counted();
+        if segments.contains_key(&counted.segment) && counted == Part::rest_of(counted.segment) {
+            // The edge died before it could.
+            fs::remove_file(path_of(&folder, counted.segment))?;
+            segments.remove(&counted.segment);
+        }
         let position = read_position(&folder.join(POSITION));
-        let newest = segments.keys().next_back().copied().unwrap_or(0).max(position.segment);
+        let newest = segments.keys().next_back().copied().unwrap_or(0).max(position.segment).max(counted.segment);
         let current = newest + 1;
         let file = Arc::new(create(&folder, current)?);
         segments.insert(current, 0);
         let inner = Mutex::new(Inner { segments, current, file, dirty: false, closed: false, position });
-        let spool = Self { folder, max_bytes, inner, gate: Mutex::new(false), meters, filled: Notify::new() };
+        let gate = Mutex::new(false);
+        let spool = Self { folder, max_bytes, inner, gate, ledger, meters, filled: Notify::new() };
         spool.note_size(&spool.inner.lock());
         spool.filled.notify_one();
         Ok(spool)
@@ -98,7 +112,7 @@ impl Spool {
         durable::blocking(move || spool.append_now(&events)).await
     }
 
-    fn append_now(&self, events: &[Event]) -> io::Result<()> {
+    pub(super) fn append_now(&self, events: &[Event]) -> io::Result<()> {
         let mut buffer = Vec::new();
         events.iter().for_each(|event| segment::encode(&event_to_wire(event), &mut buffer));
         let mut inner = self.inner.lock();
@@ -136,17 +150,34 @@ impl Spool {
         Ok(())
     }
 
-    /// Makes room by losing what is oldest, and counts it.
+    /// Makes room: what is oldest and not on its way is counted instead.
     fn drop_oldest(&self, inner: &mut Inner) {
-        while inner.segments.values().sum::<u64>() > self.max_bytes && inner.segments.len() > 1 {
-            let Some((oldest, size_bytes)) = inner.segments.pop_first() else { return };
+        while inner.segments.values().sum::<u64>() > self.max_bytes {
+            let on_its_way = (inner.position.end > 0).then_some(inner.position.segment);
+            let mut others = inner.segments.iter().filter(|(number, _)| Some(**number) != on_its_way);
+            let Some((&oldest, &size_bytes)) = others.next().filter(|(number, _)| **number != inner.current) else {
+                return;
+            };
             let sent = if inner.position.segment == oldest { inner.position.start } else { 0 };
-            let lost = File::open(self.path(oldest))
+            let events = File::open(self.path(oldest))
                 .and_then(|file| segment::read(&file, sent, size_bytes, usize::MAX))
-                .map_or(0, |batch| batch.events.len());
-            self.meters.events_dropped.inc_by(lost as u64);
-            tracing::error!(segment = oldest, lost, "the spool is full: the oldest events are dropped");
+                .map_or(Vec::new(), |batch| batch.events);
+            tracing::error!(
+                segment = oldest,
+                events = events.len(),
+                "the spool is full: the oldest events are counted only"
+            );
+            self.count(Part::rest_of(oldest), &events);
+            inner.segments.remove(&oldest);
             self.delete(oldest);
+        }
+    }
+
+    /// Counts events that will not be handed in. A full disk has room for the numbers once the events are gone.
+    fn count(&self, part: Part, events: &[TelemetryEvent]) {
+        self.meters.events_dropped.inc_by(events.len() as u64);
+        if let Err(error) = self.ledger.replace_events(part, events.iter().filter_map(key_of)) {
+            tracing::error!(%error, "what was counted is not on disk yet");
         }
     }
 
@@ -175,19 +206,24 @@ impl Spool {
                 }
                 return Ok(None);
             }
-            return self.claim(position, batch);
+            if let Some(outgoing) = self.claim(position, batch)? {
+                return Ok(Some(outgoing));
+            }
         }
     }
 
-    /// Fixes how far the batch reaches before it is sent for the first time.
+    /// Fixes how far the batch reaches before it is sent for the first time. None when it has been dropped meanwhile.
     fn claim(&self, position: Position, batch: Batch) -> io::Result<Option<Outgoing>> {
         let claimed = Position { end: batch.end, ..position };
-        self.write_position(claimed)?;
-        let mut inner = self.inner.lock();
-        // The segment may have been dropped in between; sending its events all the same does no harm.
-        if inner.position.segment == position.segment {
+        {
+            // From here on nothing drops it.
+            let mut inner = self.inner.lock();
+            if !inner.segments.contains_key(&position.segment) {
+                return Ok(None);
+            }
             inner.position = claimed;
         }
+        self.write_position(claimed)?;
         Ok(Some(Outgoing { segment: position.segment, offset: position.start, batch }))
     }
 
@@ -217,6 +253,13 @@ impl Spool {
         }
         self.note_size(&inner);
         Ok(())
+    }
+
+    /// The control plane will never take the batch: its events are counted instead. Blocks.
+    pub(crate) fn refused(&self, outgoing: &Outgoing) -> io::Result<()> {
+        let part = Part { segment: outgoing.segment, end: outgoing.batch.end };
+        self.count(part, &outgoing.batch.events);
+        self.sent(outgoing)
     }
 
     /// Makes what was written survive a power cut. Blocks.
@@ -264,8 +307,17 @@ impl Spool {
     }
 
     fn path(&self, number: u64) -> PathBuf {
-        self.folder.join(format!("{number:020}.{SUFFIX}"))
+        path_of(&self.folder, number)
     }
+}
+
+fn path_of(folder: &std::path::Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:020}.{SUFFIX}"))
+}
+
+/// Returns what an event is counted under; none for one that the control plane would not take.
+fn key_of(event: &TelemetryEvent) -> Option<TallyKey> {
+    event_from_wire(event.clone()).ok().map(|event| TallyKey::of_event(&event))
 }
 
 fn waiting_bytes(inner: &Inner) -> u64 {
@@ -274,7 +326,7 @@ fn waiting_bytes(inner: &Inner) -> u64 {
 }
 
 fn create(folder: &std::path::Path, number: u64) -> io::Result<File> {
-    let path = folder.join(format!("{number:020}.{SUFFIX}"));
+    let path = path_of(folder, number);
     let file = File::options().create(true).truncate(true).read(true).write(true).open(&path)?;
     durable::sync_folder_of(&path)?;
     Ok(file)

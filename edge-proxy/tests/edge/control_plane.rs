@@ -27,6 +27,8 @@ pub struct Script {
     pub heard: Vec<Said>,
     pub sessions: usize,
     pub pushed: Vec<v1::PushTelemetryRequest>,
+    /// What was counted, each batch once.
+    pub counted: Vec<v1::PushTalliesRequest>,
     pub refuse_pushes: bool,
     /// What blobs are read from.
     pub store: Option<blob::Store>,
@@ -127,6 +129,13 @@ impl ControlPlane {
 
     pub fn events(&self) -> Vec<v1::TelemetryEvent> {
         self.0.lock().pushed.iter().flat_map(|push| push.events.clone()).collect()
+    }
+
+    /// Returns how often something was counted, and its bytes.
+    pub fn counted(&self, measure: &str) -> (u64, u64) {
+        let script = self.0.lock();
+        let tallies = script.counted.iter().flat_map(|push| &push.tallies).filter(|tally| tally.measure == measure);
+        tallies.fold((0, 0), |sum, tally| (sum.0 + tally.times, sum.1 + tally.bytes))
     }
 
     pub async fn run(&self, address: SocketAddr) -> Running {
@@ -234,6 +243,24 @@ impl EdgeService for ControlPlane {
         let stored = push.events.len() as u32;
         script.pushed.push(push);
         Ok(Response::new(v1::PushTelemetryResponse { stored, skipped: 0 }))
+    }
+
+    async fn push_tallies(
+        &self,
+        request: Request<v1::PushTalliesRequest>,
+    ) -> Result<Response<v1::PushTalliesResponse>, Status> {
+        authorized(&request)?;
+        let mut script = self.0.lock();
+        if script.refuse_pushes {
+            return Err(Status::unavailable("not now"));
+        }
+        let push = request.into_inner();
+        let name = |push: &v1::PushTalliesRequest| (push.ledger, push.sequence);
+        let repeated = script.counted.iter().any(|known| name(known) == name(&push));
+        if !repeated {
+            script.counted.push(push);
+        }
+        Ok(Response::new(v1::PushTalliesResponse { repeated }))
     }
 
     async fn read_blob(&self, request: Request<v1::ReadBlobRequest>) -> Result<Response<v1::ReadBlobResponse>, Status> {

@@ -13,7 +13,7 @@ use domain::bundle::{BUNDLE_FILES_MAX, Blob, Coding, FileRole, content_hash};
 use domain::release::{Content, NOTES_MAX_BYTES, Release};
 use domain::snapshot::{
     ChannelKey, ChannelSnapshot, Delta, OfferedBundle, PINS_MAX, RELEASES_MAX, REVOKED_DEVICES_MAX, SnapshotVersion,
-    TOKEN_KEYS_MAX, TokenKey, Variant, offerable,
+    TOKEN_KEYS_MAX, TokenKey, Variant, is_delta_format, offerable,
 };
 use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -23,8 +23,6 @@ mod expo;
 
 use expo::{expo_embedded_to_wire, expo_from_wire, expo_updates_to_wire};
 
-/// The longest text that names a delta format.
-const FORMAT_MAX_BYTES: usize = 32;
 /// Some codings for each file, with room for later ones.
 const VARIANTS_MAX: usize = 8 * BUNDLE_FILES_MAX;
 
@@ -273,8 +271,7 @@ fn delta_to_wire(delta: &Delta) -> v1::SnapshotDelta {
 }
 
 fn delta_from_wire(delta: v1::SnapshotDelta, blobs: &mut Blobs) -> Result<Delta, InvalidMessage> {
-    let well_formed = delta.format.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    if delta.format.is_empty() || delta.format.len() > FORMAT_MAX_BYTES || !well_formed {
+    if !is_delta_format(&delta.format) {
         return Err(InvalidMessage::new("format", "must be 1 to 32 letters, digits and '-'"));
     }
     Ok(Delta {

@@ -27,3 +27,24 @@ diesel::table! {
         stored_at -> BigInt,
     }
 }
+
+diesel::table! {
+    tally (app, release, bundle, channel, measure) {
+        app -> Text,
+        release -> Text,
+        bundle -> Binary,
+        channel -> Text,
+        measure -> Text,
+        times -> BigInt,
+        bytes -> BigInt,
+    }
+}
+
+diesel::table! {
+    edge_ledger (edge, ledger) {
+        edge -> Text,
+        ledger -> BigInt,
+        sequence -> BigInt,
+        other_times -> BigInt,
+    }
+}

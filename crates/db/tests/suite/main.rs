@@ -44,6 +44,7 @@ mod schedules;
 mod snapshots;
 mod stages;
 mod tables;
+mod tallies;
 mod tenant;
 mod transactions;
 mod unused;

@@ -8,6 +8,7 @@ use crate::admission::{Client, DeviceClass};
 use crate::body::Body;
 use crate::refusal::Refusal;
 use crate::snapshot::channels::Keyed;
+use crate::snapshot::told::Word;
 use crate::state::State;
 use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HOST};
@@ -46,7 +47,13 @@ fn answer<B>(
     state.admit(channel, DeviceClass { client: Client::CodePush, platform: *platform })?;
     let base = base(state, request)?;
     let spelling = if request.uri().path() == CHECK_CAMEL { Spelling::Camel } else { Spelling::Snake };
-    let answer = Answer { query, outcome: Outcome::decide(channel, *platform, query), base: &base, spelling };
+    let outcome = Outcome::decide(channel, *platform, query);
+    let word = match &outcome {
+        Outcome::Update { release, .. } => Word::take(&channel.snapshot, release),
+        Outcome::Nothing { .. } => Word::Nothing,
+    };
+    channel.told.count(&state.counts, &channel.snapshot, word, 0);
+    let answer = Answer { query, outcome, base: &base, spelling };
     let body = serde_json::to_vec(&answer)
         .map_err(|_| Refusal::unavailable("answer-unwritten", "the answer could not be written", 5))?;
     let mut response = Response::new(Body::Whole(Bytes::from(body)));

@@ -3,6 +3,7 @@
 use super::asked::{Asked, Version};
 use super::frozen::Frozen;
 use crate::snapshot::Channel;
+use crate::snapshot::told::Word;
 use domain::Sha256;
 use domain::decide::{Decision, NothingReason, UpdateCheck, Verdict, decide, explain};
 use domain::device::DeviceKey;
@@ -21,8 +22,8 @@ pub(super) enum Told {
     Nothing,
 }
 
-/// Chooses what the client gets.
-pub(super) fn choose(channel: &Channel, asked: &Asked) -> Told {
+/// Chooses what the client gets; also returns the same in the words of all protocols.
+pub(super) fn choose(channel: &Channel, asked: &Asked) -> (Told, Word) {
     let running = running(channel, asked);
     let check = UpdateCheck {
         device: asked.device.and_then(|device| device.key().ok()).unwrap_or_else(DeviceKey::nameless),
@@ -38,7 +39,12 @@ pub(super) fn choose(channel: &Channel, asked: &Asked) -> Told {
         Decision::Nothing(NothingReason::UpToDate) if asked.version == Version::Zero => candidate(channel, &check),
         Decision::Nothing(_) => None,
     };
-    release.and_then(|release| told(channel, asked, running, release)).unwrap_or(Told::Nothing)
+    let told = release.and_then(|release| Some((told(channel, asked, running, release)?, release)));
+    match told {
+        Some((told @ Told::Manifest(_), release)) => (told, Word::take(&channel.snapshot, release)),
+        Some((told @ Told::Directive(_), _)) => (told, Word::GoBack),
+        Some((Told::Nothing, _)) | None => (Told::Nothing, Word::Nothing),
+    }
 }
 
 /// Returns the release that the device runs, if the channel has it.

@@ -25,7 +25,9 @@ fn event(number: u64) -> Event {
 }
 
 fn open(folder: &std::path::Path, max_bytes: u64) -> Spool {
-    Spool::open(folder.to_owned(), max_bytes, Arc::new(Meters::new(&Metrics::new()))).unwrap()
+    let meters = Arc::new(Meters::new(&Metrics::new()));
+    let ledger = Arc::new(Ledger::open(folder.join("ledger"), meters.clone()).unwrap());
+    Spool::open(folder.to_owned(), max_bytes, ledger, meters).unwrap()
 }
 
 fn events(from: u64, to: u64) -> Vec<Event> {

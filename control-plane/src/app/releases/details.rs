@@ -1,0 +1,33 @@
+//! This file's job is to gather all that is known of a release.
+
+use super::{Activity, Downloads, Reach, View, activity, downloads, reach, view};
+use crate::error::Result;
+use db::releases::Release;
+use db::{DbConn, Scope};
+use domain::Timestamp;
+
+/// A release with all that is known of it.
+#[derive(Debug, Clone)]
+pub struct Details {
+    /// The release.
+    pub view: View,
+    /// What devices download.
+    pub downloads: Downloads,
+    /// How far it has come.
+    pub reach: Reach,
+    /// What devices did with it.
+    pub activity: Activity,
+}
+
+/// Gathers all that is known of the release.
+///
+/// # Errors
+/// Those of the database.
+pub fn details(conn: &mut DbConn, scope: &Scope, release: Release, now: Timestamp) -> Result<Details> {
+    Ok(Details {
+        downloads: downloads(conn, scope, &release)?,
+        reach: reach(conn, scope, &release, now)?,
+        activity: activity(conn, &release)?,
+        view: view(conn, scope, release)?,
+    })
+}

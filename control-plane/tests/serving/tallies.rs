@@ -1,0 +1,69 @@
+//! This file's job is to check what becomes of the numbers that edges hand in.
+
+use crate::on_both_databases;
+use crate::rig::{EDGE_TOKEN, Rig, now, reason, with};
+use domain::id::EdgeId;
+use proto::v1;
+use runtime::random;
+
+on_both_databases!(numbers_are_added_once_and_shown, a_batch_that_breaks_a_rule_is_refused_whole,);
+
+fn tally(app: &v1::App, release: &v1::Release, measure: &str, times: u64) -> v1::Tally {
+    v1::Tally {
+        app_id: app.app_id.clone(),
+        channel_name: "production".into(),
+        release_id: release.release_id.clone(),
+        measure: measure.into(),
+        times,
+        ..Default::default()
+    }
+}
+
+fn batch(tallies: Vec<v1::Tally>) -> v1::PushTalliesRequest {
+    let edge_id = EdgeId::from_parts(now(), random::bytes()).to_string();
+    v1::PushTalliesRequest { edge_id, ledger: 1, sequence: 1, tallies, other_times: 0 }
+}
+
+async fn activity(rig: &Rig, release: &v1::Release) -> v1::ReleaseActivity {
+    let request = v1::GetReleaseRequest { name: release.name.clone() };
+    rig.releases().get_release(rig.ask(request)).await.unwrap().into_inner().activity.unwrap()
+}
+
+async fn numbers_are_added_once_and_shown(rig: Rig) {
+    let (app, channel) = rig.app("shop").await;
+    let release = rig.publish(&channel, &rig.bundle(&app, "one").await).await;
+    assert_eq!(activity(&rig, &release).await, v1::ReleaseActivity::default());
+    let batch = batch(vec![
+        tally(&app, &release, "check-offered", 5),
+        tally(&app, &release, "event-launched", 3),
+        tally(&app, &release, "event-launched", 1),
+        tally(&app, &release, "luck", 9),
+    ]);
+    let push = async |batch: &v1::PushTalliesRequest| {
+        rig.edges().push_tallies(with(EDGE_TOKEN, batch.clone())).await.unwrap().into_inner().repeated
+    };
+    assert!(!push(&batch).await);
+    assert!(push(&batch).await);
+    let expected = v1::ReleaseActivity { offered: 5, launched: 4, ..Default::default() };
+    assert_eq!(activity(&rig, &release).await, expected);
+    assert!(!push(&v1::PushTalliesRequest { sequence: 2, ..batch }).await);
+    let expected = v1::ReleaseActivity { offered: 10, launched: 8, ..Default::default() };
+    assert_eq!(activity(&rig, &release).await, expected);
+}
+
+async fn a_batch_that_breaks_a_rule_is_refused_whole(rig: Rig) {
+    let (app, channel) = rig.app("shop").await;
+    let release = rig.publish(&channel, &rig.bundle(&app, "one").await).await;
+    let good = batch(vec![tally(&app, &release, "check-offered", 1)]);
+    let many = vec![good.tallies[0].clone(); 5_001];
+    for broken in [
+        v1::PushTalliesRequest { sequence: 0, ..good.clone() },
+        v1::PushTalliesRequest { ledger: u64::MAX, ..good.clone() },
+        v1::PushTalliesRequest { edge_id: "edg_me".into(), ..good.clone() },
+        v1::PushTalliesRequest { tallies: many, ..good },
+    ] {
+        let refused = rig.edges().push_tallies(with(EDGE_TOKEN, broken)).await;
+        assert_eq!(reason(refused), v1::Reason::InvalidField);
+    }
+    assert_eq!(activity(&rig, &release).await.offered, 0);
+}
