@@ -2,6 +2,7 @@
 
 use crate::activity::Activity;
 use crate::reach::Reach;
+use crate::served::Served;
 use crate::{table, view};
 use proto::v1;
 use serde::Serialize;
@@ -24,6 +25,7 @@ pub struct ReleaseWithDownloads {
     /// Absent when the server is too old to know.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub activity: Option<Activity>,
+    pub served: Served,
 }
 
 /// How a release's bundle was compiled.
@@ -73,6 +75,7 @@ impl From<v1::GetReleaseResponse> for ReleaseWithDownloads {
             build: answer.build.map(Into::into),
             reach: answer.reach.map(Into::into),
             activity: answer.activity.map(Into::into),
+            served: answer.served.into(),
         }
     }
 }
@@ -93,15 +96,15 @@ impl Display for ReleaseWithDownloads {
             let base = base_sha256.as_deref().unwrap_or("none");
             writeln!(f, "Compiled by {compiler} with {}; base: {base}.", flags.join(" "))?;
         }
-        if self.deltas.is_empty() {
-            return Ok(());
-        }
         let row = |delta: &ReleaseDelta| {
             let from = delta.from_label.as_ref().unwrap_or(&delta.from_bundle).clone();
             let share = (delta.size_bytes * 100).checked_div(delta.launch_size_bytes).unwrap_or(0);
             vec![from, delta.format.clone(), table::size(delta.size_bytes), format!("{share} %")]
         };
         let rows: Vec<_> = self.deltas.iter().map(row).collect();
-        f.write_str(&table::text(&["from", "delta", "size", "of launch file"], &rows))
+        if !rows.is_empty() {
+            f.write_str(&table::text(&["from", "delta", "size", "of launch file"], &rows))?;
+        }
+        write!(f, "{}", self.served)
     }
 }

@@ -55,6 +55,7 @@ pub mod release;
 pub mod releases;
 pub mod rollback;
 pub mod rollout;
+pub mod served;
 pub mod status;
 pub mod upload;
 pub mod usage;

@@ -14,6 +14,7 @@ use crate::snapshot::channels::{Channels, Keyed};
 use crate::sync::interest::{Found, Interests};
 use crate::sync::wishes::Wishes;
 use crate::telemetry::counts::Counts;
+use crate::telemetry::served::Served;
 use crate::telemetry::spool::Spool;
 use domain::codepush::DeploymentKey;
 use domain::id::AppId;
@@ -47,6 +48,7 @@ pub(crate) struct State {
     /// What each network may still register of each app.
     registrations: moka::sync::Cache<(IpAddr, AppId), Arc<Allowance>>,
     pub(crate) reported: Reported,
+    pub(crate) served: Served,
     /// What Expo clients are told when nothing is new.
     pub(crate) no_update: Option<Multipart>,
 }
@@ -74,6 +76,7 @@ impl State {
             .build_with_hasher(ahash::RandomState::new());
         // Whoever was silent for that long has its whole burst again anyway.
         let registrations = moka::sync::Cache::builder().max_capacity(NETWORKS_MAX).time_to_idle(BURST).build();
+        let served = Served::new(counts.clone());
         Self {
             config,
             channels,
@@ -87,6 +90,7 @@ impl State {
             clock,
             registrations,
             reported: Reported::new(),
+            served,
             no_update: Multipart::no_update(),
         }
     }

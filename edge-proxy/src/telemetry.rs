@@ -7,6 +7,7 @@ pub(crate) mod intake;
 pub(crate) mod keeping;
 pub(crate) mod ledger;
 pub(crate) mod segment;
+pub(crate) mod served;
 pub(crate) mod spool;
 
 pub(crate) use spool::SEGMENT_MAX_BYTES;

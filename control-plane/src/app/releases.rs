@@ -10,6 +10,7 @@ mod promote;
 mod publish;
 mod reach;
 mod roll_back;
+mod served;
 mod set_rollout;
 mod update;
 mod warnings;
@@ -24,6 +25,7 @@ pub use promote::{Promotion, promote};
 pub use publish::{Publication, publish};
 pub use reach::{Reach, reach};
 pub use roll_back::{RollBack, roll_back};
+pub use served::{Served, served};
 pub use set_rollout::{SetRollout, set_rollout};
 pub use update::{Update, update};
 

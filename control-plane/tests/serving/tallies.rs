@@ -6,7 +6,11 @@ use domain::id::EdgeId;
 use proto::v1;
 use runtime::random;
 
-on_both_databases!(numbers_are_added_once_and_shown, a_batch_that_breaks_a_rule_is_refused_whole,);
+on_both_databases!(
+    numbers_are_added_once_and_shown,
+    a_batch_that_breaks_a_rule_is_refused_whole,
+    what_devices_downloaded_is_shown_with_what_it_saved,
+);
 
 fn tally(app: &v1::App, release: &v1::Release, measure: &str, times: u64) -> v1::Tally {
     v1::Tally {
@@ -66,4 +70,26 @@ async fn a_batch_that_breaks_a_rule_is_refused_whole(rig: Rig) {
         assert_eq!(reason(refused), v1::Reason::InvalidField);
     }
     assert_eq!(activity(&rig, &release).await.offered, 0);
+}
+
+async fn what_devices_downloaded_is_shown_with_what_it_saved(rig: Rig) {
+    let (app, channel) = rig.app("shop").await;
+    let release = rig.publish(&channel, &rig.bundle(&app, "one").await).await;
+    let served = |product: &str, times, bytes| v1::Tally {
+        app_id: app.app_id.clone(),
+        bundle_sha256: release.bundle_sha256.clone(),
+        measure: product.into(),
+        times,
+        bytes,
+        ..Default::default()
+    };
+    let elsewhere = v1::Tally { bundle_sha256: crate::rig::sha256(b"another"), ..served("launch", 9, 9) };
+    let batch = batch(vec![served("patch-dcz", 10, 7), served("asset", 2, 5), elsewhere]);
+    rig.edges().push_tallies(with(EDGE_TOKEN, batch)).await.unwrap();
+    let request = v1::GetReleaseRequest { name: release.name.clone() };
+    let shown = rig.releases().get_release(rig.ask(request)).await.unwrap().into_inner().served;
+    let numbers: Vec<_> = shown.iter().map(|one| (one.product.as_str(), one.downloads, one.bytes)).collect();
+    assert_eq!(numbers, [("patch-dcz", 10, 7), ("asset", 2, 5)]);
+    assert!(shown[0].full_bytes > 10 && shown[0].full_bytes.is_multiple_of(10), "ten launch files: {shown:?}");
+    assert_eq!(shown[1].full_bytes, 0);
 }

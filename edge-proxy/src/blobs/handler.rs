@@ -8,6 +8,7 @@ use crate::body::Body;
 use crate::check::matches_tag;
 use crate::refusal::Refusal;
 use crate::state::State;
+use crate::telemetry::counts::Count;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -19,6 +20,7 @@ use http::header::{
     IF_NONE_MATCH, IF_RANGE, RANGE, VARY,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use prometheus::IntCounter;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -44,7 +46,10 @@ pub(crate) async fn handle<B>(state: &State, name: &str, request: &Request<B>) -
     let unchanged = headers.get(IF_NONE_MATCH).is_some_and(|tags| matches_tag(tags, &etag));
     let (status, range) = if unchanged { (StatusCode::NOT_MODIFIED, 0..0) } else { select(headers, &etag, &blob) };
     let has_body = request.method() != Method::HEAD && !range.is_empty();
-    let body = if has_body { body(state, &blob, range.clone()).await? } else { Body::Described { size_bytes: 0 } };
+    // What another edge asks for, it serves to devices, and counts then.
+    let is_device = !headers.contains_key(CHANNEL_HEADER);
+    let body =
+        if has_body { body(state, &blob, range.clone(), is_device).await? } else { Body::Described { size_bytes: 0 } };
     let mut response = Response::new(body);
     *response.status_mut() = status;
     describe(response.headers_mut(), &blob, etag);
@@ -125,24 +130,51 @@ fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {
     }
 }
 
-/// The first chunk is at hand before the answer begins, so that what is wrong can still be said.
-pub(crate) async fn body(state: &State, blob: &Arc<Blob>, range: Range<u64>) -> Result<Body, Refusal> {
+/// The first chunk is at hand before the answer begins, so that what is wrong can still be said. What goes to a device is counted for the
+/// bundle that it belongs to.
+pub(crate) async fn body(state: &State, blob: &Arc<Blob>, range: Range<u64>, is_device: bool) -> Result<Body, Refusal> {
     let blobs = &state.blobs;
-    blobs.meters.blob_sent_bytes.inc_by(range.end - range.start);
+    let download = || state.served.of(&state.channels, &blob.sha256);
+    let sent = Sent { all: blobs.meters.blob_sent_bytes.clone(), download: is_device.then(download).flatten() };
     if blob.size_bytes <= SMALL_MAX_BYTES {
         let bytes = blobs.small(blob).await?;
+        sent.begin(&range);
+        sent.add(range.end - range.start);
         let inside = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
         return Ok(Body::Whole(bytes.slice(inside(range.start)..inside(range.end))));
     }
     let first = chunk_of(range.start);
     let chunk = blobs.chunk(blob, first).await?;
+    sent.begin(&range);
     let size_bytes = range.end - range.start;
-    let reader = Reader { blobs: blobs.clone(), blob: blob.clone(), range, chunk, index: first };
+    let reader = Reader { blobs: blobs.clone(), blob: blob.clone(), range, chunk, index: first, sent };
     Ok(Body::pieces(size_bytes, futures::stream::try_unfold(reader, Reader::next)))
 }
 
 fn chunk_of(offset: u64) -> usize {
     usize::try_from(offset / CHUNK_SIZE_BYTES).unwrap_or(usize::MAX)
+}
+
+/// Counts bytes as the client takes them.
+struct Sent {
+    all: IntCounter,
+    download: Option<Arc<Count>>,
+}
+
+impl Sent {
+    /// A download that goes on was counted when it began.
+    fn begin(&self, range: &Range<u64>) {
+        if let Some(download) = self.download.as_ref().filter(|_| range.start == 0) {
+            download.once(0);
+        }
+    }
+
+    fn add(&self, bytes: u64) {
+        self.all.inc_by(bytes);
+        if let Some(download) = &self.download {
+            download.bytes(0, bytes);
+        }
+    }
 }
 
 /// Reads a range piece by piece, as fast as the device takes it.
@@ -153,6 +185,7 @@ struct Reader {
     range: Range<u64>,
     chunk: Chunk,
     index: usize,
+    sent: Sent,
 }
 
 impl Reader {
@@ -171,6 +204,7 @@ impl Reader {
         match self.chunk.read(chunk.start, start..end).await {
             Ok(bytes) => {
                 self.range.start = end;
+                self.sent.add(end - start);
                 Ok(Some((bytes, self)))
             }
             Err(error) => {

@@ -29,6 +29,11 @@ impl Count {
         self.0[lane as usize % LANES].times.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts bytes that were sent.
+    pub(crate) fn bytes(&self, lane: u32, bytes: u64) {
+        self.0[lane as usize % LANES].bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Returns what was counted since this was last asked.
     fn take(&self) -> Amount {
         let mut sum = Amount::default();
@@ -110,16 +115,17 @@ mod tests {
                         for round in 0..EACH {
                             let count = counts.of(key((round % 3) as u8));
                             count.once(lane);
+                            count.bytes(lane, 2);
                         }
                     })
                 })
                 .collect();
             while !counting.iter().all(std::thread::ScopedJoinHandle::is_finished) {
-                taken += counts.take().amounts.iter().map(|(_, amount)| amount.times).sum::<u64>();
+                taken += counts.take().amounts.iter().map(|(_, amount)| amount.times + amount.bytes).sum::<u64>();
             }
         });
-        taken += counts.take().amounts.iter().map(|(_, amount)| amount.times).sum::<u64>();
-        assert_eq!(taken, 4 * EACH);
+        taken += counts.take().amounts.iter().map(|(_, amount)| amount.times + amount.bytes).sum::<u64>();
+        assert_eq!(taken, 4 * EACH * 3);
         assert!(counts.known.lock().is_empty(), "nobody holds any");
     }
 

@@ -1,10 +1,11 @@
 //! This file's job is to test that events reach the control plane once, whatever happens in between.
 
-use crate::harness::{RunningEdge, World, until};
+use crate::harness::{ANY_PORT, RunningEdge, World, stored, until};
 use crate::samples;
-use domain::Timestamp;
+use domain::bundle::Coding;
 use domain::id::EventId;
 use domain::snapshot::ChannelSnapshot;
+use domain::{Sha256, Timestamp};
 use serde_json::{Value, json};
 
 fn event(number: u8) -> Value {
@@ -14,6 +15,11 @@ fn event(number: u8) -> Value {
 
 fn report(events: &[Value]) -> Value {
     json!({"channel": "production", "platform": "ios", "binary": "1.0.0", "events": events})
+}
+
+/// The content hash of the only bundle.
+fn content(snapshot: &ChannelSnapshot) -> Sha256 {
+    *snapshot.bundles.keys().next().unwrap()
 }
 
 async fn send(edge: &RunningEdge, snapshot: &ChannelSnapshot, body: &Value) -> crate::client::Answer {
@@ -104,5 +110,85 @@ async fn events_survive_a_restart_with_the_control_plane_away_and_batches_are_se
     names.sort();
     names.dedup();
     assert_eq!(names.len(), pushed.len());
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checks_are_counted_by_what_devices_were_told() {
+    let snapshot = samples::channel(1, 1, b"one", b"logo");
+    let (world, _server, edge) = World::serving(&snapshot).await;
+    let token = edge.token(&snapshot).await;
+    let has_it = format!("&current={}", content(&snapshot));
+    for (more, times) in [("", 3), (has_it.as_str(), 2)] {
+        for _ in 0..times {
+            assert_eq!(edge.check(&snapshot, &token, more).await.status, 200);
+        }
+    }
+    let counted = |measure: &str| world.control_plane.counted(measure).0;
+    until("they are told", || (counted("check-offered"), counted("check-nothing")) == (3, 2)).await;
+    let told = world.control_plane.0.lock().counted.clone();
+    let offered = told.iter().flat_map(|push| &push.tallies).find(|tally| tally.measure == "check-offered").unwrap();
+    assert_eq!(
+        (offered.app_id.as_str(), offered.channel_name.as_str(), offered.release_id.as_str()),
+        (snapshot.key.app.as_str(), "production", samples::release_id(1).as_str())
+    );
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_counted_last_is_told_after_a_restart_and_once() {
+    let snapshot = samples::channel(1, 1, b"one", b"logo");
+    let (world, server, edge) = World::serving(&snapshot).await;
+    let token = edge.token(&snapshot).await;
+    world.control_plane.0.lock().refuse_pushes = true;
+    for _ in 0..20 {
+        assert_eq!(edge.check(&snapshot, &token, "").await.status, 200);
+    }
+    edge.stop().await;
+    world.control_plane.0.lock().refuse_pushes = false;
+    let edge = world.start(world.config(&format!("http://{}", server.address))).await;
+    assert_eq!(edge.check(&snapshot, &token, "").await.status, 200);
+    until("all are told", || world.control_plane.counted("check-offered").0 == 21).await;
+    until("none waits", || edge.metric("aloft_edge_tallies_waiting") == 0).await;
+    assert_eq!(world.control_plane.counted("check-offered").0, 21);
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_are_counted_for_the_bundle_that_they_belong_to() {
+    const LAUNCH_BYTES: u64 = 1_500_000;
+    let world = World::new().await;
+    let launch = samples::noise(LAUNCH_BYTES as usize, 7);
+    let mut snapshot = stored(&world, 1, 1, &launch).await;
+    let (hash, brotli) = (samples::launch_hash(&snapshot), b"the launch file in Brotli".as_slice());
+    world.store(brotli).await;
+    samples::add_variant(&mut snapshot, hash, Coding::Brotli, brotli);
+    world.control_plane.publish(&snapshot).await;
+    let server = world.control_plane.run(ANY_PORT).await;
+    let edge = world.start(world.config(&format!("http://{}", server.address))).await;
+    edge.token(&snapshot).await;
+    let tag = format!("\"{hash}\"");
+    let another_edge = format!("{}/{}", snapshot.key.app, snapshot.key.channel);
+    let of = |name: &'static str, value: &str| vec![(name, value.to_owned())];
+    let asset = snapshot.bundles.values().next().unwrap().files.iter().find(|file| file.sha256 != hash).unwrap();
+    for (file, headers, status) in [
+        (hash, vec![], 200),
+        // A download that breaks off and goes on is one.
+        (hash, of("range", "bytes=0-399999"), 206),
+        (hash, of("range", "bytes=400000-"), 206),
+        (hash, of("accept-encoding", "br"), 200),
+        (asset.sha256, vec![], 200),
+        (hash, of("if-none-match", &tag), 304),
+        (hash, of("aloft-channel", &another_edge), 200),
+    ] {
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(edge.blob(&file, &headers).await.status, status, "{headers:?}");
+    }
+    let counted = |product: &str| world.control_plane.counted(product);
+    let expected = [(2, 2 * LAUNCH_BYTES), (1, brotli.len() as u64), (1, asset.size_bytes)];
+    until("all is told", || ["launch", "launch-br", "asset"].map(counted) == expected).await;
+    let pushed = world.control_plane.0.lock().counted.clone();
+    let launch = pushed.iter().flat_map(|push| &push.tallies).find(|tally| tally.measure == "launch").unwrap();
+    assert_eq!(launch.bundle_sha256.as_ref(), content(&snapshot).as_bytes());
     edge.stop().await;
 }

@@ -1,6 +1,6 @@
 //! This file's job is to gather all that is known of a release.
 
-use super::{Activity, Downloads, Reach, View, activity, downloads, reach, view};
+use super::{Activity, Downloads, Reach, Served, View, activity, downloads, reach, served, view};
 use crate::error::Result;
 use db::releases::Release;
 use db::{DbConn, Scope};
@@ -17,6 +17,8 @@ pub struct Details {
     pub reach: Reach,
     /// What devices did with it.
     pub activity: Activity,
+    /// What they downloaded of its bundle.
+    pub served: Served,
 }
 
 /// Gathers all that is known of the release.
@@ -24,10 +26,13 @@ pub struct Details {
 /// # Errors
 /// Those of the database.
 pub fn details(conn: &mut DbConn, scope: &Scope, release: Release, now: Timestamp) -> Result<Details> {
+    let view = view(conn, scope, release)?;
+    let release = &view.release;
     Ok(Details {
-        downloads: downloads(conn, scope, &release)?,
-        reach: reach(conn, scope, &release, now)?,
-        activity: activity(conn, &release)?,
-        view: view(conn, scope, release)?,
+        downloads: downloads(conn, scope, release)?,
+        reach: reach(conn, scope, release, now)?,
+        activity: activity(conn, release)?,
+        served: served(conn, &release.app, view.bundle_hash.as_ref())?,
+        view,
     })
 }

@@ -4,18 +4,28 @@ use super::{build, release};
 use crate::app::releases::{Activity, Details, Patch, Reach};
 use crate::error::Result;
 use crate::names;
+use domain::tally::{Amount, Product};
 use domain::telemetry::EventKind;
 use proto::v1;
 
 /// Writes a release with all that is known of it.
 pub fn release_details(details: Details) -> Result<v1::GetReleaseResponse> {
-    let Details { view, downloads, reach, activity } = details;
+    let Details { view, downloads, reach, activity, served } = details;
     let delta = |patch: &Patch| v1::ReleaseDelta {
         from_bundle: names::of_bundle(&view.release.app, &patch.from),
         from_label: patch.from_seq.map(|seq| format!("v{seq}")).unwrap_or_default(),
         format: patch.format.clone(),
         size_bytes: patch.size_bytes,
         launch_size_bytes: downloads.launch_size_bytes,
+    };
+    let served_product = |(product, amount): &(Product, Amount)| v1::ServedProduct {
+        product: product.to_string(),
+        downloads: amount.times,
+        bytes: amount.bytes,
+        full_bytes: match product.makes_launch_file() {
+            true => amount.times.saturating_mul(downloads.launch_size_bytes),
+            false => 0,
+        },
     };
     Ok(v1::GetReleaseResponse {
         release: Some(release(&view)?),
@@ -24,6 +34,7 @@ pub fn release_details(details: Details) -> Result<v1::GetReleaseResponse> {
         build: downloads.build.as_ref().map(build),
         reach: Some(release_reach(reach)),
         activity: Some(release_activity(&activity)),
+        served: served.iter().map(served_product).collect(),
     })
 }
 

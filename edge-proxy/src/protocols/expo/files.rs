@@ -115,7 +115,7 @@ fn content(channel: &Channel, update: UpdateId) -> Option<Sha256> {
 async fn patch(state: &State, method: &Method, blob: &Arc<Blob>, base: UpdateId) -> Result<Response<Body>, Refusal> {
     let body = match *method {
         Method::HEAD => Body::Described { size_bytes: blob.size_bytes },
-        _ => handler::body(state, blob, 0..blob.size_bytes).await?,
+        _ => handler::body(state, blob, 0..blob.size_bytes, true).await?,
     };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::IM_USED;
