@@ -208,7 +208,7 @@ impl World {
     }
 
     /// Lets everything arrive, and says whether each event and each check did so once.
-    fn is_exact(mut self) -> bool {
+    fn comes_out_exact(mut self) -> bool {
         while let Some(outgoing) = self.spool.next().unwrap() {
             self.received.events.extend(outgoing.batch.events.iter().map(|event| event.event_id.clone()));
             self.spool.sent(&outgoing).unwrap();
@@ -224,7 +224,7 @@ impl World {
 fn is_exact(steps: &[Step], broken: Broken) -> bool {
     let mut world = World::new(broken);
     steps.iter().for_each(|step| world.take(*step));
-    world.is_exact()
+    world.comes_out_exact()
 }
 
 proptest! {

@@ -30,7 +30,7 @@ impl Served {
     /// Returns the count of what the blob is downloaded for; none when no release brings it any more.
     pub(crate) fn of(&self, channels: &Channels, sha256: &Sha256) -> Option<Arc<Count>> {
         let find = || {
-            let channel = channels.get(&channels.channel_of(sha256)?)?;
+            let channel = channels.get(channels.channel_of(sha256)?.as_ref())?;
             let (bundle, product) = purpose(&channel.snapshot, sha256)?;
             let (app, measure) = (channel.snapshot.key.app.clone(), Measure::Served(product));
             Some(self.counts.of(TallyKey { app, channel: None, release: None, bundle: Some(bundle), measure }))
