@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5 * 60);
 pub struct Reach {
     pub edges: u32,
     pub live: u32,
+    pub ready: u32,
     pub refused: u32,
     pub away: u32,
     pub refusals: Vec<String>,
@@ -25,8 +26,8 @@ pub struct Reach {
 
 impl From<v1::ReleaseReach> for Reach {
     fn from(reach: v1::ReleaseReach) -> Self {
-        let v1::ReleaseReach { edges, live, refused, away, refusals } = reach;
-        Self { edges, live, refused, away, refusals }
+        let v1::ReleaseReach { edges, live, ready, refused, away, refusals } = reach;
+        Self { edges, live, ready, refused, away, refusals }
     }
 }
 
@@ -42,7 +43,7 @@ impl Display for Reach {
         if self.edges == 0 {
             return writeln!(f, "No edge serves the channel yet: the first device that asks brings it there.");
         }
-        write!(f, "Live on {} of {} edges", self.live, self.edges)?;
+        write!(f, "Live on {} of {} edges, {} ready", self.live, self.edges, self.ready)?;
         for (count, what) in [(self.refused, "refused it"), (self.away, "not heard of for minutes")] {
             if count > 0 {
                 write!(f, ", {count} {what}")?;
@@ -72,15 +73,22 @@ mod tests {
     use super::*;
 
     fn reach(live: u32, refused: u32, away: u32) -> Reach {
-        Reach { edges: 3, live, refused, away, refusals: vec!["the disk is full".to_owned(); refused as usize] }
+        Reach {
+            edges: 3,
+            live,
+            ready: 2,
+            refused,
+            away,
+            refusals: vec!["the disk is full".to_owned(); refused as usize],
+        }
     }
 
     #[test]
     fn it_says_what_is_missing() {
-        assert_eq!(reach(3, 0, 0).to_string(), "Live on 3 of 3 edges.\n");
+        assert_eq!(reach(3, 0, 0).to_string(), "Live on 3 of 3 edges, 2 ready.\n");
         assert_eq!(
             reach(1, 1, 1).to_string(),
-            "Live on 1 of 3 edges, 1 refused it, 1 not heard of for minutes.\n  refused: the disk is full\n"
+            "Live on 1 of 3 edges, 2 ready, 1 refused it, 1 not heard of for minutes.\n  refused: the disk is full\n"
         );
     }
 

@@ -11,6 +11,7 @@ mod part;
 pub(crate) mod pieces;
 pub(crate) mod prefetch;
 pub(crate) mod range;
+pub(crate) mod ready;
 pub(crate) mod recovery;
 pub(crate) mod scrub;
 pub(crate) mod shelf;
@@ -82,7 +83,7 @@ pub(crate) enum Chunk {
 pub(crate) struct Blobs {
     shelf: Arc<Shelf>,
     origins: Origins,
-    channels: Arc<Channels>,
+    pub(crate) channels: Arc<Channels>,
     fills: Mutex<HashMap<Sha256, Arc<Fill>>>,
     small: moka::sync::Cache<Sha256, Bytes>,
     passing: moka::future::Cache<(Sha256, usize), Bytes>,

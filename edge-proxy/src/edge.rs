@@ -7,6 +7,7 @@ use crate::blobs::Blobs;
 use crate::blobs::origin::Origin;
 use crate::blobs::origins::Origins;
 use crate::blobs::prefetch::Prefetch;
+use crate::blobs::ready::Readiness;
 use crate::blobs::shelf::Shelf;
 use crate::blobs::{recovery, scrub};
 use crate::config::Config;
@@ -99,7 +100,8 @@ impl Edge {
             component("edge blobs"),
         ));
         let wishes = Arc::new(Wishes::new());
-        let (prefetch, prefetching) = prefetcher(&config, &blobs, &channels, &deps.stop);
+        let readiness = Arc::new(Readiness::default());
+        let (prefetch, prefetching) = prefetcher(&config, &blobs, &readiness, &deps.stop);
         let sync = Sync {
             control_plane: deps.control_plane.clone(),
             authorization: authorization.clone(),
@@ -109,6 +111,7 @@ impl Edge {
             wishes: wishes.clone(),
             applier: applier.clone(),
             prefetch,
+            readiness,
             meters: meters.clone(),
             health: component("edge sync"),
             clock: deps.clock.clone(),
@@ -322,14 +325,14 @@ type Background = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 fn prefetcher(
     config: &Config,
     blobs: &Arc<Blobs>,
-    channels: &Channels,
+    readiness: &Arc<Readiness>,
     stop: &Stop,
 ) -> (Option<Prefetch>, Option<Background>) {
     if !config.prefetch {
         return (None, None);
     }
-    let (prefetch, prefetching) = Prefetch::new(blobs.clone(), stop.clone());
-    for channel in channels.all() {
+    let (prefetch, prefetching) = Prefetch::new(blobs.clone(), readiness.clone(), stop.clone());
+    for channel in blobs.channels.all() {
         prefetch.request(&channel);
     }
     (Some(prefetch), Some(Box::pin(prefetching)))

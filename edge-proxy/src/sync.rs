@@ -5,12 +5,14 @@ pub(crate) mod interest;
 pub(crate) mod wishes;
 
 use crate::blobs::prefetch::Prefetch;
+use crate::blobs::ready::Readiness;
 use crate::meters::Meters;
 use crate::snapshot::ENCODED_MAX_BYTES;
 use crate::snapshot::channels::Channels;
 use apply::Applier;
 use domain::codepush::DeploymentKey;
 use domain::id::EdgeId;
+use domain::snapshot::{ChannelKey, SnapshotVersion};
 use interest::{Found, Interests, Wanted};
 use proto::convert;
 use proto::v1;
@@ -58,6 +60,7 @@ pub(crate) struct Sync {
     pub(crate) wishes: Arc<Wishes>,
     pub(crate) applier: Arc<Applier>,
     pub(crate) prefetch: Option<Prefetch>,
+    pub(crate) readiness: Arc<Readiness>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) health: Component,
     pub(crate) clock: Clock,
@@ -118,6 +121,7 @@ impl Sync {
             key: Some(convert::channel_key_to_wire(&channel.snapshot.key)),
             version: Some(convert::version_to_wire(channel.snapshot.version)),
             digest: convert::sha256_to_wire(&channel.digest),
+            blobs_ready: self.readiness.has(&channel.snapshot.key, channel.snapshot.version),
         };
         Said::Hello(v1::SyncHello {
             edge_id: self.edge.to_string(),
@@ -142,7 +146,7 @@ impl Sync {
         }
     }
 
-    /// Sends heartbeats, and asks for what devices want.
+    /// Sends heartbeats, says which bytes have come, and asks for what devices want.
     async fn speak(&self, say: &mpsc::Sender<v1::SyncRequest>) -> Result<(), Ended> {
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -152,6 +156,7 @@ impl Sync {
             let messages = tokio::select! {
                 _ = heartbeat.tick() => vec![Said::Heartbeat(v1::SyncHeartbeat { now_us: self.clock.now().as_us() })],
                 wanted = self.interests.wanted() => say_wanted(&wanted),
+                ready = self.readiness.news() => ready.iter().map(say_ready).collect(),
                 _ = wishes.tick() => self.wishes.take().iter().map(say_wish).collect(),
             };
             for message in messages {
@@ -205,6 +210,7 @@ impl Sync {
 
     async fn remove(&self, absent: v1::SyncAbsent) -> Result<(), Ended> {
         let Ok(key) = convert::channel_key_from_wire(absent.key) else { return Ok(()) };
+        self.readiness.forget(&key);
         let applier = self.applier.clone();
         tokio::task::spawn_blocking(move || applier.remove(&key)).await.map_err(|_| Ended::Closed)
     }
@@ -214,6 +220,11 @@ fn say_wanted(wanted: &Wanted) -> Vec<Said> {
     let interest = |key| Said::Interest(v1::SyncInterest { key: Some(convert::channel_key_to_wire(key)) });
     let key_interest = |key: &DeploymentKey| Said::KeyInterest(v1::SyncKeyInterest { deployment_key: key.to_string() });
     wanted.channels.iter().map(interest).chain(wanted.keys.iter().map(key_interest)).collect()
+}
+
+fn say_ready((key, version): &(ChannelKey, SnapshotVersion)) -> Said {
+    let (key, version) = (convert::channel_key_to_wire(key), convert::version_to_wire(*version));
+    Said::Ready(v1::SyncReady { key: Some(key), version: Some(version) })
 }
 
 fn say_wish(wish: &Wish) -> Said {

@@ -19,6 +19,8 @@ pub struct EdgeState {
     pub heard_at: Timestamp,
     /// The newest state of each channel that is in use there.
     pub acked: BTreeMap<ChannelKey, SnapshotVersion>,
+    /// The newest state of each channel whose bytes are all on its disk.
+    pub ready: BTreeMap<ChannelKey, SnapshotVersion>,
     /// The states that it refused, with its reason; gone once it takes a newer one.
     pub refused: BTreeMap<ChannelKey, (SnapshotVersion, String)>,
     /// Streams that are open; more than one while an old one is not known to be dead.
@@ -88,10 +90,20 @@ impl Fleet {
         }
     }
 
-    /// Notes what an edge has used since before it connected.
-    pub fn has(&self, id: &EdgeId, key: &ChannelKey, version: SnapshotVersion) {
+    /// Notes what an edge has used since before it connected, and whether all bytes for that are on its disk.
+    pub fn has(&self, id: &EdgeId, key: &ChannelKey, version: SnapshotVersion, is_ready: bool) {
         self.note(id, key, |state| {
             state.acked.insert(key.clone(), version);
+            if is_ready {
+                state.ready.insert(key.clone(), version);
+            }
+        });
+    }
+
+    /// Notes that an edge has all bytes for a state on its disk.
+    pub fn ready(&self, id: &EdgeId, key: &ChannelKey, version: SnapshotVersion) {
+        self.note(id, key, |state| {
+            state.ready.insert(key.clone(), version);
         });
     }
 
@@ -137,8 +149,9 @@ impl Fleet {
         let edges = self.edges.lock();
         let word = |(edge, key): (EdgeId, ChannelKey)| {
             let state = edges.get(&edge)?;
-            let (acked, refused) = (state.acked.get(&key).copied(), state.refused.get(&key).cloned());
-            Some(Word { edge, key, acked, refused })
+            let (acked, ready) = (state.acked.get(&key).copied(), state.ready.get(&key).copied());
+            let refused = state.refused.get(&key).cloned();
+            Some(Word { edge, key, acked, ready, refused })
         };
         taken.into_iter().filter_map(word).collect()
     }

@@ -143,7 +143,7 @@ impl Session<'_> {
         for have in have {
             let key = channel_key_from_wire(have.key)?;
             let held = (version_from_wire(have.version)?, sha256_from_wire(&have.digest, "have.digest")?);
-            self.parts.fleet.has(&self.edge, &key, held.0);
+            self.parts.fleet.has(&self.edge, &key, held.0, have.blobs_ready);
             self.has.lock().insert(key.clone(), held);
             self.follow(&key)?;
             pending.insert(key);
@@ -175,6 +175,9 @@ impl Session<'_> {
                     let reason = cut(nack.reason);
                     tracing::warn!(edge = %self.edge, ?key, ?version, reason, "an edge refused a snapshot");
                     fleet.refused(&self.edge, &key, version, reason);
+                }
+                FromEdge::Ready(ready) => {
+                    fleet.ready(&self.edge, &channel_key_from_wire(ready.key)?, version_from_wire(ready.version)?);
                 }
                 FromEdge::KeyInterest(interest) => self.hear_key(outgoing, interest.deployment_key).await?,
                 FromEdge::DeltaWish(wish) => self.hear_wish(wish).await?,

@@ -155,7 +155,7 @@ async fn what_the_edge_has_is_not_sent_again(rig: Rig) {
     let mut edge = Edge::connect(&rig, Vec::new()).await;
     edge.want(&key(&app, "production")).await;
     let (wire, _) = edge.snapshot().await;
-    let have = v1::SyncHave { key: wire.key, version: wire.version, digest: wire.digest };
+    let have = v1::SyncHave { key: wire.key, version: wire.version, digest: wire.digest, blobs_ready: false };
     let damaged = v1::SyncHave { digest: crate::rig::sha256(b"damaged"), ..have.clone() };
     let mut same = Edge::connect(&rig, vec![have.clone()]).await;
     assert!(matches!(same.next().await, ToEdge::CaughtUp(_)), "nothing before it is caught up");

@@ -45,13 +45,20 @@ async fn a_release_is_live_where_edges_say_so(rig: Rig) {
     assert_eq!(reach(&rig, &release.name).await, v1::ReleaseReach::default());
 
     let mut edges = [Edge::connect(&rig, Vec::new()).await, Edge::connect(&rig, Vec::new()).await];
+    let mut wire = v1::SyncSnapshot::default();
     for edge in &mut edges {
         edge.want(&key(&app, "production")).await;
-        take(edge).await;
+        wire = take(edge).await;
     }
     until(&rig, &release.name, 2, 0, 2).await;
 
+    assert_eq!(reach(&rig, &release.name).await.ready, 0);
+    let (key, version) = (wire.key, wire.version);
+    say(&edges[0], FromEdge::Ready(v1::SyncReady { key, version })).await;
+    wait_until_async(PATIENCE, async || reach(&rig, &release.name).await.ready == 1).await;
+
     let newer = rig.publish(&channel, &bundle).await;
+    assert_eq!(reach(&rig, &newer.name).await.ready, 0);
     assert_eq!((reach(&rig, &newer.name).await.live, reach(&rig, &release.name).await.live), (0, 2));
     take(&mut edges[0]).await;
     until(&rig, &newer.name, 1, 0, 2).await;
@@ -80,9 +87,10 @@ async fn an_edge_that_comes_back_with_a_release_counts(rig: Rig) {
     let mut first = Edge::connect(&rig, Vec::new()).await;
     first.want(&key(&app, "production")).await;
     let wire = take(&mut first).await;
-    let have = v1::SyncHave { key: wire.key, version: wire.version, digest: wire.digest };
+    let have = v1::SyncHave { key: wire.key, version: wire.version, digest: wire.digest, blobs_ready: true };
     let _second = Edge::connect(&rig, vec![have]).await;
     until(&rig, &release.name, 2, 0, 2).await;
+    assert_eq!(reach(&rig, &release.name).await.ready, 1);
     let delete = v1::DeleteChannelRequest { name: channel.name, etag: String::new() };
     rig.channels().delete_channel(rig.ask(delete)).await.unwrap();
     let request = v1::GetReleaseRequest { name: release.name };

@@ -25,6 +25,8 @@ pub struct Word {
     pub key: ChannelKey,
     /// The newest state that is in use there; none before the first.
     pub acked: Option<SnapshotVersion>,
+    /// The newest state whose bytes are all on its disk; none before the first.
+    pub ready: Option<SnapshotVersion>,
     /// The state that it refused, and why.
     pub refused: Option<(SnapshotVersion, String)>,
 }
@@ -38,6 +40,8 @@ pub struct Standing {
     pub last_seen_at: Timestamp,
     /// The newest state that is in use there; the oldest possible before the first.
     pub acked: SnapshotVersion,
+    /// The newest state whose bytes are all on its disk; the oldest possible before the first.
+    pub ready: SnapshotVersion,
     /// The newest state that it refused; the oldest possible when it refused none.
     pub refused: SnapshotVersion,
     /// Why.
@@ -54,6 +58,8 @@ struct Row<'a> {
     refused_epoch: i64,
     refused_version: i64,
     refused_reason: &'a str,
+    ready_epoch: i64,
+    ready_version: i64,
 }
 
 const NEVER: SnapshotVersion = SnapshotVersion { epoch: 0, version: 0 };
@@ -92,7 +98,7 @@ pub fn put(tx: &mut Tx<'_>, words: &[Word]) -> Result<BTreeSet<EdgeId>> {
 /// Lists how far the edges have come that follow the channel and came by since then, by id. Not scoped: the caller has the channel from a
 /// scoped verb.
 pub fn list(conn: &mut DbConn, channel: &ChannelId, since: Timestamp) -> Result<Vec<Standing>> {
-    type Stored = (String, i64, (i64, i64), (i64, i64), String);
+    type Stored = (String, i64, (i64, i64), (i64, i64), (i64, i64), String);
     let rows: Vec<Stored> = db!(conn, |c| {
         edge_channel::table
             .inner_join(edge::table)
@@ -104,6 +110,7 @@ pub fn list(conn: &mut DbConn, channel: &ChannelId, since: Timestamp) -> Result<
                 edge::id,
                 edge::last_seen_at,
                 (edge_channel::acked_epoch, edge_channel::acked_version),
+                (edge_channel::ready_epoch, edge_channel::ready_version),
                 (edge_channel::refused_epoch, edge_channel::refused_version),
                 edge_channel::refused_reason,
             ))
@@ -112,11 +119,12 @@ pub fn list(conn: &mut DbConn, channel: &ChannelId, since: Timestamp) -> Result<
     let version = |(epoch, version)| {
         Ok::<_, crate::Error>(SnapshotVersion { epoch: u64::from_sql(epoch)?, version: u64::from_sql(version)? })
     };
-    let standing = |(edge, seen, acked, refused, refused_reason)| {
+    let standing = |(edge, seen, acked, ready, refused, refused_reason)| {
         Ok(Standing {
             edge: EdgeId::from_sql(edge)?,
             last_seen_at: Timestamp::from_us(seen),
             acked: version(acked)?,
+            ready: version(ready)?,
             refused: version(refused)?,
             refused_reason,
         })
@@ -125,7 +133,7 @@ pub fn list(conn: &mut DbConn, channel: &ChannelId, since: Timestamp) -> Result<
 }
 
 fn row<'a>(channel: &'a str, word: &'a Word) -> Row<'a> {
-    let acked = word.acked.unwrap_or(NEVER);
+    let (acked, ready) = (word.acked.unwrap_or(NEVER), word.ready.unwrap_or(NEVER));
     let (refused, refused_reason) = word.refused.as_ref().map_or((NEVER, ""), |(version, why)| (*version, why));
     Row {
         channel,
@@ -135,6 +143,8 @@ fn row<'a>(channel: &'a str, word: &'a Word) -> Row<'a> {
         refused_epoch: refused.epoch.to_sql(),
         refused_version: refused.version.to_sql(),
         refused_reason,
+        ready_epoch: ready.epoch.to_sql(),
+        ready_version: ready.version.to_sql(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! This file's job is to fetch what new releases need before devices ask for it.
 
 use super::Blobs;
+use super::ready::Readiness;
 use crate::snapshot::Channel;
 use domain::bundle::Blob;
 use runtime::shutdown::Stop;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-/// Blobs that wait; what does not fit is fetched when a device asks.
+/// Channels that wait; what does not fit is looked for when none waits any more, or fetched when a device asks.
 const QUEUE: usize = 10_000;
 /// So often everything that releases need is looked for: a wish may have failed, or a blob gone.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -18,49 +19,63 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// Takes wishes.
 #[derive(Clone)]
-pub(crate) struct Prefetch(mpsc::Sender<Arc<Blob>>);
+pub(crate) struct Prefetch(mpsc::Sender<Arc<Channel>>);
 
 impl Prefetch {
     /// Makes the taker of wishes, and the task that fulfils them one after the other until it is time to stop.
-    pub(crate) fn new(blobs: Arc<Blobs>, stop: Stop) -> (Self, impl Future<Output = ()> + Send) {
+    pub(crate) fn new(
+        blobs: Arc<Blobs>,
+        readiness: Arc<Readiness>,
+        stop: Stop,
+    ) -> (Self, impl Future<Output = ()> + Send) {
         let (sender, wishes) = mpsc::channel(QUEUE);
         (Self(sender), async move {
-            let _ = stop.run_until(fulfil(blobs, wishes)).await;
+            let _ = stop.run_until(fulfil(blobs, readiness, wishes)).await;
         })
     }
 
     /// Wishes for all that the channel's releases need.
-    pub(crate) fn request(&self, channel: &Channel) {
-        for (blob, pinned) in &channel.blobs {
-            if *pinned && self.0.try_send(blob.clone()).is_err() {
-                tracing::warn!("too many blobs to fetch ahead: the rest waits for devices");
-                return;
-            }
+    pub(crate) fn request(&self, channel: &Arc<Channel>) {
+        if self.0.try_send(channel.clone()).is_err() {
+            tracing::warn!("too many channels to fetch ahead for: the rest waits");
         }
     }
 }
 
-async fn fulfil(blobs: Arc<Blobs>, mut wishes: mpsc::Receiver<Arc<Blob>>) {
+async fn fulfil(blobs: Arc<Blobs>, readiness: Arc<Readiness>, mut wishes: mpsc::Receiver<Arc<Channel>>) {
     loop {
         match timeout(LOOK_EVERY, wishes.recv()).await {
-            Ok(Some(blob)) => fetch(&blobs, &blob).await,
+            Ok(Some(channel)) => complete(&blobs, &readiness, &channel).await,
             Ok(None) => return,
             Err(_) => {
                 for channel in blobs.channels.all() {
-                    for (blob, _) in channel.blobs.iter().filter(|(_, pinned)| *pinned) {
-                        fetch(&blobs, blob).await;
-                    }
+                    complete(&blobs, &readiness, &channel).await;
                 }
             }
         }
     }
 }
 
-async fn fetch(blobs: &Arc<Blobs>, blob: &Arc<Blob>) {
+/// Fetches all that the channel's releases need, and notes when it is there.
+async fn complete(blobs: &Arc<Blobs>, readiness: &Readiness, channel: &Channel) {
+    let mut is_complete = true;
+    for (blob, _) in channel.blobs.iter().filter(|(_, pinned)| *pinned) {
+        is_complete &= fetch(blobs, blob).await;
+    }
+    let snapshot = &channel.snapshot;
+    let is_in_use = blobs.channels.get(&snapshot.key).is_some_and(|used| used.digest == channel.digest);
+    if is_complete && is_in_use {
+        readiness.note(&snapshot.key, snapshot.version);
+    }
+}
+
+/// Says whether the blob is on the disk afterwards, or is not needed any more.
+async fn fetch(blobs: &Arc<Blobs>, blob: &Arc<Blob>) -> bool {
     let is_needed = blobs.channels.is_pinned(&blob.sha256) && !blob.chunks.is_empty();
-    let Some(fill) = is_needed.then(|| blobs.fill(blob)).flatten() else { return };
+    let Some(fill) = is_needed.then(|| blobs.fill(blob)).flatten() else { return true };
     if let Err(error) = fill.finished().await {
         tracing::warn!(sha256 = %blob.sha256, %error, "a blob could not be fetched ahead");
         tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
     }
+    blobs.shelf.has(&blob.sha256)
 }

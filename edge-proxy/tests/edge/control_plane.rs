@@ -101,6 +101,15 @@ impl ControlPlane {
             .collect()
     }
 
+    /// Returns the versions whose bytes the edge says it has.
+    pub fn ready(&self) -> Vec<u64> {
+        let script = self.0.lock();
+        let ready = script.heard.iter();
+        ready
+            .filter_map(|said| if let Said::Ready(ready) = said { Some(ready.version?.version) } else { None })
+            .collect()
+    }
+
     pub fn nacks(&self) -> Vec<v1::SyncNack> {
         let script = self.0.lock();
         let nacks = script.heard.iter();
@@ -194,7 +203,7 @@ impl ControlPlane {
                     }
                 }
             }
-            Said::Ack(_) | Said::Nack(_) | Said::Heartbeat(_) | Said::DeltaWish(_) => vec![],
+            Said::Ack(_) | Said::Nack(_) | Said::Ready(_) | Said::Heartbeat(_) | Said::DeltaWish(_) => vec![],
         };
         for reply in replies {
             let _ = line.send(Ok(v1::SyncResponse { message: Some(reply) })).await;

@@ -222,3 +222,32 @@ async fn a_second_edge_on_the_same_folder_is_refused() {
     assert!(matches!(second, Err(edge_proxy::Error::InUse { .. })));
     edge.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edge_says_that_it_is_ready_when_all_bytes_are_on_its_disk_and_not_before() {
+    let world = World::new().await;
+    let logo = world.store(b"logo").await;
+    // The store lacks the launch file.
+    let lacking = samples::channel(1, 1, b"one", b"logo");
+    world.control_plane.publish(&lacking).await;
+    let server = world.control_plane.run(ANY_PORT).await;
+    let config = || edge_proxy::Config { prefetch: true, ..world.config(&format!("http://{}", server.address)) };
+    let edge = world.start(config()).await;
+    edge.token(&lacking).await;
+    until("what there is is kept", || world.edge_path(&logo.sha256).exists()).await;
+    let two = world.store(b"two").await;
+    let whole = samples::channel(1, 2, b"two", b"logo");
+    world.control_plane.publish(&whole).await;
+    until("it is ready", || !world.control_plane.ready().is_empty()).await;
+    assert_eq!(world.control_plane.ready(), [2], "never for the one that lacks something");
+    assert!(world.edge_path(&two.sha256).exists());
+    edge.stop().await;
+
+    let edge = world.start(config()).await;
+    until("it is ready again", || world.control_plane.ready().len() == 2).await;
+    world.control_plane.cut().await;
+    until("it comes back", || world.control_plane.hellos().len() == 3).await;
+    assert!(world.control_plane.hellos()[2].have[0].blobs_ready);
+    assert_eq!(world.control_plane.ready(), [2, 2], "who has said it at the beginning does not repeat it");
+    edge.stop().await;
+}

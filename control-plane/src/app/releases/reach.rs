@@ -23,6 +23,8 @@ pub struct Reach {
     pub edges: usize,
     /// Those that use a state which shows the release.
     pub live: usize,
+    /// Those that have all its bytes on their disk.
+    pub ready: usize,
     /// Those that refused one.
     pub refused: usize,
     /// Those that are neither, and were not heard of for minutes.
@@ -44,6 +46,7 @@ pub fn reach(conn: &mut DbConn, scope: &Scope, release: &Release, now: Timestamp
 fn count(edges: Vec<Standing>, shown_since: SnapshotVersion, away_before: Timestamp) -> Reach {
     let mut reach = Reach { edges: edges.len(), ..Reach::default() };
     for edge in edges {
+        reach.ready += usize::from(edge.ready >= shown_since);
         if edge.acked >= shown_since {
             reach.live += 1;
         } else if edge.refused >= shown_since {
@@ -73,6 +76,7 @@ mod tests {
             edge: EdgeId::from_parts(last_seen_at, [1; 10]),
             last_seen_at,
             acked,
+            ready: acked,
             refused,
             refused_reason: "there is no key".to_owned(),
         }
@@ -83,13 +87,13 @@ mod tests {
         let never = version(0, 0);
         let edges = vec![
             edge(version(2, 7), never, 1),
-            edge(version(2, 8), version(2, 9), 9),
+            Standing { ready: version(2, 6), ..edge(version(2, 8), version(2, 9), 9) },
             edge(version(2, 6), version(2, 7), 9),
             edge(version(2, 6), version(2, 5), 9),
             edge(version(1, 99), never, 1),
         ];
         let reach = count(edges, version(2, 7), Timestamp::from_us(5));
-        assert_eq!((reach.edges, reach.live, reach.refused, reach.away), (5, 2, 1, 1));
+        assert_eq!((reach.edges, reach.live, reach.ready, reach.refused, reach.away), (5, 2, 1, 1, 1));
         assert_eq!(reach.refusals.into_iter().collect::<Vec<_>>(), ["there is no key"]);
     }
 }

@@ -55,6 +55,7 @@ fn release_reach(reach: Reach) -> v1::ReleaseReach {
     v1::ReleaseReach {
         edges: count(reach.edges),
         live: count(reach.live),
+        ready: count(reach.ready),
         refused: count(reach.refused),
         away: count(reach.away),
         refusals: reach.refusals.into_iter().collect(),

@@ -40,6 +40,8 @@ diesel::table! {
         refused_epoch -> BigInt,
         refused_version -> BigInt,
         refused_reason -> Text,
+        ready_epoch -> BigInt,
+        ready_version -> BigInt,
     }
 }
 

@@ -459,9 +459,11 @@ db_test! {
         };
         let version = |version| SnapshotVersion { epoch: 1, version };
         let key = ChannelKey { app: t.app.id.clone(), channel: t.channel.name.clone() };
-        let word = |number, acked| Word { edge: edge(number), key: key.clone(), acked: Some(version(acked)), refused: None };
+        let word = |number, acked| Word {
+            edge: edge(number), key: key.clone(), acked: Some(version(acked)), ready: None, refused: None,
+        };
         let gone = Word { key: ChannelKey { channel: "gone".parse().unwrap(), ..key.clone() }, ..word(1, 1) };
-        let refused = Word { refused: Some((version(4), "full".into())), ..word(1, 3) };
+        let refused = Word { ready: Some(version(2)), refused: Some((version(4), "full".into())), ..word(1, 3) };
         let words = [word(1, 1), gone, word(2, 1), word(1, 2)];
         let unknown = world.write(move |tx| {
             db::edges::upsert_seen(tx, &row)?;
@@ -473,7 +475,8 @@ db_test! {
         let (id, none) = (t.channel.id.clone(), t.channel.id.clone());
         let found = world.read(move |c| edge_channels::list(c, &id, START)).await;
         let expected = Standing {
-            edge: edge(1), last_seen_at: START, acked: version(3), refused: version(4), refused_reason: "full".into(),
+            edge: edge(1), last_seen_at: START, acked: version(3), ready: version(2), refused: version(4),
+            refused_reason: "full".into(),
         };
         assert_eq!(found, [expected]);
         assert!(world.read(move |c| edge_channels::list(c, &none, after(1))).await.is_empty(), "it was away since");

@@ -76,7 +76,7 @@ fn a_field_that_moves_is_noticed() {
 fn requests() -> Vec<(&'static str, Said)> {
     let (key, version) = (Some(channel_key_to_wire(&sample().key)), Some(version_to_wire(sample().version)));
     let digest = sha256_to_wire(&Sha256::of(b"digest"));
-    let have = v1::SyncHave { key: key.clone(), version, digest: digest.clone() };
+    let have = v1::SyncHave { key: key.clone(), version, digest: digest.clone(), blobs_ready: false };
     let hello =
         v1::SyncHello { edge_id: "edg_1".into(), software_version: "0.1.0".into(), schema_max: 1, have: vec![have] };
     let wish =
@@ -85,6 +85,7 @@ fn requests() -> Vec<(&'static str, Said)> {
         ("hello", Said::Hello(hello)),
         ("interest", Said::Interest(v1::SyncInterest { key: key.clone() })),
         ("ack", Said::Ack(v1::SyncAck { key: key.clone(), version, digest })),
+        ("ready", Said::Ready(v1::SyncReady { key: key.clone(), version })),
         ("nack", Said::Nack(v1::SyncNack { key, version, reason: "why".into() })),
         ("heartbeat", Said::Heartbeat(v1::SyncHeartbeat { now_us: 1_790_000_000_000_000 })),
         ("delta-wish", Said::DeltaWish(wish)),
