@@ -1,8 +1,11 @@
 //! This file's job is to list everything that the edge counts.
 
 use crate::api::Kind;
-use prometheus::{IntCounter, IntCounterVec, IntGauge};
+use crate::telemetry::counts::Counted;
+use domain::tally::{CheckResult, Measure};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 use runtime::observe::Metrics;
+use std::time::Duration;
 
 /// The routes that requests are counted under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,9 +35,14 @@ const ROUTES: [(Route, &str); 9] = [
 const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 const KINDS: [(Kind, &str); 3] = [(Kind::Grpc, "grpc"), (Kind::GrpcWeb, "grpc-web"), (Kind::Page, "page")];
 
+/// From an answer out of memory to a device that waited for a channel or for the store, in seconds.
+const DURATIONS_S: [f64; 12] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0];
+
 /// All counters and gauges. Looked up once, so that counting a request is one atomic addition.
 pub(crate) struct Meters {
     requests: Vec<[IntCounter; 4]>,
+    durations: Vec<Histogram>,
+    update_checks: IntCounterVec,
     api_requests: Vec<[IntCounter; 4]>,
     pub(crate) api_connections: IntGauge,
     pub(crate) api_connections_refused: IntCounter,
@@ -84,8 +92,24 @@ impl Meters {
         let gauge = |name: &str, help: &str| metrics.gauge(&format!("aloft_edge_{name}"), help);
         let limited =
             metrics.counters("aloft_edge_rate_limited_total", "Requests refused because of a rate limit.", &["scope"]);
+        let durations = metrics.histograms(
+            "aloft_edge_request_duration_seconds",
+            "Time from the request to the head of the answer.",
+            &["route"],
+            &DURATIONS_S,
+        );
+        let update_checks = metrics.counters(
+            "aloft_edge_update_checks_total",
+            "Answers to update checks of all protocols, by what devices were told.",
+            &["result"],
+        );
+        for result in CheckResult::ALL {
+            update_checks.with_label_values(&[result.as_str()]);
+        }
         Self {
             limited,
+            durations: ROUTES.iter().map(|(_, route)| durations.with_label_values(&[*route])).collect(),
+            update_checks,
             requests: ROUTES
                 .iter()
                 .map(|(_, route)| CLASSES.map(|class| requests.with_label_values(&[*route, class])))
@@ -146,10 +170,20 @@ impl Meters {
         }
     }
 
-    /// Counts one answer.
-    pub(crate) fn count(&self, route: Route, status: http::StatusCode) {
+    /// Counts one answer, and how long it took.
+    pub(crate) fn count(&self, route: Route, status: http::StatusCode, took: Duration) {
         let row = ROUTES.iter().position(|(known, _)| *known == route).unwrap_or(ROUTES.len() - 1);
         self.requests[row][class_of(status.as_u16())].inc();
+        self.durations[row].observe(took.as_secs_f64());
+    }
+
+    /// Counts what has been counted for the control plane, without cost for those who counted.
+    pub(crate) fn count_told(&self, counted: &Counted) {
+        for (key, amount) in &counted.amounts {
+            if let Measure::Check(result) = key.measure {
+                self.update_checks.with_label_values(&[result.as_str()]).inc_by(amount.times);
+            }
+        }
     }
 
     /// Counts one answer of the API port.

@@ -21,6 +21,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 const UPDATES: &str = "/v1/updates";
 const REGISTER: &str = "/v1/devices/register";
@@ -51,7 +52,7 @@ impl Future for Answering<'_> {
 
 /// Answers a request. Paths match exactly.
 pub(crate) fn answer<'a>(state: &'a State, peer: &Peer, pace: &Arc<Pace>, request: Request<Incoming>) -> Answering<'a> {
-    let route = route_of(request.uri().path());
+    let (route, began) = (route_of(request.uri().path()), Instant::now());
     let admitted = admitted(state, peer, &request);
     let scarce = admitted.as_ref().ok().copied().flatten();
     let finish = move |result: Result<Response<Body>, Refusal>| {
@@ -59,7 +60,7 @@ pub(crate) fn answer<'a>(state: &'a State, peer: &Peer, pace: &Arc<Pace>, reques
         if let Some(quota) = scarce {
             quota.tell(response.headers_mut());
         }
-        state.meters.count(route, response.status());
+        state.meters.count(route, response.status(), began.elapsed());
         response
     };
     let known = match admitted.and_then(|_| allowed(route, request.method())) {

@@ -2,7 +2,8 @@
 
 use crate::config::{Log, LogFormat};
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -71,6 +72,18 @@ impl Metrics {
         let histogram = Histogram::with_opts(options).expect("a well-formed metric name");
         self.0.register(Box::new(histogram.clone())).expect("a metric name that is not taken");
         histogram
+    }
+
+    /// Adds a family of histograms with the given bucket bounds and labels, whose values must come from a small closed set.
+    ///
+    /// # Panics
+    /// When the name is malformed or taken: a mistake in the program.
+    #[must_use]
+    pub fn histograms(&self, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> HistogramVec {
+        let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+        let histograms = HistogramVec::new(options, labels).expect("a well-formed metric name");
+        self.0.register(Box::new(histograms.clone())).expect("a metric name that is not taken");
+        histograms
     }
 
     /// Returns all metrics in the text format of Prometheus.

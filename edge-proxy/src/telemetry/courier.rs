@@ -21,10 +21,12 @@ use v1::edge_service_client::EdgeServiceClient;
 const WRITE_EVERY: Duration = Duration::from_secs(2);
 
 /// Writes down what is counted, once in a while, until it is time to stop. The last numbers are written when the ledger is closed.
-pub(crate) async fn write_down(counts: Arc<Counts>, ledger: Arc<Ledger>, stop: Stop) {
+pub(crate) async fn write_down(counts: Arc<Counts>, ledger: Arc<Ledger>, meters: Arc<Meters>, stop: Stop) {
     while stop.run_until(tokio::time::sleep(WRITE_EVERY)).await.is_some() {
-        let (counts, ledger) = (counts.clone(), ledger.clone());
-        if let Err(error) = blocking(move || ledger.add(counts.take())).await {
+        let counted = counts.take();
+        meters.count_told(&counted);
+        let ledger = ledger.clone();
+        if let Err(error) = blocking(move || ledger.add(counted)).await {
             tracing::error!(%error, "what was counted is not on disk yet");
         }
     }

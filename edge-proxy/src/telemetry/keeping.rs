@@ -70,7 +70,7 @@ impl Senders {
             control_plane,
             authorization,
             edge,
-            meters,
+            meters: meters.clone(),
             health: health.component("edge counts"),
             stop: stop.clone(),
         };
@@ -78,7 +78,7 @@ impl Senders {
             tokio::spawn(forwarder.run()),
             tokio::spawn(courier.run()),
             tokio::spawn(sync_spool(spool, stop.clone())),
-            tokio::spawn(write_down(counts, ledger, stop)),
+            tokio::spawn(write_down(counts, ledger, meters, stop)),
         ]
     }
 }

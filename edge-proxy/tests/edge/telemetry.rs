@@ -126,6 +126,14 @@ async fn checks_are_counted_by_what_devices_were_told() {
     }
     let counted = |measure: &str| world.control_plane.counted(measure).0;
     until("they are told", || (counted("check-offered"), counted("check-nothing")) == (3, 2)).await;
+    let text = edge.metrics.render();
+    for line in [
+        "aloft_edge_update_checks_total{result=\"check-offered\"} 3",
+        "aloft_edge_update_checks_total{result=\"check-nothing\"} 2",
+        "aloft_edge_request_duration_seconds_count{route=\"updates\"} 5",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
     let told = world.control_plane.0.lock().counted.clone();
     let offered = told.iter().flat_map(|push| &push.tallies).find(|tally| tally.measure == "check-offered").unwrap();
     assert_eq!(
