@@ -308,6 +308,7 @@ fn draft(arguments: &Arguments) -> Result<v1::CreateReleaseRequest, Error> {
         request_id: String::new(),
         build: None,
         expo: None,
+        seq: 0,
     })
 }
 

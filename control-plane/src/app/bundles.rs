@@ -12,6 +12,7 @@ use db::bundles::Bundle;
 use db::source_maps::SourceMap;
 use db::{DbConn, Scope, Tx};
 use domain::bundle::BundleFile;
+use domain::codepush::Package;
 use domain::id::BundleId;
 
 /// Far below what one message may have.
@@ -80,6 +81,16 @@ pub fn open_source_map(tx: &mut Tx<'_>, change: &Change, path: &OwnedPath<Bundle
     let resource = names::of_bundle(&bundle.app, &bundle.id);
     record::done(tx, change, "DownloadSourceMap", resource, &[("sha256", sha256.as_str())])?;
     Ok(found)
+}
+
+/// Returns what CodePush's clients get of a bundle.
+///
+/// # Errors
+/// Not found when it is not packed.
+pub fn package(conn: &mut DbConn, scope: &Scope, path: &OwnedPath<BundleId>) -> Result<Package> {
+    let bundle = lookup::bundle(conn, scope, path)?;
+    let found = db::packages::find_many(conn, scope, std::slice::from_ref(&bundle.id))?;
+    found.into_values().next().ok_or_else(|| Error::not_found("package"))
 }
 
 /// Deletes a bundle that no release uses.

@@ -35,6 +35,7 @@ use crate::error::{Error, Result};
 use crate::names;
 use db::releases::Release;
 use db::{DbConn, Scope, Tx};
+use domain::codepush::Package;
 use domain::id::BundleId;
 use domain::job::Job;
 use domain::release::{NOTES_MAX_BYTES, Retreat};
@@ -42,7 +43,7 @@ use domain::target::Target;
 use domain::webhook::WebhookEvent;
 use domain::{Ppm, Sha256};
 use proto::v1;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A release with the hash of its content.
 #[derive(Debug, Clone)]
@@ -51,36 +52,41 @@ pub struct View {
     pub release: Release,
     /// Content hash of its bundle; none for the embedded one.
     pub bundle_hash: Option<Sha256>,
+    /// What CodePush's clients get of it.
+    pub package: Option<Package>,
 }
 
-/// Adds the hash of its content to a release.
+/// Adds to a release what is known of its content.
 ///
 /// # Errors
 /// Those of the database.
 pub fn view(conn: &mut DbConn, scope: &Scope, release: Release) -> Result<View> {
     let bundle = release.bundle.as_ref().map(|id| db::bundles::get(conn, scope, id)).transpose()?;
-    Ok(View { release, bundle_hash: bundle.map(|bundle| bundle.content_hash) })
+    let ids: Vec<BundleId> = release.bundle.iter().cloned().collect();
+    let package = db::packages::find_many(conn, scope, &ids)?.into_values().next();
+    Ok(View { release, bundle_hash: bundle.map(|bundle| bundle.content_hash), package })
 }
 
-/// Adds the hashes of their content to releases; each bundle is read once.
+/// Adds to releases what is known of their content; each bundle is read once.
 ///
 /// # Errors
 /// Those of the database.
 pub fn views(conn: &mut DbConn, scope: &Scope, releases: Vec<Release>) -> Result<Vec<View>> {
-    let mut hashes: BTreeMap<BundleId, Sha256> = BTreeMap::new();
-    let mut views = Vec::with_capacity(releases.len());
-    for release in releases {
-        let known = release.bundle.as_ref().and_then(|id| hashes.get(id).copied());
-        let shown = match known {
-            Some(hash) => View { release, bundle_hash: Some(hash) },
-            None => view(conn, scope, release)?,
-        };
-        if let (Some(id), Some(hash)) = (&shown.release.bundle, shown.bundle_hash) {
-            hashes.insert(id.clone(), hash);
-        }
-        views.push(shown);
+    let ids: BTreeSet<BundleId> = releases.iter().filter_map(|release| release.bundle.clone()).collect();
+    let ids: Vec<BundleId> = ids.into_iter().collect();
+    let packages = db::packages::find_many(conn, scope, &ids)?;
+    let mut hashes = BTreeMap::new();
+    for id in ids {
+        let hash = db::bundles::get(conn, scope, &id)?.content_hash;
+        hashes.insert(id, hash);
     }
-    Ok(views)
+    let shown = |release: Release| {
+        let of_bundle = release.bundle.as_ref();
+        let bundle_hash = of_bundle.and_then(|id| hashes.get(id).copied());
+        let package = of_bundle.and_then(|id| packages.get(id).cloned());
+        View { release, bundle_hash, package }
+    };
+    Ok(releases.into_iter().map(shown).collect())
 }
 
 fn new_salt() -> String {

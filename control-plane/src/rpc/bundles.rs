@@ -7,7 +7,8 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::names;
 use crate::paging::List;
-use db::source_maps::SourceMap;
+use bytes::Bytes;
+use domain::Sha256;
 use domain::id::BundleId;
 use proto::v1;
 use tokio::sync::mpsc;
@@ -19,7 +20,7 @@ const PIECE_BYTES: u64 = 1 << 20;
 /// Messages that wait for a slow reader.
 const PIECES_WAITING: usize = 2;
 
-type Piece = Result<v1::DownloadSourceMapResponse, Status>;
+type Pieces<A> = ReceiverStream<Result<A, Status>>;
 
 /// The bundle service.
 #[derive(Clone)]
@@ -28,16 +29,33 @@ pub struct Bundles {
     pub context: Context,
 }
 
-/// Sends a source map, until the reader goes away or the server stops. The reader compares its hash.
-async fn send(context: Context, map: SourceMap, sender: mpsc::Sender<Piece>) {
+impl Bundles {
+    /// Streams a blob. `answer` makes a message of a piece, and knows whether it is the first one. The reader compares the hash.
+    fn stream<A, F>(&self, sha256: Sha256, size_bytes: u64, answer: F) -> Response<Pieces<A>>
+    where
+        A: Send + 'static,
+        F: Fn(bool, Bytes) -> A + Send + 'static,
+    {
+        let (sender, receiver) = mpsc::channel(PIECES_WAITING);
+        tokio::spawn(send(self.context.clone(), (sha256, size_bytes), sender, answer));
+        Response::new(ReceiverStream::new(receiver))
+    }
+}
+
+/// Sends a blob, until the reader goes away or the server stops.
+async fn send<A>(
+    context: Context,
+    (sha256, size_bytes): (Sha256, u64),
+    sender: mpsc::Sender<Result<A, Status>>,
+    answer: impl Fn(bool, Bytes) -> A,
+) {
     let mut from = 0;
     loop {
-        let until = map.size_bytes.min(from + PIECE_BYTES);
-        let piece = context.store.get_range(&map.sha256, from..until).await;
-        let source_map = (from == 0).then(|| encode::source_map(&map));
-        let answer = piece.map(|data| v1::DownloadSourceMapResponse { source_map, data });
-        let is_last = answer.is_err() || until == map.size_bytes;
-        let sent = context.stop.run_until(sender.send(answer.map_err(|error| Error::from(error).into()))).await;
+        let until = size_bytes.min(from + PIECE_BYTES);
+        let piece = context.store.get_range(&sha256, from..until).await;
+        let piece = piece.map(|data| answer(from == 0, data)).map_err(|error| Error::from(error).into());
+        let is_last = piece.is_err() || until == size_bytes;
+        let sent = context.stop.run_until(sender.send(piece)).await;
         if is_last || !matches!(sent, Some(Ok(()))) {
             if sent.is_none() {
                 let _gone = sender.try_send(Err(Error::unavailable("the server is stopping").into()));
@@ -50,7 +68,8 @@ async fn send(context: Context, map: SourceMap, sender: mpsc::Sender<Piece>) {
 
 #[tonic::async_trait]
 impl v1::bundle_service_server::BundleService for Bundles {
-    type DownloadSourceMapStream = ReceiverStream<Piece>;
+    type DownloadPackageStream = Pieces<v1::DownloadPackageResponse>;
+    type DownloadSourceMapStream = Pieces<v1::DownloadSourceMapResponse>;
 
     async fn get_bundle(
         &self,
@@ -102,9 +121,23 @@ impl v1::bundle_service_server::BundleService for Bundles {
         let caller = caller(&request)?;
         let path = names::bundle("name", &request.get_ref().name)?;
         let map = self.context.write(caller, move |tx, change| bundles::open_source_map(tx, change, &path)).await?;
-        let (sender, receiver) = mpsc::channel(PIECES_WAITING);
-        tokio::spawn(send(self.context.clone(), map, sender));
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        Ok(self.stream(map.sha256, map.size_bytes, move |is_first, data| {
+            let source_map = is_first.then(|| encode::source_map(&map));
+            v1::DownloadSourceMapResponse { source_map, data }
+        }))
+    }
+
+    async fn download_package(
+        &self,
+        request: Request<v1::DownloadPackageRequest>,
+    ) -> Result<Response<Self::DownloadPackageStream>, Status> {
+        let caller = caller(&request)?;
+        let path = names::bundle("name", &request.get_ref().name)?;
+        let found = self.context.read(move |conn| bundles::package(conn, &caller.scope, &path)).await?;
+        Ok(self.stream(found.blob.sha256, found.blob.size_bytes, move |is_first, data| {
+            let package = is_first.then(|| encode::package(&found));
+            v1::DownloadPackageResponse { package, data }
+        }))
     }
 
     async fn delete_bundle(

@@ -33,6 +33,7 @@ use db::members::Member;
 use db::organizations::Organization;
 use db::publishers::Publisher;
 use db::sessions::Session;
+use domain::codepush::Package;
 use domain::decide::Decision;
 use domain::expo::UpdateId;
 use domain::id::SessionId;
@@ -292,7 +293,17 @@ pub fn release(view: &View) -> Result<v1::Release> {
         created_at_us: row.created_at.as_us(),
         updated_at_us: row.updated_at.as_us(),
         warnings: row.warnings.iter().map(convert::warning_to_wire).collect(),
+        codepush_package: view.package.as_ref().map(package),
     })
+}
+
+/// Writes what CodePush's clients get of a bundle.
+pub fn package(package: &Package) -> v1::CodePushPackage {
+    v1::CodePushPackage {
+        hash: convert::sha256_to_wire(&package.hash),
+        sha256: convert::sha256_to_wire(&package.blob.sha256),
+        size_bytes: package.blob.size_bytes,
+    }
 }
 
 /// Writes how a bundle was compiled.

@@ -73,6 +73,19 @@ pub fn find(conn: &mut DbConn, scope: &Scope, bundle: &BundleId) -> Result<Optio
     Ok(list_for(conn, std::slice::from_ref(bundle))?.pop())
 }
 
+/// Returns the packages of those of these bundles that have one. Not scoped: the caller has the bundles from scoped verbs.
+pub fn find_many(conn: &mut DbConn, owner: &Scope, bundles: &[BundleId]) -> Result<BTreeMap<BundleId, OfferedPackage>> {
+    let stored = list_for(conn, bundles)?;
+    let wanted: Vec<Sha256> = stored.iter().map(|package| package.blob_sha256).collect();
+    let blobs = blobs::find_many(conn, owner, &wanted)?;
+    let blobs: BTreeMap<Sha256, Blob> = blobs.into_iter().map(|blob| (blob.sha256, blob)).collect();
+    let offered = |row: Package| {
+        let blob = blobs.get(&row.blob_sha256).cloned().ok_or(Error::not_found("blob"))?;
+        Ok((row.bundle, OfferedPackage { hash: row.package_hash, blob }))
+    };
+    stored.into_iter().map(offered).collect()
+}
+
 /// Lists the packages of these bundles. Not scoped: for callers that have the bundles already.
 fn list_for(conn: &mut DbConn, bundles: &[BundleId]) -> Result<Vec<Package>> {
     let mut found = Vec::new();
@@ -118,17 +131,15 @@ pub(crate) fn of_channel(
         return Ok(CodePush::default());
     }
     let ids: Vec<BundleId> = contents.keys().cloned().collect();
-    let (stored, stored_diffs) = (list_for(conn, &ids)?, list_diffs_for(conn, &ids)?);
-    let mut wanted: Vec<Sha256> = stored.iter().map(|package| package.blob_sha256).collect();
-    wanted.extend(stored_diffs.iter().map(|diff| diff.blob_sha256));
+    let (stored, stored_diffs) = (find_many(conn, owner, &ids)?, list_diffs_for(conn, &ids)?);
+    let wanted: Vec<Sha256> = stored_diffs.iter().map(|diff| diff.blob_sha256).collect();
     let blobs = blobs::find_many(conn, owner, &wanted)?;
     let blobs: BTreeMap<Sha256, Arc<Blob>> = blobs.into_iter().map(|blob| (blob.sha256, Arc::new(blob))).collect();
     let blob = |hash| blobs.get(hash).cloned().ok_or(Error::not_found("blob"));
-    let content = |bundle| contents.get(bundle).copied().ok_or(Error::not_found("bundle"));
+    let content = |bundle: &BundleId| contents.get(bundle).copied().ok_or(Error::not_found("bundle"));
     let (mut packages, mut diffs) = (BTreeMap::new(), Vec::new());
-    for row in &stored {
-        packages
-            .insert(content(&row.bundle)?, OfferedPackage { hash: row.package_hash, blob: blob(&row.blob_sha256)? });
+    for (bundle, package) in stored {
+        packages.insert(content(&bundle)?, package);
     }
     for row in &stored_diffs {
         let to = content(&row.to_bundle)?;

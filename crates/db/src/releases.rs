@@ -117,8 +117,8 @@ pub struct ReleaseChanges {
     pub rollout_retreat: Option<Retreat>,
 }
 
-/// Adds a release and returns it with its `seq`, which this takes from the channel; `row.seq` is not looked at. The channel must be
-/// one of `row.app`, the bundle one of that app and platform.
+/// Adds a release and returns it with its `seq`: the next one of the channel when `row.seq` is zero, else `row.seq`, which must not be below
+/// that (`AlreadyExists`). The channel must be one of `row.app`, the bundle one of that app and platform.
 pub fn insert(tx: &mut Tx<'_>, scope: &Scope, row: &Release) -> Result<Release> {
     let channel = channels::get(tx, scope, &row.channel)?;
     if channel.app != row.app {
@@ -133,18 +133,29 @@ pub fn insert(tx: &mut Tx<'_>, scope: &Scope, row: &Release) -> Result<Release> 
             return Err(Error::FailedPrecondition { rule: "the bundle is for another platform" });
         }
     }
-    // One statement: two publishers cannot get the same number.
-    let next: i64 = db!(tx, |c| {
-        diesel::update(channel::table.find(row.channel.as_str()))
-            .set(channel::next_seq.eq(channel::next_seq + 1))
-            .returning(channel::next_seq)
-            .get_result(c)
-    })?;
-    let row = Release { seq: u64::from_sql(next - 1)?, ..row.clone() };
+    let row = Release { seq: take_seq(tx, row)?, ..row.clone() };
     db!(tx, |c| diesel::insert_into(release::table).values(ReleaseRow::from(&row)).execute(c))
         .map_err(|error| Error::from(error).exists_as("release"))?;
     touch(tx, &row, row.created_at)?;
     Ok(row)
+}
+
+/// Takes a number from the channel, in one statement: two publishers cannot get the same one.
+fn take_seq(tx: &mut Tx<'_>, row: &Release) -> Result<u64> {
+    let of = channel::table.find(row.channel.as_str());
+    let next: Option<i64> = if row.seq == 0 {
+        db!(tx, |c| {
+            let taken = diesel::update(of).set(channel::next_seq.eq(channel::next_seq + 1));
+            taken.returning(channel::next_seq).get_result(c).optional()
+        })?
+    } else {
+        db!(tx, |c| {
+            let free = diesel::update(of).filter(channel::next_seq.le(row.seq.to_sql()));
+            let taken = free.set(channel::next_seq.eq(row.seq.to_sql() + 1));
+            taken.returning(channel::next_seq).get_result(c).optional()
+        })?
+    };
+    u64::from_sql(next.ok_or(Error::AlreadyExists { what: "release" })? - 1)
 }
 
 /// Returns a release.

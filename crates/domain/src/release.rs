@@ -7,6 +7,8 @@ use crate::ppm::Ppm;
 use crate::target::Target;
 use crate::text_enum::text_enum;
 
+/// Takes centuries to reach; a release with a larger number would leave its channel without further ones.
+pub const SEQ_MAX: u64 = 1_000_000_000;
 /// Release notes are shown on phones; this is several screens of them.
 pub const NOTES_MAX_BYTES: usize = 16 * 1024;
 

@@ -67,6 +67,7 @@ pub fn promote(tx: &mut Tx<'_>, change: &Change, promotion: &Promotion) -> Resul
     let (key, from) = (to.key(), source.id.clone());
     let row = Release {
         id: ReleaseId::from_parts(change.now, runtime::random::bytes()),
+        seq: 0,
         channel: to.id,
         target_kind,
         target_value,

@@ -11,7 +11,7 @@ use db::releases::Release;
 use db::{ReleaseOrigin, Tx};
 use domain::Ppm;
 use domain::id::{BundleId, ReleaseId};
-use domain::release::{Retreat, RolloutState};
+use domain::release::{Retreat, RolloutState, SEQ_MAX};
 use domain::target::Target;
 use proto::v1;
 
@@ -28,6 +28,7 @@ pub struct Publication {
     enabled: bool,
     build: Option<Build>,
     expo: Option<ExpoPublication>,
+    seq: u64,
 }
 
 impl Publication {
@@ -48,16 +49,24 @@ impl Publication {
             retreat: retreat("retreat", request.retreat)?,
             enabled: !request.disabled,
             build: request.build.as_ref().map(Build::new).transpose()?,
+            seq: seq(request.seq)?,
         };
         Ok(publication)
     }
+}
+
+fn seq(wanted: u64) -> Result<u64> {
+    if wanted > SEQ_MAX {
+        return Err(Error::field("seq", format!("must be at most {SEQ_MAX}")));
+    }
+    Ok(wanted)
 }
 
 /// Publishes the bundle.
 ///
 /// # Errors
 /// Not found when the channel or the bundle does not exist; invalid argument when they belong to different apps; failed precondition when
-/// the channel takes no bundles with warnings.
+/// the channel takes no bundles with warnings; already exists when the channel has given the wanted number out.
 pub fn publish(tx: &mut Tx<'_>, change: &Change, publication: &Publication) -> Result<View> {
     let scope = &change.caller.scope;
     let channel = lookup::channel(tx, scope, &publication.channel)?;
@@ -76,7 +85,7 @@ pub fn publish(tx: &mut Tx<'_>, change: &Change, publication: &Publication) -> R
         id: ReleaseId::from_parts(change.now, runtime::random::bytes()),
         app: channel.app,
         channel: channel.id,
-        seq: 0,
+        seq: publication.seq,
         platform: bundle.platform,
         bundle: Some(bundle.id),
         target_kind,

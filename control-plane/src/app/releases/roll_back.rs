@@ -82,6 +82,7 @@ pub fn roll_back(tx: &mut Tx<'_>, change: &Change, request: &RollBack) -> Result
     };
     let row = Release {
         id: ReleaseId::from_parts(change.now, runtime::random::bytes()),
+        seq: 0,
         bundle: source.as_ref().and_then(|source| source.bundle.clone()),
         warnings,
         mandatory: request.mandatory,
