@@ -5,17 +5,14 @@ use crate::context::Change;
 use crate::error::{Error, Result};
 use crate::names::{self, ChannelPath};
 use db::deployment_keys::Key;
-use db::{DbConn, Tx};
+use db::{DbConn, Scope, Tx};
 use domain::codepush::{DEPLOYMENT_KEYS_MAX, DeploymentKey};
+use domain::id::{BundleId, ChannelId, ReleaseId};
 use domain::job::Job;
 use domain::snapshot::ChannelKey;
 use domain::{ErrorKind, Platform};
 use proto::v1::{self, Reason};
-
-/// Releases that get packages when a channel gets a key: those that can be offered, and what devices may run.
-const PACKED_MAX: usize = 10;
-/// How far back they are looked for; releases of both platforms share the channel.
-const RELEASES_MAX: u32 = 100;
+use std::collections::BTreeSet;
 
 /// A checked request.
 #[derive(Debug, Clone)]
@@ -49,7 +46,7 @@ pub fn key(field: &'static str, text: &str) -> Result<DeploymentKey> {
     text.parse().map_err(Error::in_field(field))
 }
 
-/// Adds the key, and has packages made of what the channel offers.
+/// Adds the key, and has packages made of everything that the channel can offer, the newest first.
 ///
 /// # Errors
 /// Already exists when any channel of the installation has the key: devices say nothing else. Resource exhausted when the channel has as
@@ -70,14 +67,23 @@ pub fn create(tx: &mut Tx<'_>, change: &Change, new: &NewKey) -> Result<Key> {
         }
         other => other.into(),
     })?;
-    let releases = db::releases::list(tx, scope, &channel.id, None, RELEASES_MAX)?;
-    let packed = releases.into_iter().filter(|release| release.platform == new.platform && release.bundle.is_some());
-    for release in packed.take(PACKED_MAX) {
-        jobs::enqueue(tx, change, &channel.app, Job::MakePackage { release: release.id }, 0)?;
+    for release in unpacked(tx, scope, &channel.id, new.platform)? {
+        jobs::enqueue(tx, change, &channel.app, Job::MakePackage { release }, 0)?;
     }
     let facts = [("deployment_key", row.key.as_str()), ("platform", row.platform.as_str())];
     record::done(tx, change, "CreateDeploymentKey", names::of_channel(&channel.app, &channel.id), &facts)?;
     Ok(row)
+}
+
+/// Returns the releases whose bundles have no package, one for each bundle, newest first.
+fn unpacked(tx: &mut Tx<'_>, scope: &Scope, channel: &ChannelId, platform: Platform) -> Result<Vec<ReleaseId>> {
+    let releases = db::releases::list(tx, scope, channel, None, db::PAGE_MAX)?;
+    let of_platform = releases.into_iter().filter(|release| release.platform == platform);
+    let of_bundles: Vec<(BundleId, ReleaseId)> =
+        of_platform.filter_map(|release| Some((release.bundle?, release.id))).collect();
+    let bundles: Vec<BundleId> = of_bundles.iter().map(|(bundle, _)| bundle.clone()).collect();
+    let mut done: BTreeSet<BundleId> = db::packages::find_many(tx, scope, &bundles)?.into_keys().collect();
+    Ok(of_bundles.into_iter().filter(|(bundle, _)| done.insert(bundle.clone())).map(|(_, release)| release).collect())
 }
 
 /// Deletes the key.

@@ -4,6 +4,7 @@
 //! device is never dragged from a newer release to an older one unless the operator chose so for the newer one (see [`Retreat`]).
 
 use crate::bucket;
+use crate::codepush::Package;
 use crate::device::DeviceKey;
 use crate::hash::Sha256;
 use crate::id::ReleaseId;
@@ -13,6 +14,7 @@ use crate::release::{Content, Release, Retreat, RolloutState};
 use crate::snapshot::ChannelSnapshot;
 use crate::target::{BinaryVersion, RuntimeVersion, Target};
 use crate::text_enum::text_enum;
+use std::collections::BTreeMap;
 
 /// What a device says when it asks for an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +33,7 @@ pub struct UpdateCheck {
 
 /// What the clients of other protocols say otherwise. The default is our own protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Dialect {
+pub struct Dialect<'a> {
     /// The `seq` of the release that the device says it runs, which need not exist. Then the hash says only what it has, not where in the
     /// channel's history it stands: one bundle may have been released twice.
     pub running_seq: Option<u64>,
@@ -39,6 +41,18 @@ pub struct Dialect {
     pub any_binary: bool,
     /// The device has no name, so it is in no share but the whole.
     pub nameless: bool,
+    /// The device takes packages: a release without one is not there for it yet. What it runs stays what it is to get.
+    pub packages: Option<&'a BTreeMap<Sha256, Package>>,
+}
+
+impl Dialect<'_> {
+    /// Says whether the device could download the release now.
+    fn has(self, release: &Release) -> bool {
+        match (self.packages, release.content) {
+            (Some(packages), Content::Bundle(content)) => packages.contains_key(&content),
+            (Some(_), Content::Embedded) | (None, _) => true,
+        }
+    }
 }
 
 text_enum! {
@@ -129,7 +143,7 @@ pub fn decide(snapshot: &ChannelSnapshot, check: &UpdateCheck) -> Decision {
 
 /// Decides what a device gets that speaks another protocol. Pure and total.
 #[must_use]
-pub fn decide_in(snapshot: &ChannelSnapshot, check: &UpdateCheck, dialect: Dialect) -> Decision {
+pub fn decide_in(snapshot: &ChannelSnapshot, check: &UpdateCheck, dialect: Dialect<'_>) -> Decision {
     evaluate(snapshot, check, dialect, |_, _| ())
 }
 
@@ -138,10 +152,10 @@ pub fn decide_in(snapshot: &ChannelSnapshot, check: &UpdateCheck, dialect: Diale
 pub fn newest_for_any_binary<'a>(
     snapshot: &'a ChannelSnapshot,
     check: &UpdateCheck,
-    dialect: Dialect,
+    dialect: Dialect<'_>,
 ) -> Option<&'a Release> {
     let dialect = Dialect { any_binary: true, ..dialect };
-    let offers = |release: &&Release| judge(release, check, dialect) == Verdict::InRollout;
+    let offers = |release: &&Release| judge(release, check, dialect) == Verdict::InRollout && dialect.has(release);
     snapshot.releases.iter().find(offers).filter(|_| !snapshot.blocked)
 }
 
@@ -159,7 +173,7 @@ pub fn explain(snapshot: &ChannelSnapshot, check: &UpdateCheck) -> (Decision, Ve
 fn evaluate(
     snapshot: &ChannelSnapshot,
     check: &UpdateCheck,
-    dialect: Dialect,
+    dialect: Dialect<'_>,
     mut note: impl FnMut(&Release, Verdict),
 ) -> Decision {
     if snapshot.blocked {
@@ -176,15 +190,17 @@ fn evaluate(
         let verdict = judge(release, check, dialect);
         note(release, verdict);
         matched |= !matches!(verdict, Verdict::OtherPlatform | Verdict::OtherBinary);
-        verdict == Verdict::InRollout
+        let is_running = running.is_some_and(|running| running.seq == release.seq);
+        verdict == Verdict::InRollout && (dialect.has(release) || is_running)
     });
     match candidate {
+        Some(index) if !dialect.has(&releases[index]) => Decision::Nothing(NothingReason::UpToDate),
         Some(index) => change_to(releases, Candidate { index, pinned: false }, running, (check, dialect)),
         None => leave(running, matched),
     }
 }
 
-fn is_running(release: &Release, check: &UpdateCheck, dialect: Dialect) -> bool {
+fn is_running(release: &Release, check: &UpdateCheck, dialect: Dialect<'_>) -> bool {
     if let Some(seq) = dialect.running_seq {
         return release.seq == seq;
     }
@@ -198,11 +214,12 @@ fn is_running(release: &Release, check: &UpdateCheck, dialect: Dialect) -> bool 
 fn pinned(
     snapshot: &ChannelSnapshot,
     check: &UpdateCheck,
-    dialect: Dialect,
+    dialect: Dialect<'_>,
     note: &mut impl FnMut(&Release, Verdict),
 ) -> Option<usize> {
     let wanted = snapshot.pins.get(&check.device).filter(|_| !dialect.nameless)?;
-    let index = snapshot.releases.iter().position(|release| release.id == *wanted)?;
+    let is_wanted = |release: &Release| release.id == *wanted && dialect.has(release);
+    let index = snapshot.releases.iter().position(is_wanted)?;
     let release = &snapshot.releases[index];
     let verdict = match judge(release, check, dialect) {
         Verdict::InRollout | Verdict::Paused | Verdict::OutsideShare | Verdict::Pinned => Verdict::Pinned,
@@ -212,7 +229,7 @@ fn pinned(
     (verdict == Verdict::Pinned).then_some(index)
 }
 
-fn judge(release: &Release, check: &UpdateCheck, dialect: Dialect) -> Verdict {
+fn judge(release: &Release, check: &UpdateCheck, dialect: Dialect<'_>) -> Verdict {
     let fits = release.target.accepts(check.binary_version.as_ref(), check.runtime_version.as_ref())
         || (dialect.any_binary && matches!(release.target, Target::BinaryRange(_)));
     let share = if dialect.nameless && release.rollout.share != Ppm::ALL { Ppm::NONE } else { release.rollout.share };
@@ -241,7 +258,7 @@ fn change_to(
     releases: &[Release],
     offer: Candidate,
     running: Option<&Release>,
-    (check, dialect): (&UpdateCheck, Dialect),
+    (check, dialect): (&UpdateCheck, Dialect<'_>),
 ) -> Decision {
     let candidate = &releases[offer.index];
     let unchanged = match candidate.content {
@@ -273,7 +290,7 @@ fn skips_mandatory(
     releases: &[Release],
     candidate: &Release,
     running: Option<&Release>,
-    (check, dialect): (&UpdateCheck, Dialect),
+    (check, dialect): (&UpdateCheck, Dialect<'_>),
 ) -> bool {
     let after = running.map_or(0, |running| running.seq);
     releases.iter().filter(|release| release.mandatory && release.seq > after && release.seq <= candidate.seq).any(

@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::error::Error;
 use db::packages::Package;
 use db::queue::{self, Lease, NewJob};
+use db::releases::Release;
 use db::{DbConn, Scope, Tx};
 use domain::bundle::BundleFile;
 use domain::codepush::{DIFFS_PER_BUNDLE_MAX, package_hash};
@@ -15,12 +16,15 @@ use std::collections::BTreeSet;
 /// How far back releases are looked through for packages that devices may have.
 const RELEASES_MAX: u32 = 50;
 
+/// So many of a platform's newest releases get diffs: those that devices are sent to. The whole package is enough for the others.
+const DIFFED_MAX: usize = 10;
+
 /// What is to be done.
 struct Plan {
     bundle: BundleId,
     files: Vec<BundleFile>,
     is_made: bool,
-    /// Bundles of earlier releases, each with another package.
+    /// Bundles of earlier releases, each with another package; none when hardly any device is sent to the release.
     bases: Vec<BundleId>,
 }
 
@@ -68,7 +72,18 @@ fn plan(conn: &mut DbConn, scope: &Scope, id: &ReleaseId) -> db::Result<Option<P
     let Some(bundle) = release.bundle.clone() else { return Ok(None) };
     let files = db::bundles::files(conn, scope, &bundle)?;
     let is_made = db::packages::find(conn, scope, &bundle)?.is_some();
-    let mut seen = BTreeSet::from([package_hash(&files)]);
+    let bases = if is_diffed(conn, scope, &release)? { bases(conn, scope, &release, &files)? } else { Vec::new() };
+    Ok(Some(Plan { bundle, files, is_made, bases }))
+}
+
+fn is_diffed(conn: &mut DbConn, scope: &Scope, release: &Release) -> db::Result<bool> {
+    let newest = db::releases::list(conn, scope, &release.channel, None, RELEASES_MAX)?;
+    let of_platform = newest.into_iter().filter(|other| other.platform == release.platform);
+    Ok(of_platform.take(DIFFED_MAX).any(|other| other.id == release.id))
+}
+
+fn bases(conn: &mut DbConn, scope: &Scope, release: &Release, files: &[BundleFile]) -> db::Result<Vec<BundleId>> {
+    let mut seen = BTreeSet::from([package_hash(files)]);
     let mut bases = Vec::new();
     let earlier = db::releases::list(conn, scope, &release.channel, Some(release.seq), RELEASES_MAX)?;
     for base in earlier.into_iter().filter(|other| other.platform == release.platform).filter_map(|other| other.bundle)
@@ -80,5 +95,5 @@ fn plan(conn: &mut DbConn, scope: &Scope, id: &ReleaseId) -> db::Result<Option<P
             bases.push(base);
         }
     }
-    Ok(Some(Plan { bundle, files, is_made, bases }))
+    Ok(bases)
 }

@@ -82,6 +82,21 @@ fn the_newest_matching_release_is_offered() {
 }
 
 #[test]
+fn a_release_without_a_package_is_passed_over_and_kept_by_who_runs_it() {
+    let first = with(release(1), |r| r.mandatory = true);
+    let snapshot = snapshot(vec![first, with(release(2), |r| r.rollout.retreat = Retreat::Now)]);
+    let package = Package { hash: hash(1), blob: crate::bundle::Blob::of(b"package") };
+    let packages = BTreeMap::from([(hash(1), package)]);
+    let ask = |running: Option<u64>, packages| {
+        decide_in(&snapshot, &check(running), Dialect { running_seq: running, packages, ..Dialect::default() })
+    };
+    assert_eq!(offered(&snapshot, ask(None, None)), Some(2), "other clients need no package");
+    assert_eq!(offered(&snapshot, ask(None, Some(&packages))), Some(1));
+    assert_eq!(ask(Some(2), Some(&packages)), Decision::Nothing(NothingReason::UpToDate));
+    assert_eq!(ask(None, Some(&BTreeMap::new())), Decision::Nothing(NothingReason::NotOffered));
+}
+
+#[test]
 fn other_binaries_get_nothing() {
     let snapshot = snapshot(vec![release(1)]);
     let mut other = check(None);

@@ -45,6 +45,7 @@ impl<'a> Outcome<'a> {
             running_seq: query.label.as_deref().map(seq_of),
             any_binary: query.is_companion,
             nameless: query.client.is_none(),
+            packages: Some(&snapshot.codepush.packages),
         };
         let nameless = || NAMELESS.parse().expect("a word is a device's name");
         let check = UpdateCheck {
@@ -85,7 +86,7 @@ fn package_hash_of(channel: &Channel, release: &Release) -> Option<Sha256> {
     channel.snapshot.codepush.packages.get(&content).map(|package| package.hash)
 }
 
-/// Offers the release. None when its package is not made yet, or is what the device has.
+/// Offers the release. None when its package is what the device has.
 fn update<'a>(channel: &'a Channel, release: &'a Release, query: &Query, is_urgent: bool) -> Option<Outcome<'a>> {
     let has = query.package_hash;
     let Content::Bundle(content) = release.content else { return None };

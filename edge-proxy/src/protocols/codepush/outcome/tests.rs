@@ -205,11 +205,30 @@ fn where_a_bundle_was_released_twice_the_label_says_what_was_skipped() {
 }
 
 #[test]
-fn a_release_whose_package_is_not_made_yet_is_no_update() {
+fn while_a_release_is_packed_devices_hear_what_they_heard_before() {
     let vectors: Value = serde_json::from_str(VECTORS).unwrap();
-    let mut channel = channel(vectors["histories"]["basic"].as_array().unwrap());
-    channel.snapshot.codepush.packages.clear();
-    let query = query(&vectors["cases"][0]["request"], None);
-    let info = &ask(&channel, &query, Spelling::Snake)["update_info"];
-    assert_eq!((&info["is_available"], &info["should_run_binary_version"]), (&json!(false), &json!(false)));
+    for history in vectors["histories"].as_object().unwrap().values() {
+        let history = history.as_array().unwrap();
+        let Some(((newest, before), hash)) = history.split_last().map(|split| (split, text(&split.0["packageHash"])))
+        else {
+            continue;
+        };
+        if before.iter().any(|entry| text(&entry["packageHash"]) == hash) {
+            continue;
+        }
+        let mut packing = channel(history);
+        let content = packing.snapshot.releases[0].content;
+        packing.snapshot.codepush.packages.retain(|packed, _| Content::Bundle(*packed) != content);
+        let before = channel(before);
+        for label in ["undefined", "v1", "v2", "v9"] {
+            if label == text(&newest["label"]) {
+                continue;
+            }
+            let request =
+                json!({"appVersion": "1.0.0", "label": label, "packageHash": "undefined", "isCompanion": false});
+            let query = query(&request, Some("client-1"));
+            let answers = [&packing, &before].map(|channel| ask(channel, &query, Spelling::Snake));
+            assert_eq!(answers[0], answers[1], "{label} of {history:?}");
+        }
+    }
 }
