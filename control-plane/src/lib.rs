@@ -3,12 +3,14 @@
 //! ```text
 //! guard (who may call what) → rpc (decode, one call, encode) → app (one use case, one transaction) → db, blob
 //! edge (snapshots to edge proxies): feed (database → hub) → hub (newest state of each channel) → stream (one edge)
+//! codepush (other clients' requests, answered with our own RPCs) → guard
 //! watch (changes to clients that look): hub (each organization's feed, read once) → stream (one client)
 //! ```
 
 mod app;
 mod auth;
 mod bootstrap;
+mod codepush;
 mod config;
 mod context;
 mod dashboard;

@@ -1,10 +1,11 @@
-//! This file's job is to put all services behind one router: gRPC, grpc-web, health, reflection and the dashboard's files.
+//! This file's job is to put all services behind one router: gRPC, grpc-web, health, reflection, CodePush's management clients and the dashboard's files.
 
 use crate::app::publishers::Forges;
 use crate::app::uploads::Turns;
 use crate::auth::guard::{self, Guard};
 use crate::auth::oidc::{Issuers, Provider};
 use crate::auth::verify::Hasher;
+use crate::codepush;
 use crate::config::Config;
 use crate::context::Context;
 use crate::dashboard;
@@ -120,10 +121,10 @@ pub fn router(config: &Config, assembly: Assembly) -> Result<Router> {
         .into_axum_router()
         .reset_fallback()
         .layer(from_fn_with_state(guard, guard::guard))
-        .layer(from_fn_with_state(limits, limits::limit))
-        .layer(tonic_web::GrpcWebLayer::new())
-        .layer(cors(config)?);
-    let router = Router::new().route("/healthz", get(healthz).with_state(health)).merge(calls);
+        .layer(from_fn_with_state(limits, limits::limit));
+    let codepush = codepush::router(context.clone(), calls.clone());
+    let calls = calls.layer(tonic_web::GrpcWebLayer::new()).layer(cors(config)?);
+    let router = Router::new().route("/healthz", get(healthz).with_state(health)).merge(calls).merge(codepush);
     let router = match provider {
         Some(provider) => router.merge(provider_pages::router(context, provider)),
         None => router,

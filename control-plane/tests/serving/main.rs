@@ -4,6 +4,7 @@
 mod app_transfers;
 mod audit;
 mod browser;
+mod codepush;
 mod contents;
 mod contract;
 mod deployment_keys;

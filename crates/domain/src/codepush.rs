@@ -21,6 +21,8 @@ pub const FOLDER: &str = "CodePush";
 pub const SIGNATURE_FILE: &str = ".codepushrelease";
 /// Left out of package hashes, as the clients do.
 const JUNK_FILE: &str = ".DS_Store";
+/// What macOS adds to zip files; left out, too.
+const JUNK_FOLDER: &str = "__MACOSX/";
 
 /// What an app says instead of naming app, channel and platform. Not a secret: it is part of every app.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -90,20 +92,41 @@ pub fn package_path(path: &str) -> String {
     format!("{FOLDER}/{path}")
 }
 
+/// Returns the hash that clients compute of a bundle's package, see [`folder_hash`].
+#[must_use]
+pub fn package_hash(files: &[BundleFile]) -> Sha256 {
+    folder_hash(files.iter().map(|file| (package_path(&file.path), file.sha256)))
+}
+
 /// Returns the hash that clients compute of a package's folder: SHA-256 of a compact JSON array with `path:sha256-hex` of every file,
 /// sorted by UTF-16. Signatures and what macOS leaves behind do not count.
 #[must_use]
-pub fn package_hash(files: &[BundleFile]) -> Sha256 {
-    let counts = |file: &&BundleFile| {
-        let name = file.path.rsplit('/').next().unwrap_or(&file.path);
-        name != JUNK_FILE && name != SIGNATURE_FILE
+pub fn folder_hash(files: impl IntoIterator<Item = (String, Sha256)>) -> Sha256 {
+    let counts = |path: &str| {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        name != JUNK_FILE && name != SIGNATURE_FILE && !path.starts_with(JUNK_FOLDER)
     };
-    let entry = |file: &BundleFile| format!("{}:{}", package_path(&file.path), file.sha256);
-    let mut entries: Vec<String> = files.iter().filter(counts).map(entry).collect();
+    let counted = files.into_iter().filter(|(path, _)| counts(path));
+    let mut entries: Vec<String> = counted.map(|(path, sha256)| format!("{path}:{sha256}")).collect();
     // The whole entry, not the path: `main.jsbundle.meta:` comes before `main.jsbundle:`.
     entries.sort_by(|a, b| a.encode_utf16().cmp(b.encode_utf16()));
     let quoted: Vec<String> = entries.iter().map(|entry| quote(entry)).collect();
     Sha256::of(format!("[{}]", quoted.join(",")).as_bytes())
+}
+
+/// Makes the short name that an app or a deployment of a CodePush server has here: in lower case, with `-` for what short names do not have.
+#[must_use]
+pub fn short_name(name: &str) -> String {
+    let plain = |letter: char| if letter.is_ascii_alphanumeric() || "-_.".contains(letter) { letter } else { '-' };
+    let plain: String = name.chars().map(|letter| plain(letter.to_ascii_lowercase())).collect();
+    plain.trim_matches(|letter: char| !letter.is_ascii_alphanumeric()).to_owned()
+}
+
+/// Returns the platform that an app's name ends with, as CodePush's documentation advises.
+#[must_use]
+pub fn platform_of_name(name: &str) -> Option<Platform> {
+    let name = name.to_ascii_lowercase();
+    Platform::ALL.iter().copied().find(|platform| name.ends_with(platform.as_str()))
 }
 
 /// Paths of bundles have neither backslashes nor control characters, so a quotation mark is all that JSON escapes.
@@ -129,6 +152,17 @@ mod tests {
         for bad in ["", "012345678", "0123456789:", "0123 456789", "ключключключ", &"k".repeat(101)] {
             assert!(bad.parse::<DeploymentKey>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn names_become_short_names_and_say_the_platform() {
+        for (name, expected) in [("Trailhead-iOS", "trailhead-ios"), ("Acme/Trail head", "acme-trail-head"), ("é", "")]
+        {
+            assert_eq!(short_name(name), expected, "{name}");
+        }
+        assert_eq!(platform_of_name("Trailhead-iOS"), Some(Platform::Ios));
+        assert_eq!(platform_of_name("trailhead_android"), Some(Platform::Android));
+        assert_eq!(platform_of_name("ios-of-trailhead"), None);
     }
 
     #[test]

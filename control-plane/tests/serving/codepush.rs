@@ -1,0 +1,322 @@
+//! This file's job is to check what CodePush's management clients are answered, and that it is no second way in.
+
+use crate::on_both_databases;
+use crate::rig::{Rig, Shape, put_bundle, range, with};
+use db::Role;
+use proto::v1;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+
+on_both_databases!(
+    apps_and_deployments_are_made_renamed_and_deleted,
+    releases_are_patched_promoted_and_rolled_back,
+    a_channel_that_gets_a_key_has_every_bundle_packed_once,
+);
+
+/// What is asked, with a body that fits.
+const ROUTES: [(&str, &str, &str); 20] = [
+    ("GET", "/apps/APP", ""),
+    ("PATCH", "/apps/APP", r#"{"name":"other-ios"}"#),
+    ("DELETE", "/apps/APP", ""),
+    ("GET", "/apps/APP/collaborators", ""),
+    ("GET", "/apps/APP/deployments/", ""),
+    ("POST", "/apps/APP/deployments/", r#"{"name":"Beta"}"#),
+    ("GET", "/apps/APP/deployments/Production", ""),
+    ("PATCH", "/apps/APP/deployments/Production", r#"{"name":"Live"}"#),
+    ("DELETE", "/apps/APP/deployments/Production", ""),
+    ("POST", "/apps/APP/deployments/Production/release", ""),
+    ("PATCH", "/apps/APP/deployments/Production/release", r#"{"packageInfo":{"isMandatory":true}}"#),
+    ("POST", "/apps/APP/deployments/Production/promote/Staging", r#"{"packageInfo":{}}"#),
+    ("POST", "/apps/APP/deployments/Production/rollback", ""),
+    ("POST", "/apps/APP/deployments/Production/rollback/v1", ""),
+    ("GET", "/apps/APP/deployments/Production/history", ""),
+    ("DELETE", "/apps/APP/deployments/Production/history", ""),
+    ("GET", "/apps/APP/deployments/Production/packages/v1", ""),
+    ("GET", "/accessKeys/APP", ""),
+    ("DELETE", "/accessKeys/APP", ""),
+    ("DELETE", "/apps/APP/deployments/Staging", ""),
+];
+
+/// Somebody with a key.
+struct Caller<'a> {
+    rig: &'a Rig,
+    key: &'a str,
+}
+
+impl Caller<'_> {
+    async fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        // An error means that a provider is there already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let url = format!("http://{}/codepush{path}", self.rig.server.address);
+        let mut request = Client::new().request(method.parse::<Method>().unwrap(), url).body(body.to_owned());
+        if !self.key.is_empty() {
+            request = request.bearer_auth(self.key);
+        }
+        let answer = request.send().await.unwrap();
+        let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let (status, answer) = self.ask("GET", path, "").await;
+        assert_eq!(status, 200, "GET {path}: {answer}");
+        answer
+    }
+
+    async fn done(&self, method: &str, path: &str, body: Value) -> Value {
+        let (status, answer) = self.ask(method, path, &body.to_string()).await;
+        assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
+        answer
+    }
+}
+
+fn owner(rig: &Rig) -> Caller<'_> {
+    Caller { rig, key: &rig.key }
+}
+
+/// Publishes a bundle for iOS as `aloft release` does.
+async fn publish(rig: &Rig, content: &str) {
+    let get = v1::GetChannelRequest { name: "apps/shop-ios/channels/production".into() };
+    let channel = rig.channels().get_channel(rig.ask(get)).await.unwrap().into_inner().channel.unwrap();
+    let app = channel.name.split('/').nth(1).unwrap().to_owned();
+    let ios = |row: &mut db::bundles::Bundle| row.platform = domain::Platform::Ios;
+    let bundle = crate::rig::put_bundle_with(&rig.db, &rig.scope, &app, content, ios).await;
+    rig.publish(&channel, &bundle).await;
+}
+
+async fn apps_and_deployments_are_made_renamed_and_deleted(rig: Rig) {
+    let owner = owner(&rig);
+    assert_eq!(owner.get("/authenticated").await, json!({ "authenticated": true }));
+    let account = owner.get("/account").await["account"]["email"].as_str().unwrap().to_owned();
+    let made = owner.done("POST", "/apps/", json!({ "name": "Shop-iOS" })).await;
+    assert_eq!(made["app"]["name"], "Shop-iOS");
+    assert_eq!(made["app"]["deployments"], json!(["Production", "Staging"]));
+    assert_eq!(made["app"]["collaborators"][&account]["permission"], "Owner");
+    assert_eq!(owner.ask("POST", "/apps/", r#"{"name":"shop-ios"}"#).await.0, 409);
+    assert_eq!(owner.ask("POST", "/apps/", r#"{"name":"of-nothing"}"#).await.0, 400);
+
+    let key = "imported-key_of-CodePush";
+    let beta = json!({ "name": "Beta", "key": key });
+    assert_eq!(owner.done("POST", "/apps/Shop-iOS/deployments/", beta).await["deployment"]["key"], key);
+    let listed = owner.get("/apps/shop-ios/deployments/").await;
+    let of = |name: &str| listed["deployments"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap();
+    assert_eq!((&of("beta")["key"], &of("Staging")["package"]), (&json!(key), &Value::Null));
+    assert_eq!(of("Production")["key"].as_str().unwrap().len(), 32);
+
+    owner.done("PATCH", "/apps/Shop-iOS", json!({ "name": "Store-iOS" })).await;
+    assert_eq!(owner.ask("PATCH", "/apps/Store-iOS", r#"{"name":"Store-iOS"}"#).await.0, 204);
+    owner.done("PATCH", "/apps/Store-iOS/deployments/Beta", json!({ "name": "Trial" })).await;
+    assert_eq!(owner.get("/apps/Store-iOS/deployments/trial").await["deployment"]["key"], key);
+    assert_eq!(owner.ask("DELETE", "/apps/someone@example.com:Store-iOS/deployments/Trial", "").await.0, 204);
+    assert_eq!(owner.ask("DELETE", "/apps/Store-iOS", "").await.0, 204);
+    assert_eq!(owner.get("/apps").await, json!({ "apps": [] }));
+    assert_eq!(owner.get("/apps/").await, json!({ "apps": [] }));
+}
+
+async fn releases_are_patched_promoted_and_rolled_back(rig: Rig) {
+    let owner = owner(&rig);
+    owner.done("POST", "/apps/", json!({ "name": "Shop-iOS" })).await;
+    let at = |rest: &str| format!("/apps/Shop-iOS/deployments/Production/{rest}");
+    assert_eq!(owner.ask("PATCH", &at("release"), "{}").await.0, 404, "there is nothing to patch");
+    for content in ["one", "two"] {
+        publish(&rig, content).await;
+    }
+    let about =
+        json!({ "packageInfo": { "label": "v1", "description": "First", "isMandatory": true, "appVersion": "2.x" } });
+    let patched = owner.done("PATCH", &at("release"), about.clone()).await;
+    assert_eq!((&patched["package"]["appVersion"], &patched["package"]["rollout"]), (&json!("2.x"), &json!(100)));
+    assert_eq!(owner.ask("PATCH", &at("release"), &about.to_string()).await.0, 204, "nothing changes");
+    for (wrong, status) in [(json!(0), 400), (json!(50), 409)] {
+        let about = json!({ "packageInfo": { "rollout": wrong } });
+        assert_eq!(owner.ask("PATCH", &at("release"), &about.to_string()).await.0, status, "{about}");
+    }
+
+    let promote = json!({ "packageInfo": { "label": null, "description": "", "rollout": 20 } });
+    let promoted = owner.done("POST", &at("promote/Staging"), promote.clone()).await;
+    assert_eq!(
+        (&promoted["package"]["label"], &promoted["package"]["releaseMethod"]),
+        (&json!("v1"), &json!("Promote"))
+    );
+    let (status, text) = owner.ask("POST", &at("promote/Staging"), &promote.to_string()).await;
+    assert!(status == 409 && text.as_str().unwrap().contains("identical to the contents"), "{status} {text}");
+    let grow = async |percent: u32| {
+        let about = json!({ "packageInfo": { "rollout": percent } }).to_string();
+        owner.ask("PATCH", "/apps/Shop-iOS/deployments/Staging/release", &about).await
+    };
+    assert_eq!(grow(10).await.0, 409, "rollouts only grow");
+    assert_eq!(grow(40).await.1["package"]["rollout"], 40);
+
+    assert_eq!(owner.ask("POST", &at("rollback/v9"), "").await.0, 404);
+    let back = owner.done("POST", &at("rollback/v1"), Value::Null).await;
+    assert_eq!(back["package"]["releaseMethod"], "Rollback");
+    let history = owner.get(&at("history")).await;
+    let shown = |index: usize, name: &str| history["history"][index][name].clone();
+    assert_eq!([shown(0, "label"), shown(1, "label"), shown(2, "label")], ["v1", "v2", "v3"]);
+    assert_eq!(
+        (shown(0, "description"), shown(0, "isMandatory"), shown(0, "rollout")),
+        (json!("First"), json!(true), Value::Null)
+    );
+    assert_eq!((shown(2, "appVersion"), shown(2, "releaseMethod")), (json!("2.x"), json!("Rollback")));
+    assert_eq!(owner.ask("GET", &at("packages/v1"), "").await.0, 404, "nobody has packed it");
+    assert_eq!(owner.ask("DELETE", &at("history"), "").await.0, 204);
+    assert_eq!(owner.get(&at("history")).await, json!({ "history": [] }));
+}
+
+async fn a_channel_that_gets_a_key_has_every_bundle_packed_once(rig: Rig) {
+    let (app, channel) = rig.app("shop").await;
+    for number in 0..15 {
+        // Every third one is released again.
+        let bundle = rig.bundle(&app, &format!("content {}", number - number % 3 / 2)).await;
+        rig.publish(&channel, &bundle).await;
+    }
+    let create = async |platform: v1::Platform| {
+        let before = rig.ready_jobs().await;
+        let (parent, platform) = (channel.name.clone(), platform.into());
+        let request = v1::CreateDeploymentKeyRequest { parent, platform, ..Default::default() };
+        rig.deployment_keys().create_deployment_key(rig.ask(request)).await.unwrap();
+        rig.ready_jobs().await - before
+    };
+    assert_eq!(create(v1::Platform::Ios).await, 0, "no release is for iOS");
+    assert_eq!(create(v1::Platform::Android).await, 10);
+    assert_eq!(create(v1::Platform::Android).await, 0, "they wait to be packed already");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_caller_may_not_do_is_not_done_here_either() {
+    let rig = Rig::new(Shape::Embedded).await;
+    owner(&rig).done("POST", "/apps/", json!({ "name": "Shop-iOS" })).await;
+    publish(&rig, "one").await;
+    let theirs = rig.organization("theirs").await;
+    let (foreign, _) = rig.key(&theirs, Role::Owner).await;
+    let (viewer, _) = rig.key(&rig.scope, Role::Viewer).await;
+    let ask = async |key: &str, (method, path, body): (&str, &str, &str), app: &str| {
+        Caller { rig: &rig, key }.ask(method, &path.replace("APP", app), body).await
+    };
+    for route in ROUTES {
+        assert_eq!(ask("", route, "Shop-iOS").await.0, 401, "{route:?}");
+        assert_eq!(ask("nonsense", route, "Shop-iOS").await.0, 401, "{route:?}");
+        let absent = ask(&rig.key, route, "Absent-iOS").await;
+        assert_eq!((absent.0, ask(&foreign, route, "Shop-iOS").await), (404, absent), "{route:?}");
+        let (status, answer) = ask(&viewer, route, "Shop-iOS").await;
+        let may = route.0 == "GET" && !route.1.starts_with("/accessKeys") && !route.1.contains("packages");
+        let expected: &[u16] = if may { &[200] } else { &[403, 404] };
+        assert!(expected.contains(&status), "{route:?}: {status} {answer}");
+    }
+    for route in [("POST", "/apps/", r#"{"name":"New-iOS"}"#), ("POST", "/accessKeys/", r#"{"friendlyName":"ci"}"#)] {
+        assert_eq!(ask(&viewer, route, "").await.0, 403, "{route:?}");
+    }
+    let listed = owner(&rig).get("/apps/Shop-iOS/deployments/Production/history").await;
+    assert_eq!((&listed["history"][0]["isMandatory"], listed["history"].as_array().unwrap().len()), (&json!(false), 1));
+    // A browser that is signed in must not be led to a request here.
+    let person = rig.signed_in_member(&rig.scope, Role::Owner).await;
+    let url = format!("http://{}/codepush/apps", rig.server.address);
+    let with_cookie = Client::new().get(url).header("cookie", format!("aloft-session-local={person}")).send().await;
+    assert_eq!(with_cookie.unwrap().status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nonsense_is_refused_and_bounded() {
+    let rig = Rig::new(Shape::Embedded).await;
+    let owner = owner(&rig);
+    owner.done("POST", "/apps/", json!({ "name": "Shop-iOS" })).await;
+    for path in [
+        "",
+        "/",
+        "/nothing",
+        "/apps/Shop-iOS/transfer/a@b.example",
+        "/sessions/machine",
+        "/apps/%FF",
+        "/apps/Shop-iOS/deployments/Staging/metrics/x",
+    ] {
+        assert_eq!(owner.ask("POST", path, "").await.0, 404, "{path}");
+    }
+    assert_eq!(owner.ask("PUT", "/apps", "").await.0, 404);
+    for body in ["{", "[]", "{}", r#"{"name":7}"#] {
+        let (status, answer) = owner.ask("POST", "/apps", body).await;
+        assert_eq!((status, answer[0]["field"].is_string()), (400, true), "{body}: {answer}");
+    }
+    let long = format!(r#"{{"name":"{}"}}"#, "x".repeat(70 << 10));
+    assert_eq!(owner.ask("POST", "/apps", &long).await.0, 413);
+    assert_eq!(owner.ask("POST", "/apps", &format!(r#"{{"name":"{}-ios"}}"#, "x".repeat(100))).await.0, 400);
+}
+
+/// The names and contents of a form's fields.
+type Form<'a> = &'a [(&'a str, &'a [u8])];
+
+/// Sends a form to the route that releases.
+async fn send_form(rig: &Rig, fields: Form<'_>) -> (u16, String) {
+    let mut body = Vec::new();
+    for (name, bytes) in fields {
+        let head = format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"x.zip\"\r\n\r\n");
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(bytes);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"--edge--\r\n");
+    let url = format!("http://{}/codepush/apps/Shop-iOS/deployments/Production/release", rig.server.address);
+    let request = Client::new().post(url).bearer_auth(&rig.key);
+    let answer = request.header("content-type", "multipart/form-data; boundary=edge").body(body).send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_form_that_is_no_release_is_refused() {
+    let rig = Rig::new(Shape::Embedded).await;
+    owner(&rig).done("POST", "/apps/", json!({ "name": "Shop-iOS" })).await;
+    let jobs = rig.ready_jobs().await;
+    let (zip, info) = (&b"PK\x03\x04 and more"[..], &br#"{"appVersion":"1.x"}"#[..]);
+    let (large, long) = (vec![0_u8; (16 << 20) + 1], vec![b' '; 65 << 10]);
+    let cases: [(Form<'_>, u16); 8] = [
+        (&[], 400),
+        (&[("package", zip)], 400),
+        (&[("packageInfo", info)], 400),
+        (&[("package", zip), ("package", zip), ("packageInfo", info)], 400),
+        (&[("package", b"no archive"), ("packageInfo", info)], 400),
+        (&[("package", zip), ("packageInfo", b"{}")], 400),
+        (&[("package", zip), ("packageInfo", &long)], 413),
+        (&[("package", &large), ("packageInfo", info)], 413),
+    ];
+    for (index, (fields, status)) in cases.into_iter().enumerate() {
+        let answer = send_form(&rig, fields).await;
+        assert_eq!(answer.0, status, "case {index}: {answer:?}");
+    }
+    assert_eq!(rig.ready_jobs().await, jobs, "nothing was taken in");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn access_keys_are_api_keys() {
+    let rig = Rig::new(Shape::Embedded).await;
+    let owner = owner(&rig);
+    let made =
+        owner.done("POST", "/accessKeys/", json!({ "createdBy": "ci", "friendlyName": "ci", "ttl": 60_000 })).await;
+    let secret = made["accessKey"]["name"].as_str().unwrap();
+    let lifetime = made["accessKey"]["expires"].as_i64().unwrap() - made["accessKey"]["createdTime"].as_i64().unwrap();
+    assert!((1..=60_000).contains(&lifetime), "{lifetime}");
+    let ci = Caller { rig: &rig, key: secret };
+    assert_eq!(ci.get("/authenticated").await["authenticated"], true);
+    assert_eq!(owner.ask("POST", "/accessKeys/", r#"{"friendlyName":"ci"}"#).await.0, 409);
+    assert_eq!(owner.get("/accessKeys/ci").await["accessKey"]["name"], "(hidden)");
+    assert!(!owner.get("/accessKeys").await.to_string().contains(secret));
+    assert_eq!(owner.ask("DELETE", "/accessKeys/ci", "").await.0, 204);
+    testkit::wait_until_async(crate::rig::PATIENCE, async || ci.ask("GET", "/authenticated", "").await.0 == 401).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_may_take_a_number_that_was_not_given_out() {
+    let rig = Rig::new(Shape::Embedded).await;
+    let (app, channel) = rig.app("shop").await;
+    let bundle = put_bundle(&rig.db, &rig.scope, &app.app_id, "one").await;
+    let publish = async |seq: u64| {
+        let (parent, bundle, target) = (channel.name.clone(), bundle.clone(), Some(range("1.x")));
+        let request = v1::CreateReleaseRequest { parent, bundle, target, seq, ..Default::default() };
+        let made = rig.releases().create_release(with(&rig.key, request)).await;
+        made.map(|made| made.into_inner().release.unwrap().label)
+    };
+    assert_eq!(publish(7).await.unwrap(), "v7");
+    assert_eq!(publish(0).await.unwrap(), "v8");
+    for taken in [8, 7, 1] {
+        assert_eq!(crate::rig::reason(publish(taken).await), v1::Reason::AlreadyExists, "{taken}");
+    }
+    assert_eq!(crate::rig::reason(publish(u64::MAX).await), v1::Reason::InvalidField);
+    assert_eq!(publish(9).await.unwrap(), "v9");
+}
