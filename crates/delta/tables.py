@@ -3,7 +3,8 @@
 
     python3 crates/delta/tables.py HERMESC > crates/delta/src/hermes/tables/VERSION.txt
 
-The npm package hermes-compiler has HERMESC: 0.14 makes version 96, 250829098 version 98, 260318099 version 99.
+The npm package hermes-compiler has HERMESC: 0.14 makes version 96, 250829098 version 98, 260318099 version 99. hermes-engine-cli 0.12
+makes version 89.
 
 How: a small script is compiled; then the code of its first function is overwritten with one instruction after another, and
 `hermesc -dump-bytecode` is asked what that is. Plain output tells the operands' types; pretty output, which names what an operand

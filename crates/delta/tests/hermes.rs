@@ -52,7 +52,7 @@ fn patches_of_real_bundles_are_a_fraction_of_those_of_the_other_formats() {
 
 #[test]
 fn every_version_of_bytecode_makes_small_patches() {
-    for version in [96, 98, 99] {
+    for version in [89, 96, 98, 99] {
         for format in PROFILES {
             let (old, new, patch) = made(format, version);
             let other = encode(Format::Dcz, &old, &new).unwrap();

@@ -1,6 +1,6 @@
 //! This file's job is to read function headers, and to make them say how they differ from what is expected.
 //!
-//! A header packs, from the lowest bit (sizes in bits; version 96, then from version 98):
+//! A header packs, from the lowest bit (sizes in bits; up to version 96, then from version 98):
 //!
 //! ```text
 //! offset 25, parameters 7        offset 25, parameters 7
@@ -10,9 +10,9 @@
 //! ```
 //! A flag says that the numbers do not fit: then (offset's 16 low bits, information) or (offset's 24 low bits, name) are the position of
 //! a long header among the rest behind the code. Its words of 4 bytes are, up to version 96: offset, parameters, size, name,
-//! information; from version 98: offset, parameters, loops, size, name.
-//! Behind a long header (or at `information`) there are, if the flags say so, the exceptions (count, then 12 bytes each) and where the
-//! debug information is.
+//! information, which is where the long header is; from version 98: offset, parameters, loops, size, name.
+//! Behind a long header (or at the `information` of a short one) there are, if the flags say so, the exceptions (count, then 12 bytes
+//! each) and where the debug information is.
 //!
 //! Functions follow each other in the code, and so does what stands behind it. So every position can be told from the ones before.
 //! *Relative* headers hold only by how much that is wrong: mostly 0.
@@ -44,6 +44,23 @@ pub(super) struct NameField {
     pub(super) at: usize,
     pub(super) shift: u32,
     pub(super) bits: u32,
+}
+
+impl NameField {
+    /// Returns the index of the name.
+    pub(super) fn get(self, file: &[u8]) -> Option<u32> {
+        Some(read_u32(file, self.at)? >> self.shift & self.mask())
+    }
+
+    /// Puts another name there. None when the index does not fit.
+    pub(super) fn set(self, file: &mut [u8], index: u32) -> Option<()> {
+        let word = read_u32(file, self.at)? & !(self.mask() << self.shift);
+        if index & !self.mask() == 0 { write(file, self.at, 4, word | index << self.shift) } else { None }
+    }
+
+    const fn mask(self) -> u32 {
+        u32::MAX >> (u32::BITS - self.bits)
+    }
 }
 
 /// What is known of a function.
@@ -229,16 +246,19 @@ impl Converter<'_> {
         let (offset, converted) = self.offset(read_u32(self.file, at)?, size, u32::BITS)?;
         write(self.file, at, 4, converted)?;
         let flags = u32::from(*self.file.get(at + self.version.long_flags_offset)?);
-        let end = u32::try_from(at + self.version.long_function_size_bytes).ok()?;
-        let (name_at, end) = match self.version.generation {
+        let name_at = match self.version.generation {
             Generation::Buffers => {
-                let (information, converted) = self.direction.convert(read_u32(self.file, at + 16)?, end);
+                let (information, converted) = self.direction.convert(read_u32(self.file, at + 16)?, position);
                 write(self.file, at + 16, 4, converted)?;
-                (at + 12, information)
+                // Hermes passes the header itself before it reads on.
+                if information != position {
+                    return None;
+                }
+                at + 12
             }
-            Generation::Shapes => (at + 16, end),
+            Generation::Shapes => at + 16,
         };
-        self.behind(end, flags)?;
+        self.behind(u32::try_from(at + self.version.long_function_size_bytes).ok()?, flags)?;
         Some(Function { code: code(offset, size)?, name: NameField { at: name_at, shift: 0, bits: u32::BITS } })
     }
 

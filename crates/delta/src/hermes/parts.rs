@@ -1,6 +1,5 @@
 //! This file's job is to hold the old file taken apart, as encoder and decoder both need it.
 
-use crate::hermes::bytes::{read_u32, write};
 use crate::hermes::functions::{self, Code, Direction, Function, NameField};
 use crate::hermes::layout::{HEADER_SIZE_BYTES, Layout};
 use crate::hermes::literals;
@@ -59,19 +58,18 @@ impl Parts {
             } else {
                 name.at - self.code.end + headers_size_bytes
             };
-            let Some(word) = read_u32(&self.functions, at) else { continue };
-            let mask = u32::MAX >> (u32::BITS - name.bits);
-            let mapped = map.get((word >> name.shift & mask) as usize).copied().unwrap_or(NONE);
-            if mapped & !mask == 0 && mapped != NONE {
-                // In bounds: it was read there.
-                let _ = write(&mut self.functions, at, 4, word & !(mask << name.shift) | mapped << name.shift);
+            let name = NameField { at, ..*name };
+            let mapped = name.get(&self.functions).and_then(|index| map.get(index as usize)).copied();
+            if let Some(mapped) = mapped.filter(|mapped| *mapped != NONE) {
+                // What does not fit stays.
+                let _ = name.set(&mut self.functions, mapped);
             }
         }
     }
 }
 
 /// Lists where the code of functions is. None when some overlap without being the same.
-fn once_each(functions: &[Function]) -> Option<Vec<Code>> {
+pub(super) fn once_each(functions: &[Function]) -> Option<Vec<Code>> {
     let mut codes: Vec<Code> = functions.iter().map(|function| function.code).collect();
     codes.sort_unstable();
     codes.dedup();
@@ -91,7 +89,8 @@ fn take_texts(file: &[u8], layout: &Layout) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    const SAMPLES: [&[u8]; 5] = [
+    const SAMPLES: [&[u8]; 6] = [
+        include_bytes!("../../tests/samples/new-89.hbc"),
         include_bytes!("../../tests/samples/new-96.hbc"),
         include_bytes!("../../tests/samples/debug-96.hbc"),
         include_bytes!("../../tests/samples/new-98.hbc"),

@@ -27,7 +27,16 @@ pub(super) struct Version {
     table: &'static str,
 }
 
-static VERSIONS: [Version; 3] = [
+static VERSIONS: [Version; 4] = [
+    Version {
+        number: 89,
+        generation: Generation::Buffers,
+        function_size_bytes: 16,
+        long_function_size_bytes: 32,
+        long_flags_offset: 30,
+        debug_size_bytes: 8,
+        table: include_str!("tables/89.txt"),
+    },
     Version {
         number: 96,
         generation: Generation::Buffers,
