@@ -46,6 +46,8 @@ pub fn run(places: &Places, supervisor: &Supervisor, arguments: &Arguments) -> R
     let provider = npm_tool::install(places, supervisor, "test-oidc", &places.root().join("crates/testkit/oidc"))?;
     // The folder that has node_modules.
     let provider = provider.ancestors().nth(2).context("npm installs into a folder")?.to_owned();
+    let hermes = npm_tool::install(places, supervisor, "test-hermes", &places.root().join("crates/testkit/hermes"))?;
+    let hermes = hermes.parent().context("npm installs into a folder")?.join("hermes-engine-cli");
     let cluster = Cluster::start(supervisor, Durability::None)?;
     let mut command = cargo(places);
     command.arg("test");
@@ -57,6 +59,6 @@ pub fn run(places: &Places, supervisor: &Supervisor, arguments: &Arguments) -> R
     }
     command.args(&arguments.filter).arg("--").args(&arguments.options);
     command.env("ALOFT_TEST_POSTGRES_URL", cluster.url()).env("ALOFT_CORPUS", &corpus).env("ALOFT_TEST_PYTHON", python);
-    command.env("ALOFT_TEST_OIDC", provider);
+    command.env("ALOFT_TEST_OIDC", provider).env("ALOFT_TEST_HERMES", hermes);
     supervisor.run(&mut command)
 }

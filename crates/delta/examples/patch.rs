@@ -4,6 +4,7 @@
 //! patch encode FORMAT quick|best OLD NEW PATCH
 //! patch decode FORMAT OLD PATCH NEW
 //! patch alone NEW COMPRESSED             with Brotli at its best, for comparison
+//! patch renumber BASE FILE RENUMBERED
 //! ```
 use delta::{Budget, Effort, Format, Limits};
 use std::error::Error;
@@ -19,6 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["encode", format, effort, old, new, patch] => encode(format, effort, old, new, patch),
         ["decode", format, old, patch, new] => decode(format, old, patch, new),
         ["alone", new, compressed] => alone(new, compressed),
+        ["renumber", base, file, renumbered] => renumber(base, file, renumbered),
         _ => Err("the arguments are wrong; the first lines of the source say what they are".into()),
     }
 }
@@ -46,4 +48,9 @@ fn alone(new: &str, compressed: &str) -> Result<(), Box<dyn Error>> {
     let mut bytes = Vec::new();
     brotli::BrotliCompress(&mut &fs::read(new)?[..], &mut bytes, &parameters)?;
     Ok(fs::write(compressed, bytes)?)
+}
+
+fn renumber(base: &str, file: &str, renumbered: &str) -> Result<(), Box<dyn Error>> {
+    let made = delta::renumber_strings(&fs::read(base)?, &fs::read(file)?);
+    Ok(fs::write(renumbered, made.ok_or("the strings of the file cannot have the base's numbers")?)?)
 }

@@ -22,11 +22,15 @@ mod zstandard;
 
 #[cfg(feature = "encode")]
 mod encode;
+#[cfg(feature = "encode")]
+mod renumber;
 
 pub(crate) use container::Profile;
 pub(crate) use decode::decode;
 #[cfg(feature = "encode")]
 pub(crate) use encode::encode;
+#[cfg(feature = "encode")]
+pub use renumber::renumber_strings;
 
 use crate::error::DeltaError;
 

@@ -27,6 +27,8 @@ pub use budget::{Budget, Effort};
 pub use dcz::size_alone;
 pub use error::{DeltaError, DeltaErrorKind};
 pub use format::Format;
+#[cfg(feature = "encode")]
+pub use hermes::renumber_strings;
 pub use limits::Limits;
 
 /// Larger files are sent whole: the encoders would need gigabytes for them.

@@ -23,7 +23,15 @@ struct Method {
     name: &'static str,
     /// The format and the effort that our program takes; none for the peer.
     ours: Option<[&'static str; 2]>,
+    /// Whether the new file gets the numbers of the old one's strings first, as `aloft release --renumber-strings` does.
+    renumbers: bool,
     kinds: &'static [Kind],
+}
+
+impl Method {
+    const fn new(name: &'static str, ours: Option<[&'static str; 2]>, kinds: &'static [Kind]) -> Self {
+        Self { name, ours, renumbers: false, kinds }
+    }
 }
 
 const HBC: &[Kind] = &[Kind::Plain, Kind::Based];
@@ -31,15 +39,16 @@ const ALL: &[Kind] = &[Kind::Script, Kind::Plain, Kind::Based];
 
 /// The peer is the first.
 const METHODS: &[Method] = &[
-    Method { name: "bsdiff", ours: None, kinds: ALL },
-    Method { name: "bsdiff40 quick", ours: Some(["bsdiff40", "quick"]), kinds: ALL },
-    Method { name: "bsdiff40 best", ours: Some(["bsdiff40", "best"]), kinds: ALL },
-    Method { name: "dcz quick", ours: Some(["dcz", "quick"]), kinds: ALL },
-    Method { name: "dcz best", ours: Some(["dcz", "best"]), kinds: ALL },
-    Method { name: "dcb best", ours: Some(["dcb", "best"]), kinds: ALL },
-    Method { name: "hbc1 quick", ours: Some(["hbc1", "quick"]), kinds: HBC },
-    Method { name: "hbc1 best", ours: Some(["hbc1", "best"]), kinds: HBC },
-    Method { name: "hbc2 best", ours: Some(["hbc2", "best"]), kinds: HBC },
+    Method::new("bsdiff", None, ALL),
+    Method::new("bsdiff40 quick", Some(["bsdiff40", "quick"]), ALL),
+    Method::new("bsdiff40 best", Some(["bsdiff40", "best"]), ALL),
+    Method::new("dcz quick", Some(["dcz", "quick"]), ALL),
+    Method::new("dcz best", Some(["dcz", "best"]), ALL),
+    Method::new("dcb best", Some(["dcb", "best"]), ALL),
+    Method { renumbers: true, ..Method::new("bsdiff, renumbered", None, &[Kind::Plain]) },
+    Method::new("hbc1 quick", Some(["hbc1", "quick"]), HBC),
+    Method::new("hbc1 best", Some(["hbc1", "best"]), HBC),
+    Method::new("hbc2 best", Some(["hbc2", "best"]), HBC),
 ];
 
 /// A geometric mean that is compared with the peer's.
@@ -60,6 +69,13 @@ const MEANS: &[Mean] = &[
     Mean { case: "hermes plain geo, with fixes", method: "hbc1 best", kinds: &[Kind::Plain], with_fixes: true },
     Mean { case: "hermes quick base geo", method: "hbc1 quick", kinds: &[Kind::Based], with_fixes: false },
     Mean { case: "hermes quick plain geo", method: "hbc1 quick", kinds: &[Kind::Plain], with_fixes: false },
+    Mean { case: "renumbered plain geo", method: "bsdiff, renumbered", kinds: &[Kind::Plain], with_fixes: false },
+    Mean {
+        case: "renumbered plain geo, with fixes",
+        method: "bsdiff, renumbered",
+        kinds: &[Kind::Plain],
+        with_fixes: true,
+    },
     Mean { case: "bsdiff40 hbc geo", method: "bsdiff40 best", kinds: HBC, with_fixes: false },
     Mean { case: "bsdiff40 js geo", method: "bsdiff40 best", kinds: &[Kind::Script], with_fixes: false },
     Mean { case: "bsdiff40 hbc geo, with fixes", method: "bsdiff40 best", kinds: HBC, with_fixes: true },
@@ -132,20 +148,28 @@ impl Tools<'_> {
         Ok(fs::metadata(out)?.len())
     }
 
+    /// Returns the new file with the numbers of the old one's strings.
+    fn renumbered(&self, pair: &Pair) -> Result<PathBuf> {
+        let out = self.folder.join("renumbered");
+        run(self.supervisor, Command::new(&self.program).arg("renumber").args([&pair.old, &pair.new, &out]))?;
+        Ok(out)
+    }
+
     /// Makes a patch once, applies it several times, with the peer's program too where it can, and compares the result.
     fn measure(&self, index: usize, pair: &Pair, method: &Method) -> Result<Row> {
         let (patch, made) = (self.folder.join("patch"), self.folder.join("made"));
+        let new = if method.renumbers { self.renumbered(pair)? } else { pair.new.clone() };
         let encode = match method.ours {
-            None => run(self.supervisor, Command::new("bsdiff").args([&pair.old, &pair.new, &patch]))?,
+            None => run(self.supervisor, Command::new("bsdiff").args([&pair.old, &new, &patch]))?,
             Some(how) => {
                 let mut command = Command::new(&self.program);
-                run(self.supervisor, command.arg("encode").args(how).args([&pair.old, &pair.new, &patch]))?
+                run(self.supervisor, command.arg("encode").args(how).args([&pair.old, &new, &patch]))?
             }
         };
         let is_bsdiff = method.ours.is_none_or(|[format, _]| format == "bsdiff40");
         if is_bsdiff {
             run(self.supervisor, Command::new("bspatch").args([&pair.old, &made, &patch]))?;
-            ensure!(fs::read(&made)? == fs::read(&pair.new)?, "bspatch makes another file");
+            ensure!(fs::read(&made)? == fs::read(&new)?, "bspatch makes another file");
         }
         let mut decode = Vec::new();
         for _ in 0..self.rounds {
@@ -156,7 +180,7 @@ impl Tools<'_> {
                     run(self.supervisor, command.args(["decode", format]).args([&pair.old, &patch, &made]))?
                 }
             });
-            ensure!(fs::read(&made)? == fs::read(&pair.new)?, "another file was made");
+            ensure!(fs::read(&made)? == fs::read(&new)?, "another file was made");
         }
         let size_bytes = fs::metadata(&patch)?.len();
         Ok(Row { pair: index, method: method.name, size_bytes, encode, decode: measure::median(&mut decode) })

@@ -24,6 +24,12 @@ pub(super) fn write(bytes: &mut [u8], at: usize, width: usize, number: u32) -> O
     Some(())
 }
 
+/// Writes a number. None when it has more bytes than that.
+#[cfg(feature = "encode")]
+pub(super) fn put(bytes: &mut [u8], at: usize, width: usize, number: u32) -> Option<()> {
+    if width < 4 && number >> (8 * width) != 0 { None } else { write(bytes, at, width, number) }
+}
+
 /// Rounds up to the next multiple of 4, as Hermes aligns.
 pub(super) const fn aligned(at: usize) -> usize {
     at.saturating_add(3) & !3

@@ -100,7 +100,7 @@ fn replace_operands(code: &mut [u8], at: usize, instruction: &Instruction, maps:
 }
 
 /// Returns where the table of a switch is in the code, which begins at `start` in the file: that decides where the table is aligned.
-fn switch(code: &[u8], at: usize, start: usize) -> Option<std::ops::Range<usize>> {
+pub(super) fn switch(code: &[u8], at: usize, start: usize) -> Option<std::ops::Range<usize>> {
     let distance = read_usize(code, at + SWITCH_TABLE_OFFSET)?;
     let table = aligned(start.checked_add(at)?.checked_add(distance)?).checked_sub(start)?;
     let size_bytes = read_usize(code, at + SWITCH_COUNT_OFFSET)?.checked_mul(PAIR_SIZE_BYTES)?;

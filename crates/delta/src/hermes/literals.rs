@@ -11,14 +11,14 @@ use crate::hermes::strings::NONE;
 use crate::hermes::tables::{Instruction, Instructions, Meaning};
 use crate::hermes::version::Generation;
 
-const LENGTH_MASK: u8 = 0x0f;
-const TYPE_MASK: u8 = 0x70;
-const LONG: u8 = 0x80;
+pub(super) const LENGTH_MASK: u8 = 0x0f;
+pub(super) const TYPE_MASK: u8 = 0x70;
+pub(super) const LONG: u8 = 0x80;
 /// Literals overlap little in real files. Lest odd files take minutes, no more runs than this are followed for each byte.
 const RUNS_MAX_FACTOR: usize = 2;
 
 /// Size of a value, and whether it is the index of a string.
-const fn value(tag: u8, generation: Generation) -> (usize, bool) {
+pub(super) const fn value(tag: u8, generation: Generation) -> (usize, bool) {
     match (tag & TYPE_MASK, generation) {
         (0x30, _) => (8, false),
         (0x40, _) => (4, true),
@@ -108,7 +108,7 @@ fn literal(layout: &Layout, meaning: Meaning, offset: u32, count: u32) -> Option
 }
 
 /// Returns how many values an instruction takes: it says so, or its shape does.
-fn count(file: &[u8], at: usize, instruction: &Instruction, layout: &Layout) -> Option<u32> {
+pub(super) fn count(file: &[u8], at: usize, instruction: &Instruction, layout: &Layout) -> Option<u32> {
     let operand = |meaning: Meaning| instruction.pointers.iter().find(|operand| operand.meaning == meaning);
     if let Some(count) = operand(Meaning::Count) {
         return read(file, at + count.offset, count.width);

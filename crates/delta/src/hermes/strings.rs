@@ -8,9 +8,9 @@ use crate::hermes::functions::Direction;
 use crate::hermes::layout::{ENTRY_SIZE_BYTES, Layout, PAIR_SIZE_BYTES};
 use std::collections::HashMap;
 
-const OFFSET_MASK: u32 = 0x7f_ffff;
-const LENGTH_LONG: u32 = 255;
-const IDENTIFIERS: u32 = 1 << 31;
+pub(super) const OFFSET_MASK: u32 = 0x7f_ffff;
+pub(super) const LENGTH_LONG: u32 = 255;
+pub(super) const IDENTIFIERS: u32 = 1 << 31;
 
 /// Strings share their bytes where one is part of another: this often at most, on average, lest odd files take minutes.
 const SHARED_MAX: usize = 16;
@@ -40,6 +40,20 @@ pub(super) fn list<'a>(file: &'a [u8], layout: &Layout) -> Option<Vec<Text<'a>>>
     let texts: Vec<Text<'a>> = table.chunks_exact(ENTRY_SIZE_BYTES).map(text).collect::<Option<_>>()?;
     let sum: usize = texts.iter().map(|text| text.1.len()).sum();
     (sum <= storage.len().saturating_mul(SHARED_MAX)).then_some(texts)
+}
+
+/// Says of each string whether it is an identifier. None when the kinds are not of so many strings.
+pub(super) fn kinds(kinds: &[u8], count: usize) -> Option<Vec<bool>> {
+    let mut are_identifiers = Vec::with_capacity(count);
+    for kind in kinds.chunks_exact(ENTRY_SIZE_BYTES) {
+        let kind = read_u32(kind, 0)?;
+        let length = (kind & !IDENTIFIERS) as usize;
+        if length > count - are_identifiers.len() {
+            return None;
+        }
+        are_identifiers.resize(are_identifiers.len() + length, kind & IDENTIFIERS != 0);
+    }
+    (are_identifiers.len() == count).then_some(are_identifiers)
 }
 
 /// Computes the hashes of the identifiers, which are not part of patches: the bytes of their section. None when the kinds do not fit.
