@@ -234,6 +234,7 @@ mod tests {
             "aloft release x --app a --channel c --binary-range 1.x --platform both --rollout 5% --wait 60",
             "aloft release x --app a --channel c --binary-range 1.x --hermesc",
             "aloft release x --app a --channel c --binary-range 1.x --hermesc=/opt/hermesc --base v1.hbc",
+            "aloft release x --app a --channel c --binary-range 1.x --renumber-strings --base v1.hbc",
             "aloft key create ci --app a --action release.write --action *.read --expires 30d",
             "aloft key roll key_1 --keep 0h",
             "aloft diff v1 v2 --app a --channel c",

@@ -53,6 +53,7 @@ pub mod queue;
 pub mod reach;
 pub mod release;
 pub mod releases;
+pub mod renumber;
 pub mod rollback;
 pub mod rollout;
 pub mod served;

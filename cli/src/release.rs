@@ -8,13 +8,14 @@ use crate::error::Error;
 use crate::expo::{Exported, Publishing, Signer};
 use crate::hermesc::{Base, Compiled, Compiler};
 use crate::releases::Notes;
+use crate::renumber::{self, Renumbered};
 use crate::report::AnyReport;
 use crate::rollout::Retreat;
 use crate::source::Found;
 use crate::upload::{self, Uploaded};
 use crate::{names, percent, retry, source, view};
-use domain::Ppm;
 use domain::bundle::Engine;
+use domain::{Platform, Ppm};
 use proto::v1;
 use proto::v1::target::Rule;
 use serde::Serialize;
@@ -83,6 +84,7 @@ const OF_PROJECT: &str = "node_modules";
 
 /// How a bundle of JavaScript becomes bytecode.
 #[derive(Debug, Clone, clap::Args)]
+#[command(group(clap::ArgGroup::new("numbering").args(["hermesc", "renumber_strings"])))]
 pub struct Compiling {
     /// Compile the bundle to Hermes bytecode: with this hermesc, or without a path with that of the project. The source map lies beside PATH
     /// afterwards, with ".hbc.map" behind its name.
@@ -90,11 +92,15 @@ pub struct Compiling {
     pub hermesc: Option<PathBuf>,
     /// The launch file whose strings keep their numbers; that of the newest live release, else the one that the newest binary came with,
     /// when not given.
-    #[arg(long, value_name = "FILE", requires = "hermesc")]
+    #[arg(long, value_name = "FILE", requires = "numbering")]
     pub base: Option<PathBuf>,
     /// Compile without a base: patches become several times as large.
     #[arg(long, requires = "hermesc", conflicts_with = "base")]
     pub no_base: bool,
+    /// Give the strings of a bundle that is bytecode already the numbers that they have in the base. Patches shrink to a fifth, for
+    /// clients that know only bsdiff, too. The file is another one afterwards: what was signed before has to be signed again.
+    #[arg(long, requires = "path")]
+    pub renumber_strings: bool,
 }
 
 /// Which native binaries may run a release.
@@ -141,6 +147,9 @@ pub struct Published {
     /// How it was compiled; absent when it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build: Option<Built>,
+    /// Whose numbers the strings got; absent when that was not wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renumbered: Option<Renumbered>,
 }
 
 /// How a bundle was compiled.
@@ -176,6 +185,9 @@ impl Display for AllPublished {
                 write!(f, "\nCompiled by {compiler} with {}; base: {base}.\n", flags.join(" "))?;
                 warnings.iter().try_for_each(|warning| writeln!(f, "warning: {warning}"))?;
             }
+            if let Some(renumbered) = &published.renumbered {
+                write!(f, "\n{renumbered}\n")?;
+            }
         }
         Ok(())
     }
@@ -191,7 +203,7 @@ pub async fn run(arguments: Arguments, connection: &Connection) -> Result<AnyRep
     if let Some(bundle) = &arguments.bundle {
         let bundle = names::bundle(&arguments.address.app, bundle)?;
         let release = publish(connection, draft.clone(), bundle).await?;
-        releases.push(Published { release: release.into(), upload: None, build: None });
+        releases.push(Published { release: release.into(), upload: None, build: None, renumbered: None });
     }
     if let Some(path) = arguments.path.clone() {
         let exported = arguments.expo.read(&path)?;
@@ -219,15 +231,22 @@ impl Plan<'_> {
     /// Compiles a bundle when that is wanted, uploads it and publishes it.
     async fn publish(&self, connection: &Connection, found: Found) -> Result<Published, Error> {
         let Self { arguments, app, draft, exported, signer, package_signer } = self;
+        let base = arguments.compiling.base(connection, (&draft.parent, app), found.platform).await?;
         let (found, compiled) = match &arguments.compiling.hermesc {
             Some(hermesc) => {
-                let (mut found, compiled) =
-                    compile(hermesc, &arguments.compiling, connection, (&draft.parent, app), &found).await?;
+                let (mut found, compiled) = compile(hermesc, base.clone(), &found).await?;
                 // What lies beside the JavaScript does not lead from the bytecode; what was named does.
                 source::add_map(&mut found, &[], &arguments.options.map())?;
                 (found, Some(compiled))
             }
             None => (found, None),
+        };
+        let (found, renumbered) = match arguments.compiling.renumber_strings {
+            true => {
+                let (found, renumbered) = renumber::renumber(found, base).await?;
+                (found, Some(renumbered))
+            }
+            false => (found, None),
         };
         // What is signed is what devices get: behind the compiler.
         let found = match package_signer {
@@ -249,29 +268,39 @@ impl Plan<'_> {
         if let (Some(signer), Some(expo), false) = (signer, &expo, arguments.dry_run) {
             release = signer.sign(connection, release, Some(expo), arguments.disabled).await?;
         }
-        Ok(Published { release: release.into(), upload: Some(upload), build: compiled.map(Built::from) })
+        let build = compiled.map(Built::from);
+        Ok(Published { release: release.into(), upload: Some(upload), build, renumbered })
+    }
+}
+
+impl Compiling {
+    /// Returns the base that was named, or fetches the one that devices will most likely have. None when none is wanted or there.
+    async fn base(
+        &self,
+        connection: &Connection,
+        (channel, app): (&str, &str),
+        platform: Platform,
+    ) -> Result<Option<Base>, Error> {
+        if self.no_base || (self.hermesc.is_none() && !self.renumber_strings) {
+            return Ok(None);
+        }
+        match &self.base {
+            Some(file) => Ok(Some(Base { file: file.clone(), what: file.display().to_string(), build: None })),
+            None => base::fetch(connection, channel, app, platform).await,
+        }
     }
 }
 
 /// Compiles the bundle, and leaves the source map beside it.
-async fn compile(
-    hermesc: &Path,
-    compiling: &Compiling,
-    connection: &Connection,
-    (channel, app): (&str, &str),
-    found: &Found,
-) -> Result<(Found, Compiled), Error> {
+async fn compile(hermesc: &Path, base: Option<Base>, found: &Found) -> Result<(Found, Compiled), Error> {
     let source = found.launch_location().ok_or_else(|| Error::missing("the launch file"))?.to_owned();
     if found.detected.engine != Engine::JavaScript {
-        return Err(Error::Usage("the bundle is bytecode already: leave --hermesc out".to_owned()));
+        return Err(Error::Usage(
+            "the bundle is bytecode already: say --renumber-strings instead of --hermesc".to_owned(),
+        ));
     }
     let given = Some(hermesc.to_owned()).filter(|path| path.as_os_str() != OF_PROJECT);
     let compiler = Compiler::find(given, source.parent().map(Path::to_owned).unwrap_or_default()).await?;
-    let base = match (&compiling.base, compiling.no_base) {
-        (Some(file), _) => Some(Base { file: file.clone(), what: file.display().to_string(), build: None }),
-        (None, true) => None,
-        (None, false) => base::fetch(connection, channel, app, found.platform).await?,
-    };
     let folder = tempfile::tempdir().map_err(|error| Error::file(&std::env::temp_dir(), error))?;
     let compiled = compiler.compile(source.clone(), base, folder.path().to_owned()).await?;
     let [from, to] = [(&compiled.bytecode, ".map"), (&source, ".hbc.map")].map(|(path, suffix)| {

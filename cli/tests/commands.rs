@@ -314,6 +314,39 @@ fn a_script_is_compiled_against_what_is_live_and_the_build_is_remembered() {
 }
 
 #[test]
+fn bytecode_gets_the_numbers_of_what_is_live() {
+    let world = World::start();
+    world.log_in();
+    world.make_channel();
+    let cache = world.folder.path().join("cache");
+    let release = |kind: &str, version: &str| {
+        let path = corpus(&format!("{version}/android/{kind}/index.android.bundle")).display().to_string();
+        let map = corpus(&format!("maps/{version}/android/hermes.map")).display().to_string();
+        let how = ["release", &path, "--binary-range", "1.x", "--renumber-strings", "--source-map", &map];
+        let output = world.command(&with_place(&how)).env("XDG_CACHE_HOME", &cache).output().unwrap();
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code().unwrap(), json["releases"][0].clone())
+    };
+    let (_, first) = release("hermes", "v1");
+    let why = first["renumbered"]["warning"].as_str().unwrap();
+    assert!(first["renumbered"]["base"].is_null() && why.contains("nothing yet"), "{first}");
+    for (version, base) in [("v2", "v1"), ("v3", "v2")] {
+        let (_, next) = release("hermes", version);
+        assert_eq!(next["renumbered"], serde_json::json!({ "base": base, "warning": null }), "{next}");
+        assert_eq!(next["upload"]["has_source_map"], true, "{next}");
+    }
+    // What the last one took as its base is what the server has of the one before.
+    let bases = std::fs::read_dir(cache.join("aloft/bases")).unwrap();
+    let bases: Vec<_> = bases.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect();
+    let [old, new] = ["v1", "v2"]
+        .map(|version| std::fs::read(corpus(&format!("{version}/android/hermes/index.android.bundle"))).unwrap());
+    let published = delta::renumber_strings(&old, &new).unwrap();
+    assert!(bases.contains(&published) && !bases.contains(&new), "{} bases", bases.len());
+    let (code, refused) = release("js", "v3");
+    assert_eq!(code, 2, "{refused}");
+}
+
+#[test]
 fn an_export_is_published_for_both_platforms() {
     let world = World::start();
     world.log_in();
