@@ -127,14 +127,12 @@ impl Edge {
             stop: deps.stop.clone(),
         };
         let (tls, reloader) = tls.unzip();
-        let mut background = upkeep(&config, &blobs, &deps.stop);
-        background.extend(prefetching);
-        background.extend(
-            reloader.map(|reloader| -> Background { Box::pin(reloader.run(component("edge tls"), deps.stop.clone())) }),
-        );
+        let health = component("edge tls");
+        let reloading = reloader.map(|reloader| -> Background { Box::pin(reloader.run(health, deps.stop.clone())) });
         let (listener, device_address) = handover::listen(&config, config.listen).await?;
         let (api, watching) = open_api(&config, tls.clone(), &meters, (&deps.health, &deps.stop)).await?;
-        background.extend(watching);
+        let mut background = upkeep(&config, &blobs, &deps.stop);
+        background.extend(prefetching.into_iter().chain(reloading).chain(watching));
         let (admin_listener, admin_address) = listen_async(&config).await?;
         let Telemetry { spool, counts, .. } = telemetry.clone();
         let parts = Parts { config, channels, interests, wishes, blobs, spool, counts, meters, clock: deps.clock };

@@ -1,49 +1,15 @@
 //! This file's job is to list everything that the edge counts.
 
-use crate::api::Kind;
-use crate::telemetry::counts::Counted;
-use domain::tally::{CheckResult, Measure};
-use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
+mod answers;
+
+use answers::Answers;
+pub(crate) use answers::Route;
+use prometheus::{IntCounter, IntCounterVec, IntGauge};
 use runtime::observe::Metrics;
-use std::time::Duration;
-
-/// The routes that requests are counted under.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Route {
-    Updates,
-    Register,
-    Events,
-    Blob,
-    PackageCheck,
-    PackageReport,
-    Health,
-    Expo,
-    Other,
-}
-
-const ROUTES: [(Route, &str); 9] = [
-    (Route::Updates, "updates"),
-    (Route::Register, "register"),
-    (Route::Events, "events"),
-    (Route::Blob, "blob"),
-    (Route::PackageCheck, "codepush-check"),
-    (Route::PackageReport, "codepush-report"),
-    (Route::Health, "health"),
-    (Route::Expo, "expo"),
-    (Route::Other, "other"),
-];
-const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
-const KINDS: [(Kind, &str); 3] = [(Kind::Grpc, "grpc"), (Kind::GrpcWeb, "grpc-web"), (Kind::Page, "page")];
-
-/// From an answer out of memory to a device that waited for a channel or for the store, in seconds.
-const DURATIONS_S: [f64; 12] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0];
 
 /// All counters and gauges. Looked up once, so that counting a request is one atomic addition.
 pub(crate) struct Meters {
-    requests: Vec<[IntCounter; 4]>,
-    durations: Vec<Histogram>,
-    update_checks: IntCounterVec,
-    api_requests: Vec<[IntCounter; 4]>,
+    pub(crate) answers: Answers,
     pub(crate) api_connections: IntGauge,
     pub(crate) api_connections_refused: IntCounter,
     pub(crate) api_retries: IntCounter,
@@ -85,39 +51,13 @@ impl Meters {
     pub(crate) fn new(metrics: &Metrics) -> Self {
         let build = metrics.counters("aloft_edge_build_info", "Always 1, with the software's version.", &["version"]);
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).inc();
-        let requests = metrics.counters("aloft_edge_requests_total", "Answers to devices.", &["route", "status"]);
-        let api_requests =
-            metrics.counters("aloft_edge_api_requests_total", "Answers of the API port.", &["kind", "status"]);
         let counter = |name: &str, help: &str| metrics.counter(&format!("aloft_edge_{name}"), help);
         let gauge = |name: &str, help: &str| metrics.gauge(&format!("aloft_edge_{name}"), help);
         let limited =
             metrics.counters("aloft_edge_rate_limited_total", "Requests refused because of a rate limit.", &["scope"]);
-        let durations = metrics.histograms(
-            "aloft_edge_request_duration_seconds",
-            "Time from the request to the head of the answer.",
-            &["route"],
-            &DURATIONS_S,
-        );
-        let update_checks = metrics.counters(
-            "aloft_edge_update_checks_total",
-            "Answers to update checks of all protocols, by what devices were told.",
-            &["result"],
-        );
-        for result in CheckResult::ALL {
-            update_checks.with_label_values(&[result.as_str()]);
-        }
         Self {
             limited,
-            durations: ROUTES.iter().map(|(_, route)| durations.with_label_values(&[*route])).collect(),
-            update_checks,
-            requests: ROUTES
-                .iter()
-                .map(|(_, route)| CLASSES.map(|class| requests.with_label_values(&[*route, class])))
-                .collect(),
-            api_requests: KINDS
-                .iter()
-                .map(|(_, kind)| CLASSES.map(|class| api_requests.with_label_values(&[*kind, class])))
-                .collect(),
+            answers: Answers::new(metrics),
             api_connections: gauge("api_connections", "Open connections of the API port."),
             api_connections_refused: counter(
                 "api_connections_refused_total",
@@ -169,31 +109,4 @@ impl Meters {
             ),
         }
     }
-
-    /// Counts one answer, and how long it took.
-    pub(crate) fn count(&self, route: Route, status: http::StatusCode, took: Duration) {
-        let row = ROUTES.iter().position(|(known, _)| *known == route).unwrap_or(ROUTES.len() - 1);
-        self.requests[row][class_of(status.as_u16())].inc();
-        self.durations[row].observe(took.as_secs_f64());
-    }
-
-    /// Counts what has been counted for the control plane, without cost for those who counted.
-    pub(crate) fn count_told(&self, counted: &Counted) {
-        for (key, amount) in &counted.amounts {
-            if let Measure::Check(result) = key.measure {
-                self.update_checks.with_label_values(&[result.as_str()]).inc_by(amount.times);
-            }
-        }
-    }
-
-    /// Counts one answer of the API port.
-    pub(crate) fn count_api(&self, kind: Kind, status: u16) {
-        let row = KINDS.iter().position(|(known, _)| *known == kind).unwrap_or(KINDS.len() - 1);
-        self.api_requests[row][class_of(status)].inc();
-    }
-}
-
-/// Nothing at all counts as the server's failure.
-fn class_of(status: u16) -> usize {
-    usize::from(if status == 0 { 5 } else { status / 100 }).clamp(2, 5) - 2
 }

@@ -52,7 +52,7 @@ impl Future for Answering<'_> {
 
 /// Answers a request. Paths match exactly.
 pub(crate) fn answer<'a>(state: &'a State, peer: &Peer, pace: &Arc<Pace>, request: Request<Incoming>) -> Answering<'a> {
-    let (route, began) = (route_of(request.uri().path()), Instant::now());
+    let route = route_of(request.uri().path());
     let admitted = admitted(state, peer, &request);
     let scarce = admitted.as_ref().ok().copied().flatten();
     let finish = move |result: Result<Response<Body>, Refusal>| {
@@ -60,7 +60,7 @@ pub(crate) fn answer<'a>(state: &'a State, peer: &Peer, pace: &Arc<Pace>, reques
         if let Some(quota) = scarce {
             quota.tell(response.headers_mut());
         }
-        state.meters.count(route, response.status(), began.elapsed());
+        state.meters.answers.count(route, response.status());
         response
     };
     let known = match admitted.and_then(|_| allowed(route, request.method())) {
@@ -71,9 +71,10 @@ pub(crate) fn answer<'a>(state: &'a State, peer: &Peer, pace: &Arc<Pace>, reques
         return Answering::Now(Some(finish(result)));
     }
     let from = peer.network(request.headers());
-    let busy = pace.busy();
+    let (busy, began) = (pace.busy(), Instant::now());
     Answering::Later(Box::pin(async move {
         let mut response = finish(later(state, route, request, from).await);
+        state.meters.answers.waited(route, began.elapsed());
         response.body_mut().keep(busy);
         response
     }))

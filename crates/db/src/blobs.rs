@@ -8,6 +8,8 @@ use diesel::prelude::*;
 use domain::bundle::Blob;
 use domain::id::OrganizationId;
 use domain::{Sha256, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 row! {
@@ -95,6 +97,11 @@ fn stored(scope: &Scope, blob: &Blob, now: Timestamp) -> StoredBlobRow {
         created_at: now,
         used_at: now,
     })
+}
+
+/// Returns the blobs among these hashes that the organization has, to be shared by all that name them.
+pub(crate) fn by_hash(conn: &mut DbConn, scope: &Scope, hashes: &[Sha256]) -> Result<BTreeMap<Sha256, Arc<Blob>>> {
+    Ok(find_many(conn, scope, hashes)?.into_iter().map(|blob| (blob.sha256, Arc::new(blob))).collect())
 }
 
 /// Returns the blobs among these hashes that the organization has, in the order of hashes, each once. What others have is not

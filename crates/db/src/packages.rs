@@ -5,12 +5,10 @@ use crate::dialect::db;
 use crate::schema::{package, package_diff};
 use crate::{DbConn, Error, Result, Scope, Tx, blobs, bundles, channels, deployment_keys};
 use diesel::prelude::*;
-use domain::bundle::Blob;
 use domain::codepush::{CodePush, DIFFS_PER_BUNDLE_MAX, Package as OfferedPackage, PackageDiff as OfferedDiff};
 use domain::id::{BundleId, ChannelId};
 use domain::{Sha256, Timestamp};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 row! {
     /// A bundle as one zip file.
@@ -77,8 +75,7 @@ pub fn find(conn: &mut DbConn, scope: &Scope, bundle: &BundleId) -> Result<Optio
 pub fn find_many(conn: &mut DbConn, owner: &Scope, bundles: &[BundleId]) -> Result<BTreeMap<BundleId, OfferedPackage>> {
     let stored = list_for(conn, bundles)?;
     let wanted: Vec<Sha256> = stored.iter().map(|package| package.blob_sha256).collect();
-    let blobs = blobs::find_many(conn, owner, &wanted)?;
-    let blobs: BTreeMap<Sha256, Blob> = blobs.into_iter().map(|blob| (blob.sha256, blob)).collect();
+    let blobs = blobs::by_hash(conn, owner, &wanted)?;
     let offered = |row: Package| {
         let blob = blobs.get(&row.blob_sha256).cloned().ok_or(Error::not_found("blob"))?;
         Ok((row.bundle, OfferedPackage { hash: row.package_hash, blob }))
@@ -133,8 +130,7 @@ pub(crate) fn of_channel(
     let ids: Vec<BundleId> = contents.keys().cloned().collect();
     let (stored, stored_diffs) = (find_many(conn, owner, &ids)?, list_diffs_for(conn, &ids)?);
     let wanted: Vec<Sha256> = stored_diffs.iter().map(|diff| diff.blob_sha256).collect();
-    let blobs = blobs::find_many(conn, owner, &wanted)?;
-    let blobs: BTreeMap<Sha256, Arc<Blob>> = blobs.into_iter().map(|blob| (blob.sha256, Arc::new(blob))).collect();
+    let blobs = blobs::by_hash(conn, owner, &wanted)?;
     let blob = |hash| blobs.get(hash).cloned().ok_or(Error::not_found("blob"));
     let content = |bundle: &BundleId| contents.get(bundle).copied().ok_or(Error::not_found("bundle"));
     let (mut packages, mut diffs) = (BTreeMap::new(), Vec::new());

@@ -10,7 +10,7 @@ use crate::{
     organizations, packages, variants,
 };
 use diesel::prelude::*;
-use domain::bundle::{Blob, BundleFile, Engine, FileRole};
+use domain::bundle::{BundleFile, Engine, FileRole};
 use domain::device::DeviceKey;
 use domain::id::{AppId, BundleId, ChannelId, OrganizationId, ReleaseId};
 use domain::release::{Content, Release};
@@ -19,7 +19,6 @@ use domain::snapshot::{
 };
 use domain::{ChannelName, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// A channel and the version that its snapshot has now.
 pub type Versioned = (ChannelKey, SnapshotVersion);
@@ -232,7 +231,7 @@ fn offered_bundles(conn: &mut DbConn, owner: &Scope, heads: &Heads) -> Result<BT
         }
     }
     let wanted: Vec<Sha256> = files.values().flatten().map(|file| file.sha256).collect();
-    let blobs = blobs_by_hash(conn, owner, &wanted)?;
+    let blobs = blobs::by_hash(conn, owner, &wanted)?;
     let variants = variants_by_hash(conn, owner, &wanted)?;
     let mut bundles = BTreeMap::new();
     for (id, head) in heads {
@@ -251,7 +250,7 @@ fn offered_bundles(conn: &mut DbConn, owner: &Scope, heads: &Heads) -> Result<BT
 fn variants_by_hash(conn: &mut DbConn, owner: &Scope, hashes: &[Sha256]) -> Result<BTreeMap<Sha256, Vec<Variant>>> {
     let stored = variants::list_for(conn, owner, hashes)?;
     let compressed: Vec<Sha256> = stored.iter().map(|variant| variant.blob_sha256).collect();
-    let blobs = blobs_by_hash(conn, owner, &compressed)?;
+    let blobs = blobs::by_hash(conn, owner, &compressed)?;
     let mut found: BTreeMap<Sha256, Vec<Variant>> = BTreeMap::new();
     for variant in stored {
         if let Some(blob) = blobs.get(&variant.blob_sha256) {
@@ -267,7 +266,7 @@ fn offered_deltas(conn: &mut DbConn, owner: &Scope, heads: &Heads) -> Result<Vec
     let stored: Vec<StoredDelta> = deltas::list_for(conn, &targets)?;
     let bases = bundle_heads(conn, stored.iter().map(|delta| delta.from_bundle.clone()))?;
     let wanted: Vec<Sha256> = stored.iter().map(|delta| delta.blob_sha256).collect();
-    let blobs = blobs_by_hash(conn, owner, &wanted)?;
+    let blobs = blobs::by_hash(conn, owner, &wanted)?;
     // By content, because that is what a device names; sorted, so that one state has one snapshot.
     let mut found = BTreeMap::new();
     for delta in stored {
@@ -282,8 +281,4 @@ fn offered_deltas(conn: &mut DbConn, owner: &Scope, heads: &Heads) -> Result<Vec
         );
     }
     Ok(found.into_values().collect())
-}
-
-fn blobs_by_hash(conn: &mut DbConn, owner: &Scope, hashes: &[Sha256]) -> Result<BTreeMap<Sha256, Arc<Blob>>> {
-    Ok(blobs::find_many(conn, owner, hashes)?.into_iter().map(|blob| (blob.sha256, Arc::new(blob))).collect())
 }

@@ -166,7 +166,7 @@ impl ProxyHttp for Relay {
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, passage: &mut Passage) {
         let status = session.response_written().map_or(0, |response| response.status.as_u16());
-        self.meters.count_api(passage.kind, status);
+        self.meters.answers.count_api(passage.kind, status);
         let head = session.req_header();
         let request_id = head.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
         let (path, duration_ms) = (head.uri.path(), passage.began.elapsed().as_millis());

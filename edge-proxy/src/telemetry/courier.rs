@@ -24,7 +24,7 @@ const WRITE_EVERY: Duration = Duration::from_secs(2);
 pub(crate) async fn write_down(counts: Arc<Counts>, ledger: Arc<Ledger>, meters: Arc<Meters>, stop: Stop) {
     while stop.run_until(tokio::time::sleep(WRITE_EVERY)).await.is_some() {
         let counted = counts.take();
-        meters.count_told(&counted);
+        meters.answers.count_told(&counted);
         let ledger = ledger.clone();
         if let Err(error) = blocking(move || ledger.add(counted)).await {
             tracing::error!(%error, "what was counted is not on disk yet");

@@ -85,7 +85,7 @@ fn the_newest_matching_release_is_offered() {
 fn a_release_without_a_package_is_passed_over_and_kept_by_who_runs_it() {
     let first = with(release(1), |r| r.mandatory = true);
     let snapshot = snapshot(vec![first, with(release(2), |r| r.rollout.retreat = Retreat::Now)]);
-    let package = Package { hash: hash(1), blob: crate::bundle::Blob::of(b"package") };
+    let package = Package { hash: hash(1), blob: crate::bundle::Blob::of(b"package").into() };
     let packages = BTreeMap::from([(hash(1), package)]);
     let ask = |running: Option<u64>, packages| {
         decide_in(&snapshot, &check(running), Dialect { running_seq: running, packages, ..Dialect::default() })
