@@ -5,6 +5,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod check;
+mod device;
 pub(crate) mod outcome;
 pub(crate) mod query;
 pub(crate) mod report;

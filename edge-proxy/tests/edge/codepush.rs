@@ -193,3 +193,30 @@ async fn urls_begin_with_the_public_address_when_there_is_one() {
     assert_eq!(url, format!("https://updates.example.com/ota/v1/blobs/{}", whole(&snapshot).sha256));
     edge.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_device_is_refused_and_its_reports_are_not_kept() {
+    let world = World::new().await;
+    let mut snapshot = packed(&world).await;
+    world.control_plane.publish(&snapshot).await;
+    let (_server, edge) = started(&world).await;
+    let launched = |client: &str| json!({"deployment_key": KEY, "app_version": "1.2.0", "client_unique_id": client});
+    assert_eq!(report(&edge, DEPLOYED, &launched("stolen")).await.status, 200);
+    until("the report is there", || world.control_plane.events().len() == 1).await;
+    // The platform knows a device by what it has heard of it.
+    let stolen = world.control_plane.events()[0].device_id.clone();
+    snapshot.revoked_devices.insert(stolen.parse().unwrap());
+    snapshot.version.version += 1;
+    let acked = world.control_plane.acks().len();
+    world.control_plane.publish(&snapshot).await;
+    until("the edge has the change", || world.control_plane.acks().len() > acked).await;
+    assert_eq!(check(&edge, "&client_unique_id=stolen").await.status, 403);
+    assert_eq!(check(&edge, "&client_unique_id=other").await.status, 200);
+    assert_eq!(check(&edge, "").await.status, 200, "who says nothing cannot be told from others");
+    let again = json!({"deployment_key": KEY, "label": "v3", "client_unique_id": "stolen"});
+    assert_eq!(report(&edge, DOWNLOADED, &again).await.status, 200, "it is not sent again");
+    assert_eq!(report(&edge, DEPLOYED, &launched("other")).await.status, 200);
+    until("the other's is there", || world.control_plane.events().iter().any(|event| event.device_id != stolen)).await;
+    assert_eq!(world.control_plane.events().len(), 2);
+    edge.stop().await;
+}

@@ -1,6 +1,7 @@
 //! This file's job is to answer CodePush's clients when they ask for an update.
 
 use super::answer::Answer;
+use super::device::check_revoked;
 use super::outcome::Outcome;
 use super::query::Query;
 use super::{CHECK_CAMEL, Spelling};
@@ -44,6 +45,7 @@ fn answer<B>(
     query: &Query,
     (channel, platform): &Keyed,
 ) -> Result<Response<Body>, Refusal> {
+    check_revoked(channel, query.client.as_ref())?;
     state.admit(channel, DeviceClass { client: Client::CodePush, platform: *platform })?;
     let base = base(state, request)?;
     let spelling = if request.uri().path() == CHECK_CAMEL { Spelling::Camel } else { Spelling::Snake };

@@ -3,23 +3,22 @@
 //! Clients repeat a report when they are unsure whether it arrived. The ids of events are made of what is reported, so that a report counts
 //! once for each device, deployment key and release, however often it comes.
 
+use super::device::{bits, check_revoked, id_of};
 use super::query::client_of;
 use super::{DOWNLOADED, DOWNLOADED_CAMEL, seq_of};
 use crate::admission::{Client, DeviceClass};
 use crate::body::Body;
-use crate::devices::token::split;
 use crate::refusal::Refusal;
 use crate::serve;
 use crate::snapshot::channels::Keyed;
 use crate::state::State;
 use bytes::Bytes;
 use domain::codepush::DeploymentKey;
-use domain::hash::Hasher;
-use domain::id::{DeviceId, EventId};
+use domain::id::EventId;
 use domain::release::{Content, Release};
 use domain::target::BINARY_RANGE_MAX_BYTES;
 use domain::telemetry::{Event, EventKind};
-use domain::{Platform, Sha256, Timestamp};
+use domain::{Platform, Timestamp};
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -57,6 +56,11 @@ pub(crate) async fn handle(state: &State, request: Request<Incoming>) -> Result<
 }
 
 async fn keep(state: &State, report: &Report, keyed: &Keyed) -> Result<(), Refusal> {
+    let client = report.client.as_deref().map(client_of);
+    if check_revoked(&keyed.0, client.as_ref()).is_err() {
+        // Not kept, but not refused either: clients would send it again at every start.
+        return Ok(());
+    }
     state.admit(&keyed.0, DeviceClass { client: Client::CodePush, platform: keyed.1 })?;
     let event = report.event(keyed, state.clock.now());
     let kept = state.spool.append(vec![event]).await;
@@ -105,8 +109,7 @@ impl Report {
         // Ancient clients have no id: each of their reports counts.
         let client = client.map_or_else(|| hex(&runtime::random::bytes::<16>()), |client| client.to_string());
         let about = self.label.as_deref().or(self.app_version.as_deref()).unwrap_or_default();
-        let (time, random) = bits(&["codepush-device", key.app.as_str(), &client]);
-        let device = DeviceId::from_parts(time, random);
+        let device = id_of(&key.app, &client);
         let parts = ["codepush-event", key.app.as_str(), &client, self.key.as_str(), self.kind.as_str(), about];
         let (time, random) = bits(&parts);
         let release = self.label.as_deref().and_then(|label| find(&channel.snapshot.releases, *platform, label));
@@ -143,18 +146,6 @@ fn kind_of(has_label: bool, status: Option<&str>) -> Result<EventKind, Refusal> 
 fn find<'a>(releases: &'a [Release], platform: Platform, label: &str) -> Option<&'a Release> {
     let seq = seq_of(label);
     releases.iter().find(|release| release.seq == seq && release.platform == platform)
-}
-
-/// Makes the two parts of an id from texts.
-fn bits(parts: &[&str]) -> (Timestamp, [u8; 10]) {
-    let mut hasher = Hasher::default();
-    for part in parts {
-        hasher.update(part.as_bytes());
-        // In none of the parts, so that ("ab", "c") and ("a", "bc") differ.
-        hasher.update(&[0x1f]);
-    }
-    let hash: Sha256 = hasher.finish();
-    split(hash.as_bytes())
 }
 
 fn hex(bytes: &[u8]) -> String {
