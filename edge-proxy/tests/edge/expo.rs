@@ -160,6 +160,33 @@ async fn crashes_and_launches_are_told_once_however_often_a_client_repeats_them(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_same_files_with_another_configuration_are_an_update() {
+    let mut snapshot = channel();
+    let content = snapshot.releases[0].content;
+    for seq in [2, 3] {
+        snapshot.releases.insert(0, release(seq, content));
+    }
+    let configured = |seq: u64, name: &str| {
+        let created = domain::expo::date_text(told(seq).committed_at_ms);
+        ExpoUpdate { body: format!(r#"{{"id":"{}","createdAt":"{created}","name":"{name}"}}"#, id(seq)), ..told(seq) }
+    };
+    let names = ["one", "two", "two"];
+    for (seq, name) in (1..).zip(names) {
+        snapshot.expo.updates.insert(samples::release_id(seq), configured(seq, name));
+    }
+    let (_world, _server, edge) = World::serving(&snapshot).await;
+    let offered = async |running: u64| {
+        let (running, json) = (id(running), ("accept", "application/json"));
+        ask(&edge, &snapshot, &[("expo-current-update-id", running.as_str()), json]).await
+    };
+    assert_eq!(text(&offered(1).await), configured(3, "two").body);
+    for running in [2, 3] {
+        assert_eq!(offered(running).await.status, 204, "v{running} says the same as v3");
+    }
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_refused_client_reports_is_not_kept() {
     let mut snapshot = channel();
     let refused = domain::id::DeviceId::from_bits(CLIENT.parse::<UpdateId>().unwrap().bits());

@@ -35,8 +35,10 @@ pub(super) fn choose(channel: &Channel, asked: &Asked) -> (Told, Word) {
     let release = match decide(&channel.snapshot, &check) {
         Decision::Update { release, .. } => channel.snapshot.releases.get(release),
         Decision::Embedded { .. } => candidate(channel, &check),
-        // The older protocol cannot say that there is nothing new.
-        Decision::Nothing(NothingReason::UpToDate) if asked.version == Version::Zero => candidate(channel, &check),
+        // The older protocol cannot say that there is nothing new; and the same files may come with another configuration.
+        Decision::Nothing(NothingReason::UpToDate) => candidate(channel, &check).filter(|candidate| {
+            asked.version == Version::Zero || running.is_some_and(|running| is_new(channel, running, candidate))
+        }),
         Decision::Nothing(_) => None,
     };
     let told = release.and_then(|release| Some((told(channel, asked, running, release)?, release)));
@@ -71,6 +73,12 @@ fn candidate<'a>(channel: &'a Channel, check: &UpdateCheck) -> Option<&'a Releas
     let (_decision, steps) = explain(&channel.snapshot, check);
     let taken = steps.into_iter().find(|step| matches!(step.verdict, Verdict::Pinned | Verdict::InRollout))?;
     channel.snapshot.releases.iter().find(|release| release.id == taken.release)
+}
+
+/// Says whether a later release with the same files differs in what else clients are told of it.
+fn is_new(channel: &Channel, running: &Release, candidate: &Release) -> bool {
+    let substance = |release: &Release| channel.expo.get(&release.id).map(|frozen| frozen.substance);
+    candidate.seq > running.seq && substance(candidate) != substance(running)
 }
 
 fn told(channel: &Channel, asked: &Asked, running: Option<&Release>, release: &Release) -> Option<Told> {

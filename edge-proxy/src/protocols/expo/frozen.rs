@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use domain::Sha256;
-use domain::expo::{ExpoChannel, ExpoUpdate, UpdateId};
+use domain::expo::{ExpoChannel, ExpoUpdate, UpdateId, date_text};
 use domain::id::ReleaseId;
 use domain::release::{Content, Release};
 use http::HeaderValue;
@@ -23,6 +23,8 @@ pub(crate) struct Frozen {
     pub(super) body: Bytes,
     /// The header with the signature; none when it is not signed.
     pub(super) signature: Option<HeaderValue>,
+    /// SHA-256 of the body without its id and its time: what two updates have in common that differ in nothing.
+    pub(super) substance: Sha256,
     /// Without and with the signature.
     pub(super) plain: Multipart,
     pub(super) signed: Multipart,
@@ -36,7 +38,7 @@ pub(crate) struct Multipart {
 }
 
 impl Frozen {
-    fn new(update: &ExpoUpdate, name: &str) -> Option<Self> {
+    fn new(release: &ReleaseId, update: &ExpoUpdate, name: &str) -> Option<Self> {
         let signature = Some(&update.signature).filter(|signature| !signature.is_empty());
         let plain = Multipart::new(name, &update.body, None, NO_CHAIN)?;
         let signed = match signature {
@@ -46,6 +48,7 @@ impl Frozen {
         Some(Self {
             body: Bytes::from(update.body.clone()),
             signature: signature.and_then(|signature| HeaderValue::from_str(signature).ok()),
+            substance: substance(release, update),
             plain,
             signed,
         })
@@ -54,6 +57,12 @@ impl Frozen {
     pub(super) const fn is_signed(&self) -> bool {
         self.signature.is_some()
     }
+}
+
+fn substance(release: &ReleaseId, update: &ExpoUpdate) -> Sha256 {
+    let own = [UpdateId::from(release).to_string(), date_text(update.committed_at_ms)];
+    let rest = own.iter().fold(update.body.clone(), |body, own| body.replacen(own, "", 1));
+    Sha256::of(rest.as_bytes())
 }
 
 impl Multipart {
@@ -97,7 +106,7 @@ impl Frames {
                 Content::Bundle(_) => "manifest",
                 Content::Embedded => "directive",
             };
-            let update = expo.updates.get(&release.id).and_then(|update| Frozen::new(update, name));
+            let update = expo.updates.get(&release.id).and_then(|update| Frozen::new(&release.id, update, name));
             updates.extend(update.map(|update| (release.id.clone(), Arc::new(update))));
         }
         let places = releases.iter().enumerate().map(|(place, release)| (release.id.bits(), place)).collect();
