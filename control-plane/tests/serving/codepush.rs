@@ -158,6 +158,13 @@ async fn releases_are_patched_promoted_and_rolled_back(rig: Rig) {
     );
     assert_eq!((shown(2, "appVersion"), shown(2, "releaseMethod")), (json!("2.x"), json!("Rollback")));
     assert_eq!(owner.ask("GET", &at("packages/v1"), "").await.0, 404, "nobody has packed it");
+    let get = v1::GetReleaseRequest { name: "apps/shop-ios/channels/production/releases/v1".into() };
+    let bundle = rig.releases().get_release(rig.ask(get)).await.unwrap().into_inner().release.unwrap().bundle;
+    crate::rig::put_package(&rig, &rig.scope, &bundle, b"PK package").await;
+    assert_eq!(owner.ask("GET", &at("packages/v1"), "").await, (200, json!("PK package")));
+    let packed = owner.get(&at("history")).await["history"][0].clone();
+    assert_eq!((&packed["size"], packed["packageHash"].as_str().unwrap().len()), (&json!(10), 64));
+    assert!(packed["blobUrl"].as_str().unwrap().contains("/codepush/apps/app_"), "{packed}");
     assert_eq!(owner.ask("DELETE", &at("history"), "").await.0, 204);
     assert_eq!(owner.get(&at("history")).await, json!({ "history": [] }));
 }

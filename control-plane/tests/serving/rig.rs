@@ -391,6 +391,19 @@ pub async fn put_source_map(rig: &Rig, scope: &Scope, bundle: &str, bytes: &[u8]
     rig.db.write(move |tx| db::source_maps::set(tx, &scope, &row)).await.unwrap();
 }
 
+/// Packs a bundle for CodePush's clients, as a worker does.
+pub async fn put_package(rig: &Rig, scope: &Scope, bundle: &str, bytes: &[u8]) {
+    let blob = put_blob(rig, scope, bytes).await;
+    let row = db::packages::Package {
+        bundle: bundle.rsplit('/').next().unwrap().parse().unwrap(),
+        package_hash: Sha256::of(b"files"),
+        blob_sha256: blob.sha256,
+        created_at: now(),
+    };
+    let scope = scope.clone();
+    rig.db.write(move |tx| db::packages::insert(tx, &scope, &row)).await.unwrap();
+}
+
 /// Says what is inside of a bundle, as a worker does.
 pub async fn put_contents(rig: &Rig, bundle: &str, contents: &bundle::Contents) {
     let blob = put_blob(rig, &rig.scope, &contents.encode().unwrap()).await;

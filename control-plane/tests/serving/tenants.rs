@@ -1,7 +1,7 @@
 //! This file's job is to furnish organizations for tests about who may touch what.
 
 use crate::contract::Things;
-use crate::rig::{Rig, put_bundle, put_source_map, range, sha256, with};
+use crate::rig::{Rig, put_bundle, put_package, put_source_map, range, sha256, with};
 use db::{Role, Scope};
 use domain::bundle::Blob;
 use proto::v1::{self, Platform};
@@ -47,6 +47,7 @@ impl Tenant {
         rig.store.put(&Blob::of(b"one"), &b"one"[..]).await.unwrap();
         let bundle = put_bundle(&rig.db, &self.scope, &app.app_id, "one").await;
         put_source_map(rig, &self.scope, &bundle, b"{}").await;
+        put_package(rig, &self.scope, &bundle, b"package").await;
         let release = v1::CreateReleaseRequest {
             parent: channel.name.clone(),
             bundle: bundle.clone(),
