@@ -7,8 +7,8 @@ use crate::report::AnyReport;
 use crate::settings::{self, Settings};
 use crate::{
     app, app_transfer, audit, binary, bundles, channel, completions, credential, delta, deployment_key, device, diff,
-    exit, explain, expo, key, login, logout, names, operator, pin, promote, publisher, queue, release, releases,
-    rollback, rollout, status, upload, usage, webhook, whoami, workflow,
+    exit, explain, expo, key, login, logout, migrate, names, operator, pin, promote, publisher, queue, release,
+    releases, rollback, rollout, status, upload, usage, webhook, whoami, workflow,
 };
 
 /// Ships over-the-air updates to React Native apps.
@@ -61,6 +61,8 @@ pub enum Command {
     Channel(channel::Command),
     #[command(subcommand)]
     DeploymentKey(deployment_key::Command),
+    #[command(subcommand)]
+    Migrate(migrate::Command),
     #[command(subcommand)]
     Binary(binary::Command),
     #[command(subcommand)]
@@ -158,6 +160,7 @@ async fn connected(command: Command, connection: &Connection) -> Result<AnyRepor
         Command::Transfer(command) => app_transfer::run(command, connection).await,
         Command::Channel(command) => channel::run(command, connection).await,
         Command::DeploymentKey(command) => deployment_key::run(command, connection).await,
+        Command::Migrate(command) => migrate::run(command, connection).await,
         Command::Binary(command) => binary::run(command, connection).await,
         Command::Key(command) => key::run(command, connection).await,
         Command::Publisher(command) => publisher::run(command, connection).await,
@@ -225,6 +228,7 @@ mod tests {
     fn usual_command_lines_are_understood() {
         for line in [
             "aloft login --server http://x",
+            "aloft migrate codepush --from https://x/codepush --access-key k --only A --platform ios --apply",
             "aloft login --browser",
             "aloft logout",
             "aloft rollout set 25% --app a --channel c",

@@ -45,6 +45,7 @@ pub mod hermesc;
 pub mod key;
 pub mod login;
 pub mod logout;
+pub mod migrate;
 pub mod operator;
 pub mod pin;
 pub mod promote;

@@ -5,6 +5,7 @@ mod api_port;
 mod crash;
 mod database;
 mod faults;
+mod migrate;
 mod outage;
 mod publish;
 mod queue;

@@ -148,6 +148,12 @@ impl Stack {
         format!("http://127.0.0.1:{}", self.edge_port)
     }
 
+    /// Returns where programs call, for instance `http://127.0.0.1:41233`.
+    #[must_use]
+    pub fn server_url(&self) -> String {
+        server(self.control_plane_port)
+    }
+
     /// Says whether the edge has the blob, named by its SHA-256 in hexadecimal, whole on its disk: only then it survives a kill.
     ///
     /// # Panics
