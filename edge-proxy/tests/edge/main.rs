@@ -1,6 +1,7 @@
 //! This file's job is to name the tests that run a whole edge against a scripted control plane and a real store on disk.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod abuse;
 mod api;
 mod blobs;
 mod checks;
