@@ -195,7 +195,7 @@ async fn operators_see_metrics_and_status() {
     assert!(text.contains("aloft_edge_requests_total{route=\"health\",status=\"2xx\"} 1"), "{text}");
     let status = edge.admin.get("/statusz", &[]).await.json();
     assert_eq!(status["fresh"], false);
-    assert_eq!(status["parts"].as_array().unwrap().len(), 4);
+    assert_eq!(status["parts"].as_array().unwrap().len(), 5);
     assert_eq!(edge.admin.send(Method::POST, "/statusz", &[], Bytes::new()).await.status, 405);
     edge.stop().await;
 }
