@@ -1,5 +1,6 @@
 // This file's job is to put the files of an offered bundle together on the device, each from wherever it is cheapest.
-import { type Downloads, PARTS } from './download.js';
+import type { Decompress } from './coding.js';
+import { type Downloads, PARTS, type Wanted } from './download.js';
 import { AloftError } from './errors.js';
 import { contentHash, type Hasher, hashOf, type Sha256 } from './hash.js';
 import type { PatchDecoder } from './patch.js';
@@ -24,6 +25,7 @@ export class Bundles {
     readonly storage: Storage,
     readonly downloads: Downloads,
     readonly decoders: Readonly<Record<string, PatchDecoder>>,
+    readonly codings: Readonly<Record<string, Decompress>>,
     readonly embedded: Embedded | undefined,
     readonly makeHasher: () => Hasher,
   ) {}
@@ -81,7 +83,10 @@ export class Bundles {
   }
 
   async #place(update: Update, file: OfferedFile, place: string, have: readonly InstalledBundle[]): Promise<void> {
-    const bytes = (await this.#find(file.sha256, have)) ?? (file === update.launch ? await this.#patched(update, have) : null);
+    const bytes =
+      (await this.#find(file.sha256, have)) ??
+      (file === update.launch ? await this.#patched(update, have) : null) ??
+      (await this.#decoded(file));
     if (bytes !== null) {
       await this.storage.write(place, bytes);
       return;
@@ -106,23 +111,39 @@ export class Bundles {
     return bytes !== null && this.#hash(bytes) === sha256 ? bytes : null;
   }
 
-  /** Makes the launch file from the patch. Whatever goes wrong just means that it is downloaded whole. */
-  async #patched(update: Update, have: readonly InstalledBundle[]): Promise<Uint8Array | null> {
-    const { delta, launch } = update;
+  /** Makes the launch file from the patch, if there is one for something that the device has. */
+  async #patched({ delta, launch }: Update, have: readonly InstalledBundle[]): Promise<Uint8Array | null> {
     const decode = delta && this.decoders[delta.format];
     const base = delta && decode && (await this.#find(delta.baseSha256, have));
     if (!delta || !decode || !base) {
       return null;
     }
-    const place = `${STAGING}/${delta.sha256}.patch`;
+    const { baseSha256 } = delta;
+    return this.#made(launch, delta, (bytes) => decode({ bytes, base, baseSha256, sizeBytes: launch.sizeBytes }));
+  }
+
+  /** Makes a file from its compressed form, if there is one. */
+  async #decoded(file: OfferedFile): Promise<Uint8Array | null> {
+    const { encoded } = file;
+    const decompress = encoded && this.codings[encoded.coding];
+    return decompress ? this.#made(file, encoded, (bytes) => decompress(bytes, file.sizeBytes)) : null;
+  }
+
+  /** Makes a file from a smaller blob. Whatever goes wrong just means that it is downloaded whole. */
+  async #made(
+    file: OfferedFile,
+    blob: Wanted,
+    make: (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>,
+  ): Promise<Uint8Array | null> {
+    const place = `${STAGING}/${blob.sha256}.smaller`;
     try {
-      await this.downloads.get(delta, place);
-      const patch = { bytes: await this.storage.read(place), base, baseSha256: delta.baseSha256, sizeBytes: launch.sizeBytes };
-      const bytes = await decode(patch);
-      return bytes.length === launch.sizeBytes && this.#hash(bytes) === launch.sha256 ? bytes : null;
+      await this.downloads.get(blob, place);
+      const bytes = await make(await this.storage.read(place));
+      await this.storage.remove(place);
+      return bytes.length === file.sizeBytes && this.#hash(bytes) === file.sha256 ? bytes : null;
     } catch (thrown) {
       if (thrown instanceof AloftError && thrown.kind === 'unavailable') {
-        // The way to the edge broke: the patch is resumed, and not replaced by something larger.
+        // The way to the edge broke: the smaller blob is resumed, and not replaced by something larger.
         throw thrown;
       }
       return null;

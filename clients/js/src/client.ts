@@ -1,5 +1,6 @@
 // This file's job is to keep an app up to date: register, ask, download, verify, take over, report, go back.
 import { Bundles, type Embedded } from './bundles.js';
+import type { Decompress } from './coding.js';
 import { Downloads } from './download.js';
 import { Edge, type Fetch } from './edge.js';
 import { asAloftError, AloftError } from './errors.js';
@@ -37,6 +38,8 @@ export interface Settings {
   readonly embedded?: Embedded;
   /** Patch formats that the host can apply, by name. */
   readonly decoders?: Readonly<Record<string, PatchDecoder>>;
+  /** Compressed forms of files that the host can decode, by the name of the coding: `br`, `zstd`, `gzip`. */
+  readonly codings?: Readonly<Record<string, Decompress>>;
   /** Other than the platform's own. */
   readonly fetch?: Fetch;
   readonly now?: () => number;
@@ -85,7 +88,8 @@ export class Client {
     this.#settings = settings;
     this.#edge = new Edge(settings.edge, settings.fetch ?? ((url, init) => globalThis.fetch(url, init)));
     const downloads = new Downloads(this.#edge, settings.storage, makeHasher);
-    this.#bundles = new Bundles(settings.storage, downloads, settings.decoders ?? {}, settings.embedded, makeHasher);
+    const { storage, decoders = {}, codings = {}, embedded } = settings;
+    this.#bundles = new Bundles(storage, downloads, decoders, codings, embedded, makeHasher);
     this.#state = state;
   }
 
@@ -221,7 +225,8 @@ export class Client {
   }
 
   #query(): string {
-    const { app, channel, platform, binary, runtime, embedded, decoders } = this.#settings;
+    const { app, channel, platform, binary, runtime, embedded, decoders, codings } = this.#settings;
+    const formats = Object.keys({ ...decoders, ...codings });
     const pairs: [string, string | undefined][] = [
       ['app', app],
       ['channel', channel],
@@ -230,7 +235,7 @@ export class Client {
       ['runtime', runtime],
       ['current', this.#state.running?.contentSha256],
       ['embedded', embedded?.contentSha256],
-      ['formats', Object.keys(decoders ?? {}).join(',') || undefined],
+      ['formats', formats.join(',') || undefined],
     ];
     const given = pairs.flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`]));
     return `/v1/updates?${given.join('&')}`;

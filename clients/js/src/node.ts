@@ -1,7 +1,16 @@
-// This file's job is to keep the client's files in a folder under Node, for tools and tests.
+// This file's job is to be the client's host under Node, for tools and tests: a folder, and Node's own decompressors.
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { promisify } from 'node:util';
+import { brotliDecompress, gunzip } from 'node:zlib';
+import type { Decompress } from './coding.js';
 import type { Storage } from './storage.js';
+
+/** What every supported Node can decode. */
+export const codings: Readonly<Record<'br' | 'gzip', Decompress>> = {
+  br: (bytes, sizeBytes) => promisify(brotliDecompress)(bytes, { maxOutputLength: atLeastOne(sizeBytes) }),
+  gzip: (bytes, sizeBytes) => promisify(gunzip)(bytes, { maxOutputLength: atLeastOne(sizeBytes) }),
+};
 
 /** Stores below a folder. */
 export class NodeStorage implements Storage {
@@ -93,6 +102,11 @@ export class NodeStorage implements Storage {
       await folder.close();
     }
   }
+}
+
+/** Node takes no bound of 0. */
+function atLeastOne(sizeBytes: number): number {
+  return Math.max(1, sizeBytes);
 }
 
 function isAbsent(thrown: unknown): boolean {

@@ -16,6 +16,17 @@ export type Install = 'next-restart' | 'next-cold-start' | 'now';
 export interface OfferedFile extends BundleFile {
   /** Relative to the edge's base address. */
   readonly url: string;
+  /** The smallest form of it that the device can decode, if there is one. */
+  readonly encoded: OfferedForm | null;
+}
+
+/** A compressed form of a file, which is a blob of its own. */
+export interface OfferedForm {
+  readonly coding: string;
+  readonly sha256: Sha256;
+  readonly sizeBytes: number;
+  readonly chunks: Chunks;
+  readonly url: string;
 }
 
 /** What to compare downloaded pieces with. */
@@ -127,7 +138,7 @@ function isSafePath(path: string): boolean {
   return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
 }
 
-function offeredFile(value: unknown): OfferedFile {
+function offeredFile(value: unknown, chunkBytes: number): OfferedFile {
   const file = fields(value, 'a file');
   const path = text(file['path'], 'path');
   if (!isSafePath(path)) {
@@ -139,18 +150,32 @@ function offeredFile(value: unknown): OfferedFile {
     sizeBytes: size(file['size_bytes'], 'size_bytes'),
     role: text(file['role'], 'role'),
     url: url(file['url'], 'url'),
+    encoded: formOf(file['encoded'], chunkBytes),
   };
 }
 
-function chunksOf(value: unknown, launch: OfferedFile): Chunks {
-  const described = fields(value, 'launch');
-  const sizeBytes = size(described['chunk_size_bytes'], 'chunk_size_bytes');
-  const count = sizeBytes === 0 ? -1 : Math.ceil(launch.sizeBytes / sizeBytes);
-  const sha256 = list(described['chunks'], 'chunks', FILES_MAX).map((chunk) => hash(chunk, 'chunks'));
-  if (described['sha256'] !== launch.sha256 || described['path'] !== launch.path || sha256.length !== count) {
-    throw broken('launch is not the launch file');
+/** Reads the hashes of a blob's pieces, which all blobs of an answer have of the same size. */
+function chunksOf(value: unknown, blobBytes: number, sizeBytes: number): Chunks {
+  const sha256 = list(value, 'chunks', FILES_MAX).map((chunk) => hash(chunk, 'chunks'));
+  if (sizeBytes === 0 || sha256.length !== Math.ceil(blobBytes / sizeBytes)) {
+    throw broken('chunks');
   }
   return { sizeBytes, sha256 };
+}
+
+function formOf(value: unknown, chunkBytes: number): OfferedForm | null {
+  if (value === null || value === undefined) {
+    return null;
+  }
+  const form = fields(value, 'encoded');
+  const sizeBytes = size(form['size_bytes'], 'size_bytes');
+  return {
+    coding: text(form['coding'], 'coding'),
+    sha256: hash(form['sha256'], 'sha256'),
+    sizeBytes,
+    chunks: chunksOf(form['chunks'], sizeBytes, chunkBytes),
+    url: url(form['url'], 'url'),
+  };
 }
 
 function deltaOf(value: unknown): OfferedDelta | null {
@@ -170,10 +195,15 @@ function deltaOf(value: unknown): OfferedDelta | null {
 function updateOf(value: unknown): Update {
   const update = fields(value, 'update');
   const bundle = fields(update['bundle'], 'bundle');
-  const files = list(bundle['files'], 'files', FILES_MAX).map(offeredFile);
+  const described = fields(bundle['launch'], 'launch');
+  const chunkBytes = size(described['chunk_size_bytes'], 'chunk_size_bytes');
+  const files = list(bundle['files'], 'files', FILES_MAX).map((file) => offeredFile(file, chunkBytes));
   const launch = files.filter((file) => file.role === 'launch');
   if (launch.length !== 1 || launch[0] === undefined || new Set(files.map((file) => file.path)).size !== files.length) {
     throw broken('files');
+  }
+  if (described['sha256'] !== launch[0].sha256 || described['path'] !== launch[0].path) {
+    throw broken('launch is not the launch file');
   }
   return {
     releaseId: text(update['release_id'], 'release_id'),
@@ -186,7 +216,7 @@ function updateOf(value: unknown): Update {
     sizeBytes: size(bundle['size_bytes'], 'size_bytes'),
     files,
     launch: launch[0],
-    launchChunks: chunksOf(bundle['launch'], launch[0]),
+    launchChunks: chunksOf(described['chunks'], launch[0].sizeBytes, chunkBytes),
     delta: deltaOf(update['delta']),
   };
 }

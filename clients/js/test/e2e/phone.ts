@@ -27,10 +27,11 @@ export class Phone {
   }
 
   /** Unpacks a phone and installs the app, which follows a channel. */
-  static async unpack(channel: Channel, edge: string, binary = '1.4.0'): Promise<Phone> {
+  static async unpack(channel: Channel, edge: string, binary = '1.4.0', codings: Settings['codings'] = {}): Promise<Phone> {
     const folder = await mkdtemp(path.join(tmpdir(), 'aloft-phone-'));
     const decoders = { dcz: dcz(await zstd()) };
-    const phone = new Phone(folder, { edge, app: channel.appId, channel: channel.name, platform: 'android', binary, decoders });
+    const place = { edge, app: channel.appId, channel: channel.name, platform: 'android' as const };
+    const phone = new Phone(folder, { ...place, binary, decoders, codings });
     await phone.coldStart();
     return phone;
   }

@@ -23,7 +23,14 @@ function page(): Record<string, unknown> {
         size_bytes: 15,
         files: [
           { path: 'index.bundle', sha256: HASH, size_bytes: 10, role: 'launch', url: `/v1/blobs/${HASH}` },
-          { path: 'assets/a.png', sha256: OTHER, size_bytes: 5, role: 'asset', url: `/v1/blobs/${OTHER}` },
+          {
+            path: 'assets/a.png',
+            sha256: OTHER,
+            size_bytes: 5,
+            role: 'asset',
+            url: `/v1/blobs/${OTHER}`,
+            encoded: { coding: 'br', sha256: HASH, size_bytes: 5, chunks: [HASH, OTHER], url: `/v1/blobs/${HASH}` },
+          },
         ],
         launch: { path: 'index.bundle', sha256: HASH, size_bytes: 10, chunk_size_bytes: 4, chunks: [HASH, HASH, OTHER] },
       },
@@ -46,6 +53,7 @@ function withValue(keys: (string | number)[], value: unknown): unknown {
 test('a good answer is read', () => {
   const answer = readAnswer(page());
   expect(answer.action === 'update' && answer.update.launch.path).toBe('index.bundle');
+  expect(answer.action === 'update' && answer.update.files.map((file) => file.encoded?.coding)).toEqual([undefined, 'br']);
   expect(readAnswer({ action: 'none', reason: 'up-to-date', next_check_s: 1 })).toEqual({
     action: 'none',
     reason: 'up-to-date',
@@ -74,6 +82,10 @@ test.each<[string, (string | number)[], unknown]>([
   ['another launch file', [...LAUNCH, 'sha256'], OTHER],
   ['too few chunks', [...LAUNCH, 'chunks'], [HASH]],
   ['chunks of nothing', [...LAUNCH, 'chunk_size_bytes'], 0],
+  ['a form at an address elsewhere', [...FILE, 'encoded', 'url'], 'https://evil.example/x'],
+  ['a form with too few chunks', [...FILE, 'encoded', 'chunks'], [HASH]],
+  ['a form of no coding', [...FILE, 'encoded', 'coding'], 7],
+  ['a form that is no object', [...FILE, 'encoded'], 'br'],
   ['an unknown moment', ['update', 'install'], 'yesterday'],
   ['an unknown action', ['action'], 'format-disk'],
   ['no interval', ['next_check_s'], undefined],
