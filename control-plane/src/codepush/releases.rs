@@ -10,7 +10,7 @@ use axum::response::Response;
 use domain::Ppm;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use proto::v1;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio_stream::StreamExt as _;
 use tonic::Status;
 
@@ -114,6 +114,21 @@ pub(super) async fn roll_back(
     };
     let made = services.releases().roll_back_channel(request).await?.into_inner().release.unwrap_or_default();
     Ok(json!({ "package": package(&made, links, Rollout::Told) }))
+}
+
+/// `GET /apps/{app}/deployments/{deployment}/metrics`
+pub(super) async fn metrics(services: &Services, (app, deployment): Place<'_>) -> Result<Value, Refusal> {
+    let channel = name::channel(services, app, deployment).await?;
+    let request = v1::CountReportsRequest { parent: channel.name };
+    let counted = services.releases().count_reports(request).await?.into_inner().releases;
+    let of_label = counted.into_iter().map(|one| {
+        let v1::ReleaseActivity { downloaded, launched, rolled_back, .. } = one.activity.unwrap_or_default();
+        let counts = json!({
+            "active": one.active, "downloaded": downloaded, "failed": rolled_back, "installed": launched,
+        });
+        (one.label, counts)
+    });
+    Ok(json!({ "metrics": Map::from_iter(of_label) }))
 }
 
 /// `GET /apps/{app}/deployments/{deployment}/packages/{release}`: the zip file that devices get.

@@ -96,6 +96,7 @@ async fn of_deployments(
             made(releases::roll_back(services, &links, (app, name), Some(label)).await?)
         }
         (&Method::GET, [name, "history"]) => ok(releases::history(services, &links, (app, name)).await?),
+        (&Method::GET, [name, "metrics"]) => ok(releases::metrics(services, (app, name)).await?),
         (&Method::DELETE, [name, "history"]) => gone(releases::clear(services, (app, name)).await?),
         (&Method::GET, [name, "packages", release]) => releases::download(services, (app, name, release)).await,
         _ => Err(nothing_here()),

@@ -2,11 +2,13 @@
 
 mod changes;
 mod release_details;
+mod reports;
 mod uploads;
 
 pub use changes::difference;
 pub use release_details::release_details;
-pub use uploads::{bundle, source_map, upload, whole_bundle};
+pub use reports::reports;
+pub use uploads::{bundle, package, source_map, upload, whole_bundle};
 
 use crate::app::etag;
 use crate::app::explain::Explanation;
@@ -33,7 +35,6 @@ use db::members::Member;
 use db::organizations::Organization;
 use db::publishers::Publisher;
 use db::sessions::Session;
-use domain::codepush::Package;
 use domain::decide::Decision;
 use domain::expo::UpdateId;
 use domain::id::SessionId;
@@ -295,15 +296,6 @@ pub fn release(view: &View) -> Result<v1::Release> {
         warnings: row.warnings.iter().map(convert::warning_to_wire).collect(),
         codepush_package: view.package.as_ref().map(package),
     })
-}
-
-/// Writes what CodePush's clients get of a bundle.
-pub fn package(package: &Package) -> v1::CodePushPackage {
-    v1::CodePushPackage {
-        hash: convert::sha256_to_wire(&package.hash),
-        sha256: convert::sha256_to_wire(&package.blob.sha256),
-        size_bytes: package.blob.size_bytes,
-    }
 }
 
 /// Writes how a bundle was compiled.

@@ -159,6 +159,17 @@ impl v1::release_service_server::ReleaseService for Releases {
         Ok(Response::new(made.await?))
     }
 
+    async fn count_reports(
+        &self,
+        request: Request<v1::CountReportsRequest>,
+    ) -> Result<Response<v1::CountReportsResponse>, Status> {
+        let caller = caller(&request)?;
+        let path = names::channel("parent", &request.get_ref().parent)?;
+        let counted = self.context.read(move |conn| releases::reports(conn, &caller.scope, &path)).await?;
+        let releases = counted.iter().map(encode::reports).collect();
+        Ok(Response::new(v1::CountReportsResponse { releases }))
+    }
+
     async fn get_expo_update(
         &self,
         request: Request<v1::GetExpoUpdateRequest>,

@@ -3,6 +3,9 @@
 use crate::on_both_databases;
 use crate::rig::{Rig, Shape, put_bundle, range, with};
 use db::Role;
+use domain::id::{DeviceId, EdgeId, EventId};
+use domain::telemetry::{Event, EventKind};
+use domain::{Platform, Timestamp};
 use proto::v1;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
@@ -11,10 +14,11 @@ on_both_databases!(
     apps_and_deployments_are_made_renamed_and_deleted,
     releases_are_patched_promoted_and_rolled_back,
     a_channel_that_gets_a_key_has_every_bundle_packed_once,
+    metrics_count_each_device_once_where_it_is,
 );
 
 /// What is asked, with a body that fits.
-const ROUTES: [(&str, &str, &str); 20] = [
+const ROUTES: [(&str, &str, &str); 21] = [
     ("GET", "/apps/APP", ""),
     ("PATCH", "/apps/APP", r#"{"name":"other-ios"}"#),
     ("DELETE", "/apps/APP", ""),
@@ -30,6 +34,7 @@ const ROUTES: [(&str, &str, &str); 20] = [
     ("POST", "/apps/APP/deployments/Production/rollback", ""),
     ("POST", "/apps/APP/deployments/Production/rollback/v1", ""),
     ("GET", "/apps/APP/deployments/Production/history", ""),
+    ("GET", "/apps/APP/deployments/Production/metrics", ""),
     ("DELETE", "/apps/APP/deployments/Production/history", ""),
     ("GET", "/apps/APP/deployments/Production/packages/v1", ""),
     ("GET", "/accessKeys/APP", ""),
@@ -79,7 +84,7 @@ async fn publish(rig: &Rig, content: &str) {
     let get = v1::GetChannelRequest { name: "apps/shop-ios/channels/production".into() };
     let channel = rig.channels().get_channel(rig.ask(get)).await.unwrap().into_inner().channel.unwrap();
     let app = channel.name.split('/').nth(1).unwrap().to_owned();
-    let ios = |row: &mut db::bundles::Bundle| row.platform = domain::Platform::Ios;
+    let ios = |row: &mut db::bundles::Bundle| row.platform = Platform::Ios;
     let bundle = crate::rig::put_bundle_with(&rig.db, &rig.scope, &app, content, ios).await;
     rig.publish(&channel, &bundle).await;
 }
@@ -188,6 +193,49 @@ async fn a_channel_that_gets_a_key_has_every_bundle_packed_once(rig: Rig) {
     assert_eq!(create(v1::Platform::Android).await, 0, "they wait to be packed already");
 }
 
+async fn metrics_count_each_device_once_where_it_is(rig: Rig) {
+    let owner = owner(&rig);
+    owner.done("POST", "/apps/", json!({ "name": "Shop-iOS" })).await;
+    for content in ["one", "two"] {
+        publish(&rig, content).await;
+    }
+    let list = v1::ListReleasesRequest { parent: "apps/shop-ios/channels/production".into(), ..Default::default() };
+    let mut releases = rig.releases().list_releases(rig.ask(list)).await.unwrap().into_inner().releases;
+    releases.reverse();
+    let mut events = Vec::new();
+    let mut tell = |kind: EventKind, device: u8, release: usize| {
+        let at = crate::rig::now().plus(std::time::Duration::from_secs(events.len() as u64));
+        events.push(Event {
+            id: EventId::from_parts(at, [events.len() as u8; 10]),
+            app: releases[release].name.split('/').nth(1).unwrap().parse().unwrap(),
+            channel: "production".parse().unwrap(),
+            device: DeviceId::from_parts(Timestamp::from_us(1), [device; 10]),
+            kind,
+            platform: Platform::Ios,
+            binary_version: None,
+            release: Some(releases[release].release_id.parse().unwrap()),
+            bundle: None,
+            received_at: at,
+            detail: None,
+        });
+    };
+    for (device, release) in [(1, 0), (2, 0), (3, 0), (1, 1), (2, 1)] {
+        tell(EventKind::Downloaded, device, release);
+        tell(EventKind::Launched, device, release);
+    }
+    tell(EventKind::RolledBack, 2, 1);
+    tell(EventKind::Launched, 2, 0);
+    let edge = EdgeId::from_parts(crate::rig::now(), [1; 10]);
+    let batch = db::telemetry::Batch { edge, segment: "one".into(), offset: 0, events };
+    rig.db.write(move |tx| db::telemetry::store_batch(tx, &batch, crate::rig::now())).await.unwrap();
+    let expected = json!({ "metrics": {
+        "v1": { "active": 2, "downloaded": 3, "failed": 0, "installed": 4 },
+        "v2": { "active": 1, "downloaded": 2, "failed": 1, "installed": 2 },
+    }});
+    assert_eq!(owner.get("/apps/Shop-iOS/deployments/Production/metrics").await, expected);
+    assert_eq!(owner.get("/apps/Shop-iOS/deployments/Staging/metrics").await, json!({ "metrics": {} }));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_caller_may_not_do_is_not_done_here_either() {
     let rig = Rig::new(Shape::Embedded).await;
@@ -233,7 +281,7 @@ async fn nonsense_is_refused_and_bounded() {
         "/apps/Shop-iOS/transfer/a@b.example",
         "/sessions/machine",
         "/apps/%FF",
-        "/apps/Shop-iOS/deployments/Staging/metrics/x",
+        "/apps/Shop-iOS/deployments/Staging/metrics",
     ] {
         assert_eq!(owner.ask("POST", path, "").await.0, 404, "{path}");
     }

@@ -65,6 +65,9 @@ pub struct Batch {
 /// So many launches show which bundles are frequent, and are read in some milliseconds.
 const LAUNCHES_SAMPLED: i64 = 10_000;
 
+/// So many launches tell who runs what in a fleet of thousands, and are read in a part of a second.
+const LAUNCHES_COUNTED: i64 = 50_000;
+
 /// What became of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stored {
@@ -228,6 +231,34 @@ pub fn find_device(conn: &mut DbConn, app: &AppId, id: &DeviceId) -> Result<Opti
         device::table.find((app.as_str(), id.as_str())).select(DeviceRow::as_select()).first(c).optional()
     })?;
     found.map(TryInto::try_into).transpose()
+}
+
+/// Counts for each release the devices of a channel that launched it last. Not scoped: the caller has the channel from a scoped verb.
+pub fn count_active(
+    conn: &mut DbConn,
+    app: &AppId,
+    channel: &ChannelName,
+    platform: Platform,
+) -> Result<BTreeMap<ReleaseId, u64>> {
+    let launches: Vec<(String, String, Option<String>)> = db!(conn, |c| {
+        event::table
+            .filter(event::app.eq(app.as_str()))
+            .filter(event::platform.eq(platform.as_str()))
+            .filter(event::kind.eq(EventKind::Launched.as_str()))
+            .order(event::received_at.desc())
+            .limit(LAUNCHES_COUNTED)
+            .select((event::channel, event::device, event::release))
+            .load(c)
+    })?;
+    let (mut seen, mut counts) = (BTreeSet::new(), BTreeMap::new());
+    for (_, device, release) in launches.into_iter().filter(|(of, _, _)| of == channel.as_str()) {
+        if seen.insert(device)
+            && let Some(release) = release
+        {
+            *counts.entry(ReleaseId::from_sql(release)?).or_default() += 1;
+        }
+    }
+    Ok(counts)
 }
 
 /// Returns the bundles that devices started for the first time most often of late, the most frequent first. Not scoped: the caller has the

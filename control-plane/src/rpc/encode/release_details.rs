@@ -38,7 +38,8 @@ pub fn release_details(details: Details) -> Result<v1::GetReleaseResponse> {
     })
 }
 
-fn release_activity(activity: &Activity) -> v1::ReleaseActivity {
+/// Writes what devices did with a release.
+pub(super) fn release_activity(activity: &Activity) -> v1::ReleaseActivity {
     v1::ReleaseActivity {
         offered: activity.offered(),
         downloaded: activity.events(EventKind::Downloaded),

@@ -7,6 +7,7 @@ use db::bundles::Bundle;
 use db::source_maps::SourceMap;
 use db::uploads::Upload;
 use domain::bundle::{ArchiveFormat, BundleFile, Stage};
+use domain::codepush::Package;
 use proto::{convert, v1};
 
 /// Writes a bundle with these files; lists leave the files out.
@@ -98,5 +99,14 @@ fn archive_format(text: &str) -> v1::ArchiveFormat {
         Ok(ArchiveFormat::TarGzip) => v1::ArchiveFormat::TarGzip,
         Ok(ArchiveFormat::TarZstd) => v1::ArchiveFormat::TarZstd,
         Err(_) => v1::ArchiveFormat::Unspecified,
+    }
+}
+
+/// Writes what CodePush's clients get of a bundle.
+pub fn package(package: &Package) -> v1::CodePushPackage {
+    v1::CodePushPackage {
+        hash: convert::sha256_to_wire(&package.hash),
+        sha256: convert::sha256_to_wire(&package.blob.sha256),
+        size_bytes: package.blob.size_bytes,
     }
 }
