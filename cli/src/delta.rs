@@ -142,7 +142,8 @@ fn advice((old_holds, new_holds): (&str, &str), (old, new): (&[u8], &[u8]), form
     // Measured: with a base, a release costs 0.1 to 10 % of the file; without one, 20 to 40 %.
     if old_holds == new_holds && new_holds.starts_with("hermes") && best * 50 > new.len() as u64 {
         advice.push(
-            "compile with `hermesc -base-bytecode OLD`: strings then keep their numbers, and patches shrink to a fifth"
+            "compile with `hermesc -base-bytecode OLD`, or publish with --renumber-strings: strings then keep their numbers, \
+             and patches shrink to a fifth"
                 .to_owned(),
         );
     }
