@@ -29,7 +29,7 @@ use crate::tls::{Reloader, Tls};
 use domain::id::EdgeId;
 use proto::v1::edge_service_client::EdgeServiceClient;
 use runtime::clock::Clock;
-use runtime::health::Health;
+use runtime::health::{Component, Health};
 use runtime::observe::Metrics;
 use runtime::random;
 use runtime::secret::ExposeSecret as _;
@@ -127,8 +127,7 @@ impl Edge {
             stop: deps.stop.clone(),
         };
         let (tls, reloader) = tls.unzip();
-        let health = component("edge tls");
-        let reloading = reloader.map(|reloader| -> Background { Box::pin(reloader.run(health, deps.stop.clone())) });
+        let reloading = reloader.map(|reloader| reload(reloader, component("edge tls"), &deps.stop));
         let (listener, device_address) = handover::listen(&config, config.listen).await?;
         let (api, watching) = open_api(&config, tls.clone(), &meters, (&deps.health, &deps.stop)).await?;
         let mut background = upkeep(&config, &blobs, &deps.stop);
@@ -334,6 +333,11 @@ fn prefetcher(
         prefetch.request(&channel);
     }
     (Some(prefetch), Some(Box::pin(prefetching)))
+}
+
+/// What looks for a new certificate.
+fn reload(reloader: Reloader, health: Component, stop: &Stop) -> Background {
+    Box::pin(reloader.run(health, stop.clone()))
 }
 
 /// What keeps the blobs on disk in order.
