@@ -13,4 +13,4 @@ pub(crate) mod spool;
 pub(crate) use spool::SEGMENT_MAX_BYTES;
 
 #[cfg(test)]
-mod exactly_once;
+mod tests;
