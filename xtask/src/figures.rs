@@ -1,4 +1,4 @@
-//! This file's job is to write docs/figures.md from the latest bench and faults runs.
+//! This file's job is to write docs/figures.md from the latest bench, faults and fuzz runs.
 
 use std::fmt::Write;
 use std::fs;
@@ -10,23 +10,27 @@ use serde::de::DeserializeOwned;
 
 use crate::bench::report::Case;
 use crate::faults::record::Fault;
+use crate::fuzz::Figures as Fuzzed;
 use crate::places::Places;
 
 /// A suite's name with its lines.
 type Suites<T> = Vec<(String, Vec<T>)>;
 
-/// Quotes every `target/{bench,faults}/*.json` with the machine, the versions and the commands.
+/// Quotes every `target/{bench,faults,fuzz}/*.json` with the machine, the versions and the commands.
 pub fn run(places: &Places) -> Result<()> {
-    let benches: Suites<Case> = read_suites(&places.figures("bench"))?;
-    let faults: Suites<Fault> = read_suites(&places.figures("faults"))?;
+    let benches: Suites<Case> = read_files(&places.figures("bench"))?;
+    let faults: Suites<Fault> = read_files(&places.figures("faults"))?;
+    let fuzzed: Vec<(String, Fuzzed)> = read_files(&places.figures("fuzz"))?;
     ensure!(!benches.is_empty() || !faults.is_empty(), "nothing was measured yet: run ./x bench SUITE first");
     let target = places.root().join("docs/figures.md");
-    fs::write(&target, page(&machine(places.root()), &benches, &faults)).context("cannot write docs/figures.md")?;
+    fs::write(&target, page(&machine(places.root()), &benches, &faults, &fuzzed))
+        .context("cannot write docs/figures.md")?;
     println!("{}", target.display());
     Ok(())
 }
 
-fn read_suites<T: DeserializeOwned>(folder: &Path) -> Result<Suites<T>> {
+/// Reads every file of figures in a folder, with its name.
+fn read_files<T: DeserializeOwned>(folder: &Path) -> Result<Vec<(String, T)>> {
     let mut suites = Vec::new();
     let Ok(entries) = fs::read_dir(folder) else {
         return Ok(suites);
@@ -62,7 +66,7 @@ fn answer_of(root: &Path, program: &str, arguments: &[&str]) -> String {
     output.map_or_else(|_| format!("no {program}"), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-fn page(machine: &str, benches: &Suites<Case>, faults: &Suites<Fault>) -> String {
+fn page(machine: &str, benches: &Suites<Case>, faults: &Suites<Fault>, fuzzed: &[(String, Fuzzed)]) -> String {
     let mut page = format!(
         "# Figures\n\nWritten by `./x figures`; do not edit. A ratio above 1 means ours is better; both figures are \
          medians of interleaved runs.\n\nMachine: {machine}.\n"
@@ -96,6 +100,12 @@ fn page(machine: &str, benches: &Suites<Case>, faults: &Suites<Fault>) -> String
             );
         }
     }
+    if !fuzzed.is_empty() {
+        page.push_str("\n## `./x fuzz`\n\n| target | executions | edges | seconds |\n|---|---|---|---|\n");
+    }
+    for (target, Fuzzed { executions, edges, seconds }) in fuzzed {
+        let _ = writeln!(page, "| {target} | {executions} | {edges} | {seconds} |");
+    }
     page
 }
 
@@ -109,9 +119,11 @@ mod tests {
             {"case":"d","ours":null,"peer":null,"peer_name":"nginx","unit":"µs","ratio":null,"runs":0,"failure":"x"}]"#;
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("edge.json"), json).unwrap();
-        let benches = read_suites(folder.path()).unwrap();
-        let page = page("a machine", &benches, &Vec::new());
+        let benches = read_files(folder.path()).unwrap();
+        let fuzzed = [("archive".to_owned(), Fuzzed { executions: 9, edges: 8, seconds: 7 })];
+        let page = page("a machine", &benches, &Vec::new(), &fuzzed);
         assert!(page.contains("| c | 1.000 | 2.000 (nginx) | µs | 2.00 | 5 |"), "{page}");
+        assert!(page.contains("| archive | 9 | 8 | 7 |"), "{page}");
         assert!(page.contains("| d | failed | nginx | µs | - | 0 |"), "{page}");
     }
 }

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
 
 use crate::places::Places;
 use crate::supervisor::Supervisor;
@@ -33,11 +34,15 @@ pub struct Arguments {
     list: bool,
 }
 
-/// What a run showed.
-#[derive(Debug, PartialEq, Eq)]
-struct Figures {
-    executions: u64,
-    edges: u64,
+/// What a run of one target showed, as it stands in `target/fuzz/TARGET.json`.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Figures {
+    /// Inputs that were tried.
+    pub executions: u64,
+    /// Branches of our code that they took.
+    pub edges: u64,
+    /// How long it ran.
+    pub seconds: u32,
 }
 
 /// Builds the fuzzer and runs the targets. They start from the kept inputs and from what earlier runs on this machine found. An input
@@ -115,15 +120,19 @@ fn fuzz(places: &Places, supervisor: &Supervisor, program: &Path, target: &str, 
     if !status.success() {
         bail!("{}; see {}", what_broke(&text, target), log.display());
     }
-    read_figures(&text).with_context(|| format!("{} has no figures", log.display()))
+    let figures = read_figures(&text, seconds).with_context(|| format!("{} has no figures", log.display()))?;
+    let record = places.figures("fuzz").join(format!("{target}.json"));
+    fs::write(&record, serde_json::to_vec(&figures)?).with_context(|| format!("cannot write {}", record.display()))?;
+    Ok(figures)
 }
 
 /// libFuzzer's last status line has `cov: N`, its final statistics have the number of executions.
-fn read_figures(log: &str) -> Option<Figures> {
+fn read_figures(log: &str, seconds: u32) -> Option<Figures> {
     let after = |line: &str, word: &str| line.split_once(word)?.1.split_whitespace().next()?.parse().ok();
     Some(Figures {
         executions: log.lines().find_map(|line| after(line, "stat::number_of_executed_units:"))?,
         edges: log.lines().rev().find_map(|line| after(line, " cov: "))?,
+        seconds,
     })
 }
 
@@ -144,8 +153,8 @@ mod tests {
 
     #[test]
     fn the_last_status_line_counts() {
-        assert_eq!(read_figures(LOG), Some(Figures { executions: 99, edges: 40 }));
-        assert_eq!(read_figures("panicked"), None);
+        assert_eq!(read_figures(LOG, 5), Some(Figures { executions: 99, edges: 40, seconds: 5 }));
+        assert_eq!(read_figures("panicked", 5), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How soon a change of the door is noticed.
@@ -19,6 +19,8 @@ pub struct Door {
 #[derive(Default)]
 struct State {
     is_shut: AtomicBool,
+    /// How often everything was lost; connections that are older than the last time are dead, and nobody is told.
+    losses: AtomicU64,
     is_gone: AtomicBool,
 }
 
@@ -57,6 +59,12 @@ impl Door {
         self.state.is_shut.store(true, Ordering::SeqCst);
     }
 
+    /// Lets nothing through any more, and never again on the connections that there are: they stay open, as when a network forgets them.
+    pub fn lose(&self) {
+        self.shut();
+        self.state.losses.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// Lets everything through that has waited.
     pub fn open(&self) {
         self.state.is_shut.store(false, Ordering::SeqCst);
@@ -72,23 +80,29 @@ impl Drop for Door {
 }
 
 fn connect(near: &TcpStream, far: &TcpStream, state: &Arc<State>) {
+    let losses = state.losses.load(Ordering::SeqCst);
     for (from, to) in [(near, far), (far, near)] {
         if let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) {
             let state = Arc::clone(state);
-            std::thread::spawn(move || pass(from, to, &state));
+            std::thread::spawn(move || pass(from, to, &state, losses));
         }
     }
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, state: &State) {
+fn pass(mut from: TcpStream, mut to: TcpStream, state: &State, losses: u64) {
+    let is_gone = || state.is_gone.load(Ordering::SeqCst);
+    let is_lost = || state.losses.load(Ordering::SeqCst) != losses;
     let mut buffer = [0; 16 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
-        while state.is_shut.load(Ordering::SeqCst) && !state.is_gone.load(Ordering::SeqCst) {
+        while state.is_shut.load(Ordering::SeqCst) && !is_gone() {
             std::thread::sleep(LOOK_EVERY);
         }
-        if state.is_gone.load(Ordering::SeqCst) || to.write_all(&buffer[..count]).is_err() {
+        if is_gone() || (!is_lost() && to.write_all(&buffer[..count]).is_err()) {
             break;
         }
+    }
+    while is_lost() && !is_gone() {
+        std::thread::sleep(LOOK_EVERY);
     }
     // One side is done: the other one hears of it. Errors mean that it knows.
     let _ = (to.shutdown(std::net::Shutdown::Both), from.shutdown(std::net::Shutdown::Both));
@@ -115,5 +129,27 @@ mod tests {
         far.set_read_timeout(None).unwrap();
         far.read_exact(&mut byte).unwrap();
         assert_eq!(&byte, b"2");
+    }
+
+    #[test]
+    fn what_is_lost_stays_lost_and_nobody_is_told() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let door = Door::before(&server.local_addr().unwrap().to_string(), None);
+        let mut near = TcpStream::connect(door.address()).unwrap();
+        let (mut far, _) = server.accept().unwrap();
+        let mut byte = [0];
+        near.write_all(b"1").unwrap();
+        far.read_exact(&mut byte).unwrap();
+        door.lose();
+        near.write_all(b"2").unwrap();
+        drop(near);
+        door.open();
+        far.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        assert_eq!(far.read(&mut byte).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+        let mut next = TcpStream::connect(door.address()).unwrap();
+        let (mut far, _) = server.accept().unwrap();
+        next.write_all(b"3").unwrap();
+        far.read_exact(&mut byte).unwrap();
+        assert_eq!(&byte, b"3");
     }
 }

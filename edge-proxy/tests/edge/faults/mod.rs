@@ -3,5 +3,7 @@
 mod hostile;
 mod kills;
 mod outage;
+mod partitions;
 mod patience;
 mod store;
+mod storm;
