@@ -2,16 +2,16 @@
 //!
 //! This is virtual scheduling (ITU-T I.371, "GCRA"): each request is paid for with a slice of time, and credit is given for [`BURST`].
 
-use rustix::time::{ClockId, clock_gettime};
+use nix::time::{ClockId, clock_gettime};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Every request asks what time it is, up to three times. This clock moves every few milliseconds, which is nothing beside [`BURST`], and
 /// costs a tenth of the exact one.
 #[cfg(target_os = "linux")]
-const CLOCK: ClockId = ClockId::MonotonicCoarse;
+const CLOCK: ClockId = ClockId::CLOCK_MONOTONIC_COARSE;
 #[cfg(not(target_os = "linux"))]
-const CLOCK: ClockId = ClockId::Monotonic;
+const CLOCK: ClockId = ClockId::CLOCK_MONOTONIC;
 
 /// As much as is granted in this time may come at once: phones that wake together, a download of many small files.
 pub(crate) const BURST: Duration = Duration::from_secs(10);
@@ -74,7 +74,7 @@ impl Allowance {
 
 /// The time since the machine began, or about that.
 fn now() -> Duration {
-    Duration::try_from(clock_gettime(CLOCK)).unwrap_or_default()
+    clock_gettime(CLOCK).map_or(Duration::ZERO, Duration::from)
 }
 
 /// Returns what is left of the burst when so much time is paid for ahead.

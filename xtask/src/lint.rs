@@ -12,10 +12,13 @@ use crate::up::cargo;
 /// Formatting, the rules of the protobuf contract, and Clippy on every target. All of them run, whatever the first says.
 pub fn run(places: &Places, supervisor: &Supervisor) -> Result<()> {
     let clippy = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    // What a phone links: the workspace's other crates would switch the encoder on.
+    let decoder = ["clippy", "--quiet", "--package", "delta", "--no-default-features", "--", "-D", "warnings"];
     let checks = [
         ("rustfmt", supervisor.run(cargo(places).args(["fmt", "--all", "--check"]))),
         ("buf lint", lint_contract(places, supervisor)),
         ("clippy", supervisor.run(cargo(places).args(clippy))),
+        ("clippy of the decoder alone", supervisor.run(cargo(places).args(decoder))),
     ];
     supervisor.refuse_when_interrupted()?;
     let failed: Vec<String> =

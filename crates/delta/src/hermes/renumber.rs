@@ -8,12 +8,14 @@
 //! literals    where literals and shapes are then
 //! numbers     which number each string gets
 //! table       the string table
+//! header      what the header says of all that
 //! assemble    the new file
 //! check       whether both files say the same
 //! ```
 
 mod assemble;
 mod check;
+mod header;
 mod literals;
 mod numbers;
 mod program;

@@ -42,20 +42,6 @@ pub(super) fn list<'a>(file: &'a [u8], layout: &Layout) -> Option<Vec<Text<'a>>>
     (sum <= storage.len().saturating_mul(SHARED_MAX)).then_some(texts)
 }
 
-/// Says of each string whether it is an identifier. None when the kinds are not of so many strings.
-pub(super) fn kinds(kinds: &[u8], count: usize) -> Option<Vec<bool>> {
-    let mut are_identifiers = Vec::with_capacity(count);
-    for kind in kinds.chunks_exact(ENTRY_SIZE_BYTES) {
-        let kind = read_u32(kind, 0)?;
-        let length = (kind & !IDENTIFIERS) as usize;
-        if length > count - are_identifiers.len() {
-            return None;
-        }
-        are_identifiers.resize(are_identifiers.len() + length, kind & IDENTIFIERS != 0);
-    }
-    (are_identifiers.len() == count).then_some(are_identifiers)
-}
-
 /// Computes the hashes of the identifiers, which are not part of patches: the bytes of their section. None when the kinds do not fit.
 ///
 /// The hash is Bob Jenkins' one-at-a-time over code units, without its end.

@@ -1,8 +1,9 @@
 //! This file's job is to put the new file together.
 
+use super::header::Counts;
 use crate::hermes::bytes::{aligned, put};
 use crate::hermes::functions::{self, Direction};
-use crate::hermes::layout::{Counts, ENTRY_SIZE_BYTES, Layout, PAIR_SIZE_BYTES};
+use crate::hermes::layout::{ENTRY_SIZE_BYTES, Layout, PAIR_SIZE_BYTES};
 use crate::hermes::renumber::literals::Literals;
 use crate::hermes::renumber::numbers::Numbers;
 use crate::hermes::renumber::program::{FOOTER_SIZE_BYTES, Program};

@@ -1,7 +1,7 @@
 //! This file's job is to say whether two files do the same: whether they differ in nothing but the numbers of their strings, and in where
 //! their literals and shapes are.
 
-use crate::hermes::layout::Counts;
+use super::header::Counts;
 use crate::hermes::renumber::program::{FOOTER_SIZE_BYTES, Literal, Name, Program};
 use crate::hermes::strings;
 use std::collections::HashSet;

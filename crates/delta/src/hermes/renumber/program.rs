@@ -3,11 +3,11 @@
 use crate::hermes::bytes::{read, read_u32};
 use crate::hermes::code;
 use crate::hermes::functions::{self, Code, Direction, NameField};
-use crate::hermes::layout::{Layout, PAIR_SIZE_BYTES};
+use crate::hermes::layout::{ENTRY_SIZE_BYTES, Layout, PAIR_SIZE_BYTES};
 use crate::hermes::literals::count;
 use crate::hermes::parts::once_each;
 use crate::hermes::renumber::literals::{Run, runs};
-use crate::hermes::strings::{self, Text};
+use crate::hermes::strings::{self, IDENTIFIERS, Text};
 use crate::hermes::tables::{Instructions, Meaning};
 use sha1::{Digest as _, Sha1};
 use std::collections::BTreeMap;
@@ -196,6 +196,20 @@ impl<'a> Program<'a> {
 /// Returns the strings with their kinds.
 pub(super) fn named<'a>(file: &'a [u8], layout: &Layout) -> Option<Vec<Name<'a>>> {
     let texts = strings::list(file, layout)?;
-    let kinds = strings::kinds(file.get(layout.kinds.clone())?, texts.len())?;
+    let kinds = kinds_of(file.get(layout.kinds.clone())?, texts.len())?;
     Some(kinds.into_iter().zip(texts).collect())
+}
+
+/// Says of each string whether it is an identifier. None when the kinds are not of so many strings.
+fn kinds_of(kinds: &[u8], count: usize) -> Option<Vec<bool>> {
+    let mut are_identifiers = Vec::with_capacity(count);
+    for kind in kinds.chunks_exact(ENTRY_SIZE_BYTES) {
+        let kind = read_u32(kind, 0)?;
+        let length = (kind & !IDENTIFIERS) as usize;
+        if length > count - are_identifiers.len() {
+            return None;
+        }
+        are_identifiers.resize(are_identifiers.len() + length, kind & IDENTIFIERS != 0);
+    }
+    (are_identifiers.len() == count).then_some(are_identifiers)
 }
