@@ -35,10 +35,14 @@ pub(super) fn choose(channel: &Channel, asked: &Asked) -> (Told, Word) {
     let release = match decide(&channel.snapshot, &check) {
         Decision::Update { release, .. } => channel.snapshot.releases.get(release),
         Decision::Embedded { .. } => candidate(channel, &check),
-        // The older protocol cannot say that there is nothing new; and the same files may come with another configuration.
-        Decision::Nothing(NothingReason::UpToDate) => candidate(channel, &check).filter(|candidate| {
-            asked.version == Version::Zero || running.is_some_and(|running| is_new(channel, running, candidate))
-        }),
+        // The older protocol cannot say that there is nothing new.
+        Decision::Nothing(NothingReason::UpToDate) if asked.version == Version::Zero => candidate(channel, &check),
+        // The same files may come with another configuration. Most devices run the newest release: they need no second look.
+        Decision::Nothing(NothingReason::UpToDate) => {
+            let behind = running
+                .filter(|running| channel.snapshot.releases.first().is_some_and(|newest| newest.seq > running.seq));
+            behind.and_then(|running| candidate(channel, &check).filter(|other| is_new(channel, running, other)))
+        }
         Decision::Nothing(_) => None,
     };
     let told = release.and_then(|release| Some((told(channel, asked, running, release)?, release)));
