@@ -17,26 +17,28 @@ use crate::peer::Peer;
 use crate::port::{self, Gate};
 use crate::tls::{self, Tls};
 use admission::HEADERS_MAX_BYTES;
-use async_trait::async_trait;
 use client::Client;
 use http::HeaderName;
 use line::Line;
-use pingora_core::apps::{HttpServerApp as _, ServerApp};
+use pingora_core::apps::{HttpServerApp as _, ServerApp as _};
 use pingora_core::protocols::http::v2::server::H2Options;
 use pingora_core::protocols::{Stream, UniqueIDType};
-use pingora_core::server::ShutdownWatch;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::HttpProxy;
 use relay::Relay;
 use replicas::Replicas;
 use runtime::shutdown::Stop;
 use std::future::poll_fn;
+use std::io::{self, Cursor, ErrorKind};
 use std::net::TcpListener;
+use std::os::fd::AsRawFd as _;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, join};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 /// With what an HTTP/2 client begins.
@@ -76,43 +78,51 @@ struct App {
     limits: Limits,
 }
 
-#[async_trait]
-impl ServerApp for App {
-    async fn process_new(self: &Arc<Self>, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let entered = self.gate.enter(&mut stream).await?;
-        let (id, pace) = (stream.id(), Arc::new(Pace::default()));
+impl port::App for App {
+    async fn serve(self: Arc<Self>, mut stream: TcpStream, stop: watch::Receiver<bool>) {
+        let Some(entered) = self.gate.enter(&mut stream).await else { return };
+        let (id, pace) = (stream.as_raw_fd(), Arc::new(Pace::default()));
         let client = Arc::new(Client { peer: Peer { entered, header: self.header.clone() }, pace });
         match &self.tls {
             None => {
-                let mut begin = [0; PREFACE.len()];
-                timeout(PREFACE_TIMEOUT, stream.try_peek(&mut begin)).await.ok()?.ok()?;
-                self.serve(stream, id, begin == PREFACE, client, shutdown).await;
+                let Ok(Ok(begin)) = timeout(PREFACE_TIMEOUT, read_begin(&mut stream)).await else { return };
+                let is_http_2 = begin == PREFACE;
+                let (reader, writer) = stream.into_split();
+                let stream = join(Cursor::new(begin).chain(reader), writer);
+                self.proxy(stream, id, is_http_2, client, stop).await;
             }
             Some(tls) => match tls.accept(stream).await {
                 Some(stream) => {
                     let is_http_2 = tls::is_http_2(&stream);
-                    self.serve(stream, id, is_http_2, client, shutdown).await;
+                    self.proxy(stream, id, is_http_2, client, stop).await;
                 }
                 None => self.meters.handshakes_failed.inc(),
             },
         }
-        None
     }
+}
 
-    async fn cleanup(&self) {
-        self.proxy.http_cleanup().await;
+/// Reads until it is clear what the client speaks.
+async fn read_begin(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut begin = Vec::with_capacity(PREFACE.len());
+    while begin.len() < PREFACE.len() && PREFACE.starts_with(&begin) {
+        let missing = (PREFACE.len() - begin.len()) as u64;
+        if (&mut *stream).take(missing).read_buf(&mut begin).await? == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
     }
+    Ok(begin)
 }
 
 impl App {
     /// Serves one connection until the client leaves or drags on.
-    async fn serve<I>(&self, io: I, id: UniqueIDType, is_http_2: bool, client: Arc<Client>, shutdown: &ShutdownWatch)
+    async fn proxy<I>(&self, io: I, id: UniqueIDType, is_http_2: bool, client: Arc<Client>, stop: watch::Receiver<bool>)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static,
     {
         let mut patience = Patience::new(client.pace.clone(), self.limits);
         let line: Stream = Box::new(Line::new(io, id, is_http_2, client));
-        let mut serving = pin!(self.proxy.process_new(line, shutdown));
+        let mut serving = pin!(self.proxy.process_new(line, &stop));
         poll_fn(|cx| match serving.as_mut().poll(cx) {
             Poll::Ready(_) => Poll::Ready(()),
             Poll::Pending => patience.poll_end(cx),
@@ -132,15 +142,16 @@ impl ApiPort {
         proxy.h2_options = Some(options());
         proxy.handle_init_modules();
         let limits = Limits { answer: ANSWER_TIMEOUT, ..Limits::idle(self.idle) };
-        let app = App {
+        let app = Arc::new(App {
             proxy: Arc::new(proxy),
             gate: self.gate.clone(),
             meters: self.meters,
             tls: self.tls,
             header: self.header,
             limits,
-        };
-        port::serve("api", self.listener, app, self.gate, self.stop).await;
+        });
+        port::serve("api", self.listener, app.clone(), self.gate, self.stop).await;
+        app.proxy.http_cleanup().await;
     }
 }
 

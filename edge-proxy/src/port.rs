@@ -3,27 +3,30 @@
 use crate::addresses::{Addresses, Seat};
 use crate::config::Config;
 use crate::proxy_protocol;
-use pingora_core::apps::ServerApp;
-use pingora_core::listeners::ListenerConfig;
-use pingora_core::protocols::Stream;
-use pingora_core::protocols::l4::stream::L4BufferSettings;
-use pingora_core::server::Fds;
-use pingora_core::services::Service as _;
-use pingora_core::services::listening::Service;
 use prometheus::{IntCounter, IntGauge};
 use runtime::shutdown::Stop;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, TcpListener};
-use std::os::fd::IntoRawFd as _;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// Connections that run when the edge stops have this long; downloads go on at another edge by range.
 pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A load balancer sends its header first of all, and it is near.
 const PROXY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Before the next try after the system had no file or memory for a connection: one that waits makes every try fail at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What serves the connections of a port.
+pub(crate) trait App: Send + Sync + 'static {
+    /// Serves one until it is over. Once `stop` becomes true it finishes what runs.
+    fn serve(self: Arc<Self>, stream: TcpStream, stop: watch::Receiver<bool>) -> impl Future<Output = ()> + Send;
+}
 
 /// Lets connections in.
 #[derive(Clone)]
@@ -61,7 +64,7 @@ impl Gate {
     }
 
     /// `None` when there are too many, when the client is gone already, or when there is no word of a load balancer that must be there.
-    pub(crate) async fn enter(&self, stream: &mut Stream) -> Option<Entered> {
+    pub(crate) async fn enter(&self, stream: &mut TcpStream) -> Option<Entered> {
         let Ok(permit) = self.permits.clone().try_acquire_owned() else { return self.refuse() };
         let address = self.address(stream).await?;
         let Some(seat) = self.addresses.enter(address) else { return self.refuse() };
@@ -69,8 +72,8 @@ impl Gate {
         Some(Entered { address, seat, open: self.open.clone(), _permit: permit })
     }
 
-    async fn address(&self, stream: &mut Stream) -> Option<IpAddr> {
-        let address = stream.get_socket_digest()?.peer_addr()?.as_inet()?.ip();
+    async fn address(&self, stream: &mut TcpStream) -> Option<IpAddr> {
+        let address = stream.peer_addr().ok()?.ip();
         if !self.proxy_protocol {
             return Some(address);
         }
@@ -94,25 +97,40 @@ impl Gate {
 }
 
 /// Serves until it is time to stop, then lets what runs finish for [`DRAIN_TIMEOUT`]. The application asks the gate for each connection.
-pub(crate) async fn serve<A>(name: &str, listener: TcpListener, app: A, gate: Gate, stop: Stop)
-where
-    A: ServerApp + Send + Sync + 'static,
-{
-    let Ok(address) = listener.local_addr() else { return };
-    let mut service = Service::new(name.to_owned(), app);
-    let address = address.to_string();
-    // Who serves has buffers of its own: Pingora's would cost 64 KiB for each connection and copy everything twice.
-    service.add_listener(ListenerConfig::tcp(address.clone()).l4_buffer(L4BufferSettings::unbuffered()));
-    let mut fds = Fds::new();
-    fds.add(address, listener.into_raw_fd());
-    let fds = Arc::new(parking_lot::Mutex::new(fds));
-    let (sender, shutdown) = watch::channel(false);
-    let stopping = async move {
-        stop.stopped().await;
-        sender.send_replace(true);
-        sender
-    };
-    let serving = service.start_service(Some(fds), shutdown, 1);
-    let (_sender, ()) = tokio::join!(stopping, serving);
+pub(crate) async fn serve(name: &str, listener: TcpListener, app: Arc<impl App>, gate: Gate, stop: Stop) {
+    let (sender, stopping) = watch::channel(false);
+    tokio::select! {
+        Err(error) = accept(name, listener, app, stopping) => tracing::error!(port = name, %error, "the port cannot be served"),
+        () = stop.stopped() => {}
+    }
+    sender.send_replace(true);
     gate.drain().await;
+}
+
+async fn accept(
+    name: &str,
+    listener: TcpListener,
+    app: Arc<impl App>,
+    stopping: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Answers are written whole; waiting for more would only delay them. Whoever is gone already shows it soon.
+                let _ = stream.set_nodelay(true);
+                tokio::spawn(app.clone().serve(stream, stopping.clone()));
+            }
+            Err(error) if is_of_client(&error) => {}
+            Err(error) => {
+                tracing::warn!(port = name, %error, "no connection can be taken");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Whether the connection failed before it was taken, which is no failure of the port.
+fn is_of_client(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused)
 }

@@ -1,21 +1,18 @@
-//! This file's job is to let Pingora accept devices' connections and to hand their streams to hyper.
+//! This file's job is to serve the device port: hyper on each connection, encrypted or not.
 //!
-//! Pingora brings listeners, their life cycle, and a place for TLS and upgrades; its own HTTP/1 session costs a third more CPU for each
-//! request and has no deadline for headers.
+//! Not Pingora: its own HTTP/1 session costs a third more CPU for each request and has no deadline for headers, and its streams cost a
+//! twentieth.
 
 use crate::peer::Peer;
 use crate::port::{self, Gate};
 use crate::serve;
 use crate::state::State;
 use crate::tls::{self, Tls};
-use async_trait::async_trait;
 use http::HeaderName;
-use pingora_core::apps::ServerApp;
-use pingora_core::protocols::Stream;
-use pingora_core::server::ShutdownWatch;
 use runtime::shutdown::Stop;
 use std::net::TcpListener;
 use std::sync::Arc;
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 /// The device port.
@@ -34,17 +31,8 @@ struct App {
     header: Option<HeaderName>,
 }
 
-#[async_trait]
-impl ServerApp for App {
-    /// Goes on in a task of its own: Pingora's holds 8 KiB for what a connection may need before it comes here.
-    async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        tokio::spawn(self.clone().serve(stream, shutdown.clone()));
-        None
-    }
-}
-
-impl App {
-    async fn serve(self: Arc<Self>, mut stream: Stream, stop: watch::Receiver<bool>) {
+impl port::App for App {
+    async fn serve(self: Arc<Self>, mut stream: TcpStream, stop: watch::Receiver<bool>) {
         let Some(entered) = self.gate.enter(&mut stream).await else { return };
         let peer = Peer { entered, header: self.header.clone() };
         match &self.tls {
@@ -53,8 +41,10 @@ impl App {
             Some(tls) => Box::pin(self.serve_encrypted(tls, stream, peer, stop)).await,
         }
     }
+}
 
-    async fn serve_encrypted(&self, tls: &Tls, stream: Stream, peer: Peer, stop: watch::Receiver<bool>) {
+impl App {
+    async fn serve_encrypted(&self, tls: &Tls, stream: TcpStream, peer: Peer, stop: watch::Receiver<bool>) {
         match tls.accept(stream).await {
             Some(stream) if tls::is_http_2(&stream) => serve::http_2(self.state.clone(), peer, stream, stop).await,
             Some(stream) => serve::http_1(&self.state, &peer, stream, stop).await,
@@ -70,7 +60,7 @@ impl DevicePort {
         let header = config.client_address_header.parse().ok();
         let (open, refused) = (meters.connections.clone(), meters.connections_refused.clone());
         let gate = Gate::new(config, config.connections_max, open, refused);
-        let app = App { state: self.state.clone(), gate: gate.clone(), tls: self.tls, header };
+        let app = Arc::new(App { state: self.state.clone(), gate: gate.clone(), tls: self.tls, header });
         port::serve("devices", self.listener, app, gate, self.stop).await;
     }
 }
