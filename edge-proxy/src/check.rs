@@ -1,6 +1,7 @@
 //! This file's job is to answer `GET /v1/updates`.
 
 pub(crate) mod answer;
+pub(crate) mod answers;
 pub(crate) mod query;
 
 use crate::admission::{Client, DeviceClass};
@@ -91,17 +92,11 @@ fn decide_answer(state: &State, channel: &Channel, query: &Query<'_>, device: &s
         codings: if matches!(decision, Decision::Update { .. }) { query.codings } else { Codings::default() },
         check_class,
     };
-    if let Some(answer) = state.answers.get(&key) {
-        return Ok(answer);
-    }
-    let next_check_s = next_check_s(state.config.next_check_s, key.check_class);
-    let answer = Answer::make(channel, &key, next_check_s).ok_or_else(|| {
+    let next_check_s = next_check_s(state.config.next_check_s, check_class);
+    state.answers.get_or_make(key, |key| Answer::make(channel, key, next_check_s)).ok_or_else(|| {
         // Snapshots without the bundles of what they offer are refused, so this cannot happen.
         Refusal::unavailable("bundle-unknown", "the edge does not know the bundle yet", 5)
-    })?;
-    let answer = Arc::new(answer);
-    state.answers.insert(key, answer.clone());
-    Ok(answer)
+    })
 }
 
 /// Returns the index of the smallest patch for what the device has: the bundle that it runs, else the one that came with its binary. Where

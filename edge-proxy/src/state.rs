@@ -3,7 +3,7 @@
 use crate::admission::DeviceClass;
 use crate::allowance::{Allowance, BURST, Rate};
 use crate::blobs::Blobs;
-use crate::check::answer::{Answer, AnswerKey};
+use crate::check::answers::Answers;
 use crate::config::Config;
 use crate::meters::Meters;
 use crate::protocols::expo::frozen::Multipart;
@@ -29,9 +29,6 @@ const CHANNEL_WAIT: Duration = Duration::from_secs(1);
 
 /// Networks that are counted at the same time, some 200 bytes each.
 const NETWORKS_MAX: u64 = 65_536;
-
-/// Answers by what they depend on. That is a digest and small numbers, which no device chooses freely: a fast hash is enough.
-type Answers = moka::sync::Cache<AnswerKey, Arc<Answer>, ahash::RandomState>;
 
 /// Everything that requests share.
 pub(crate) struct State {
@@ -70,10 +67,7 @@ impl State {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { config, channels, interests, wishes, blobs, spool, counts, meters, clock } = parts;
         // Half of the memory is for answers, half for small blobs.
-        let answers = moka::sync::Cache::builder()
-            .max_capacity(config.memory_max_bytes / 2)
-            .weigher(|_: &AnswerKey, answer: &Arc<Answer>| answer.weight_bytes())
-            .build_with_hasher(ahash::RandomState::new());
+        let answers = Answers::new(config.memory_max_bytes / 2);
         // Whoever was silent for that long has its whole burst again anyway.
         let registrations = moka::sync::Cache::builder().max_capacity(NETWORKS_MAX).time_to_idle(BURST).build();
         let served = Served::new(counts.clone());

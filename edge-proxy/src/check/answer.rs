@@ -152,13 +152,6 @@ impl Answer {
         let tag = format!("\"{}\"", &Sha256::of(&body).to_hex()[..32]);
         Some(Self { etag: HeaderValue::from_str(&tag).ok()?, body })
     }
-
-    /// Returns what the answer weighs in the cache.
-    pub(crate) fn weight_bytes(&self) -> u32 {
-        // The key and the cache's own entry are about as large as a small answer.
-        const OVERHEAD_BYTES: u32 = 256;
-        u32::try_from(self.body.len()).unwrap_or(u32::MAX).saturating_add(OVERHEAD_BYTES)
-    }
 }
 
 fn update<'a>(
