@@ -95,6 +95,7 @@ fn snapshot(number: u32, releases: u32) -> ChannelSnapshot {
         },
         notes: format!("What is new in release {seq}"),
     };
+    let bundle = OfferedBundle { engine: Engine::Hermes, files, blobs, variants: vec![] };
     let app = AppId::from_parts(at, random(number / CHANNELS_PER_APP));
     ChannelSnapshot {
         key: ChannelKey { app, channel: format!("channel-{}", number % CHANNELS_PER_APP).parse().unwrap() },
@@ -102,7 +103,7 @@ fn snapshot(number: u32, releases: u32) -> ChannelSnapshot {
         version: SnapshotVersion { epoch: 1, version: 1 },
         blocked: false,
         releases: (1..=releases).rev().map(release).collect(),
-        bundles: [(hash, OfferedBundle { engine: Engine::Hermes, files, blobs, variants: vec![] }.into())].into(),
+        bundles: std::iter::once((hash, bundle.into())).collect(),
         deltas: vec![],
         pins: [].into(),
         token_keys: vec![TokenKey { generation: 1, secret: [1; 32] }],

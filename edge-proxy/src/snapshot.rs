@@ -1,6 +1,7 @@
 //! This file's job is to turn encoded snapshots into something that answers can be made from.
 
 pub(crate) mod channels;
+pub(crate) mod common;
 pub(crate) mod disk;
 mod parted;
 pub(crate) mod told;
@@ -10,10 +11,12 @@ use crate::blobs::coding::{Coded, Coding, Forms};
 use crate::devices::token::{Claim, TokenKeys};
 use crate::protocols::expo::frozen::Frames;
 use crate::refusal::Refusal;
+use common::Common;
 use domain::Sha256;
 use domain::bundle::{Blob, FileRole};
 use domain::snapshot::{ChannelSnapshot, Delta, OfferedBundle, offerable};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use litemap::LiteMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 use told::Told;
 
@@ -29,15 +32,15 @@ pub(crate) struct Channel {
     pub(crate) snapshot: ChannelSnapshot,
     /// Differs between any two snapshots, so it stands for (channel, version) in the cache of answers.
     pub(crate) digest: Sha256,
-    pub(crate) keys: TokenKeys,
-    revoked: HashSet<Box<str>>,
+    pub(crate) keys: Arc<TokenKeys>,
     /// Every blob that a device may ask for, and whether the edge must keep it at hand.
     pub(crate) blobs: Vec<(Arc<Blob>, bool)>,
     /// Files, and what can be sent in their place.
     pub(crate) forms: Vec<(Sha256, Arc<Forms>)>,
     /// What the devices of the app may ask for; set when the channel is put to use.
     pub(crate) allowance: OnceLock<Arc<AppAllowance>>,
-    deltas: HashMap<(Sha256, Sha256), Vec<usize>>,
+    /// The places of patches, by what they lead from and to.
+    deltas: LiteMap<(Sha256, Sha256), Vec<usize>>,
     /// What Expo clients are told of releases, framed.
     pub(crate) expo: Frames,
     pub(crate) told: Told,
@@ -45,27 +48,27 @@ pub(crate) struct Channel {
 
 impl Channel {
     /// Decodes, checks and prepares a snapshot. The error says which rule it breaks.
-    pub(crate) fn compile(encoded: &[u8], digest: Sha256) -> Result<Self, String> {
+    pub(crate) fn compile(encoded: &[u8], digest: Sha256, common: &Common) -> Result<Self, String> {
         if encoded.len() > ENCODED_MAX_BYTES {
             return Err(format!("the snapshot has more than {ENCODED_MAX_BYTES} bytes"));
         }
         if Sha256::of(encoded) != digest {
             return Err("the digest is not that of the bytes".to_owned());
         }
-        let snapshot = proto::convert::decode_snapshot(encoded).map_err(|invalid| invalid.to_string())?;
+        let mut snapshot = proto::convert::decode_snapshot(encoded).map_err(|invalid| invalid.to_string())?;
         check(&snapshot)?;
-        let mut deltas: HashMap<_, Vec<usize>> = HashMap::new();
+        common.share_ranges(&mut snapshot.releases);
+        let mut deltas: BTreeMap<_, Vec<usize>> = BTreeMap::new();
         for (index, delta) in snapshot.deltas.iter().enumerate() {
             if snapshot.bundles.get(&delta.to).is_some_and(|bundle| is_worth(delta, bundle)) {
                 deltas.entry((delta.from, delta.to)).or_default().push(index);
             }
         }
-        let (keys, blobs) = (TokenKeys::new(&snapshot.token_keys), list_blobs(&snapshot));
-        let revoked = snapshot.revoked_devices.iter().map(|device| device.as_str().into()).collect();
-        let forms = list_forms(&snapshot);
+        let deltas = deltas.into_iter().collect();
+        let (keys, blobs, forms) = (common.keys(&snapshot.token_keys), list_blobs(&snapshot), list_forms(&snapshot));
         let expo = Frames::new(&snapshot.expo, &snapshot.releases);
         let (allowance, told) = (OnceLock::new(), Told::default());
-        Ok(Self { expo, keys, revoked, blobs, forms, allowance, told, digest, deltas, snapshot })
+        Ok(Self { expo, keys, blobs, forms, allowance, told, digest, deltas, snapshot })
     }
 
     /// Lets a device in whose token is good and which is not revoked.
@@ -75,7 +78,7 @@ impl Channel {
 
     /// Refuses a device that is revoked.
     pub(crate) fn check_revoked(&self, device: &str) -> Result<(), Refusal> {
-        if self.revoked.contains(device) { Err(Refusal::revoked()) } else { Ok(()) }
+        if self.snapshot.revoked_devices.contains(device) { Err(Refusal::revoked()) } else { Ok(()) }
     }
 
     /// Returns the smallest patch between the two bundles in one of the formats: its index and itself.

@@ -15,7 +15,8 @@ use domain::device::DeviceKey;
 use domain::id::{AppId, BundleId, ChannelId, OrganizationId, ReleaseId};
 use domain::release::{Content, Release};
 use domain::snapshot::{
-    ChannelKey, ChannelSnapshot, Delta, OfferedBundle, PINS_MAX, RELEASES_MAX, SnapshotVersion, Variant, offerable,
+    Bundles, ChannelKey, ChannelSnapshot, Delta, OfferedBundle, PINS_MAX, RELEASES_MAX, SnapshotVersion, Variant,
+    offerable,
 };
 use domain::{ChannelName, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -207,7 +208,7 @@ fn pins(conn: &mut DbConn, channel: &ChannelId) -> Result<BTreeMap<DeviceKey, Re
 
 type FileColumns = (String, String, Vec<u8>, i64, String);
 
-fn offered_bundles(conn: &mut DbConn, owner: &Scope, heads: &Heads) -> Result<BTreeMap<Sha256, Box<OfferedBundle>>> {
+fn offered_bundles(conn: &mut DbConn, owner: &Scope, heads: &Heads) -> Result<Bundles> {
     let ids: Vec<&str> = heads.keys().map(BundleId::as_str).collect();
     let mut files: BTreeMap<BundleId, Vec<BundleFile>> = BTreeMap::new();
     for ids in ids.chunks(IN_LIST_MAX) {
@@ -233,7 +234,7 @@ fn offered_bundles(conn: &mut DbConn, owner: &Scope, heads: &Heads) -> Result<BT
     let wanted: Vec<Sha256> = files.values().flatten().map(|file| file.sha256).collect();
     let blobs = blobs::by_hash(conn, owner, &wanted)?;
     let variants = variants_by_hash(conn, owner, &wanted)?;
-    let mut bundles = BTreeMap::new();
+    let mut bundles = Bundles::default();
     for (id, head) in heads {
         let files = files.remove(id).unwrap_or_default();
         let hashes: BTreeSet<Sha256> = files.iter().map(|file| file.sha256).collect();

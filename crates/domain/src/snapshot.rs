@@ -8,6 +8,7 @@ use crate::hash::Sha256;
 use crate::id::{AppId, ChannelId, DeviceId, ReleaseId};
 use crate::name::{ChannelName, Platform};
 use crate::release::{Content, Release};
+use litemap::LiteMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -38,6 +39,9 @@ pub struct ChannelKey {
     pub channel: ChannelName,
 }
 
+/// Bundles by content hash. Most channels have a few, and edges hold many channels: a map that keeps no room for more.
+pub type Bundles = LiteMap<Sha256, Box<OfferedBundle>>;
+
 /// Everything that decisions and answers about one channel are made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelSnapshot {
@@ -51,8 +55,8 @@ pub struct ChannelSnapshot {
     pub blocked: bool,
     /// Newest first, at most [`RELEASES_MAX`].
     pub releases: Vec<Release>,
-    /// The bundles that can be offered, by content hash.
-    pub bundles: BTreeMap<Sha256, Box<OfferedBundle>>,
+    /// The bundles that can be offered.
+    pub bundles: Bundles,
     /// Patches between the launch files of two bundles.
     pub deltas: Vec<Delta>,
     /// The release that a device gets whatever its bucket, at most [`PINS_MAX`].
@@ -129,7 +133,7 @@ pub fn is_delta_format(text: &str) -> bool {
 }
 
 /// A secret that device tokens are made with.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct TokenKey {
     /// Grows with each rotation; tokens name it.
     pub generation: u32,

@@ -200,6 +200,7 @@ fn path_of(key: &ChannelKey) -> Box<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snapshot::common::Common;
     use domain::Timestamp;
     use domain::id::ChannelId;
     use domain::snapshot::{ChannelSnapshot, SnapshotVersion, TokenKey};
@@ -214,7 +215,7 @@ mod tests {
             version: SnapshotVersion { epoch: 1, version },
             blocked: false,
             releases: vec![],
-            bundles: [].into(),
+            bundles: Default::default(),
             deltas: vec![],
             pins: [].into(),
             token_keys: vec![TokenKey { generation: 1, secret: [1; 32] }],
@@ -225,7 +226,7 @@ mod tests {
         };
         snapshot.codepush.keys = keys.iter().map(|key| (key.parse().unwrap(), Platform::Ios)).collect();
         let encoded = proto::convert::encode_snapshot(&snapshot);
-        Arc::new(Channel::compile(&encoded, Sha256::of(&encoded)).unwrap())
+        Arc::new(Channel::compile(&encoded, Sha256::of(&encoded), &Common::default()).unwrap())
     }
 
     #[test]

@@ -6,6 +6,7 @@ use domain::id::{AppId, ChannelId, ReleaseId};
 use domain::release::{Content, Release, Retreat, Rollout, RolloutState};
 use domain::snapshot::{ChannelKey, ChannelSnapshot, Delta, OfferedBundle, SnapshotVersion, TokenKey, Variant};
 use domain::{Platform, Ppm, Sha256, Timestamp};
+use std::iter;
 
 /// Bytes that no two seeds share and that do not repeat.
 pub fn noise(size_bytes: usize, seed: u64) -> Bytes {
@@ -73,7 +74,7 @@ pub fn empty(app_number: u8, version: u64) -> ChannelSnapshot {
         version: SnapshotVersion { epoch: 1, version },
         blocked: false,
         releases: vec![],
-        bundles: [].into(),
+        bundles: Default::default(),
         deltas: vec![],
         pins: [].into(),
         token_keys: vec![TokenKey { generation: 1, secret: [app_number; 32] }],
@@ -97,7 +98,8 @@ pub fn channel_of(app_number: u8, version: u64, contents: &[Bytes]) -> ChannelSn
     let blobs = contents.iter().map(|bytes| Blob::of(bytes).into()).collect();
     let mut snapshot = empty(app_number, version);
     snapshot.releases = vec![release(version, Content::Bundle(hash))];
-    snapshot.bundles = [(hash, OfferedBundle { engine: Engine::Hermes, files, blobs, variants: vec![] }.into())].into();
+    let bundle = OfferedBundle { engine: Engine::Hermes, files, blobs, variants: vec![] };
+    snapshot.bundles = iter::once((hash, bundle.into())).collect();
     snapshot
 }
 
@@ -106,7 +108,7 @@ pub fn channel(app_number: u8, version: u64, launch: &[u8], asset: &[u8]) -> Cha
     let mut snapshot = empty(app_number, version);
     let (hash, bundle) = bundle(launch, asset);
     snapshot.releases = vec![release(version, Content::Bundle(hash))];
-    snapshot.bundles = [(hash, bundle)].into();
+    snapshot.bundles = iter::once((hash, bundle)).collect();
     snapshot
 }
 
@@ -117,7 +119,7 @@ pub fn launch_hash(snapshot: &ChannelSnapshot) -> Sha256 {
 
 /// Says that this is the compressed form of the file.
 pub fn add_variant(snapshot: &mut ChannelSnapshot, of: Sha256, coding: Coding, bytes: &[u8]) {
-    for bundle in snapshot.bundles.values_mut() {
+    for (_, bundle) in &mut snapshot.bundles {
         bundle.variants.push(Variant { of, coding, blob: Blob::of(bytes).into() });
         bundle.variants.sort_by_key(|variant| (variant.of, variant.coding.as_str()));
     }

@@ -23,7 +23,7 @@ async fn a_new_snapshot_changes_the_next_answer_and_is_acknowledged_with_its_dig
 }
 
 fn first_blob(snapshot: &mut domain::snapshot::ChannelSnapshot) -> &mut domain::bundle::Blob {
-    Arc::make_mut(&mut snapshot.bundles.values_mut().next().unwrap().blobs[0])
+    Arc::make_mut(&mut snapshot.bundles.iter_mut().next().unwrap().1.blobs[0])
 }
 
 /// Snapshots that an edge with version 10 of the first channel must refuse, and what is wrong with each.
@@ -47,7 +47,7 @@ fn bad_snapshots() -> Vec<(&'static str, v1::SyncSnapshot)> {
         ("a missing bundle", broken(|s| s.bundles.clear())),
         ("a chunk with a wrong hash", broken(|s| first_blob(s).chunks[0] = domain::Sha256::of(b"x"))),
         ("too few chunks", broken(|s| first_blob(s).chunks.clear())),
-        ("a path out of the folder", broken(|s| s.bundles.values_mut().next().unwrap().files[0].path = "../x".into())),
+        ("a path out of the folder", broken(|s| s.bundles.iter_mut().next().unwrap().1.files[0].path = "../x".into())),
         ("two releases with one number", broken(|s| s.releases.push(s.releases[0].clone()))),
         (
             "too many releases",

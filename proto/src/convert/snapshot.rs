@@ -69,15 +69,13 @@ pub fn decode_snapshot(encoded: &[u8]) -> Result<ChannelSnapshot, InvalidMessage
         channel_id: wire.channel_id.parse().in_field("channel_id")?,
         version: version_from_wire(wire.version)?,
         blocked: wire.blocked,
-        releases: wire.releases.into_iter().map(release_from_wire).collect::<Result<_, _>>()?,
-        bundles: wire
-            .bundles
+        releases: exactly(wire.releases.into_iter().map(release_from_wire))?,
+        bundles: exactly(wire.bundles.into_iter().map(|bundle| bundle_from_wire(bundle, &mut blobs)))?
             .into_iter()
-            .map(|bundle| bundle_from_wire(bundle, &mut blobs))
-            .collect::<Result<_, _>>()?,
-        deltas: wire.deltas.into_iter().map(|delta| delta_from_wire(delta, &mut blobs)).collect::<Result<_, _>>()?,
+            .collect(),
+        deltas: exactly(wire.deltas.into_iter().map(|delta| delta_from_wire(delta, &mut blobs)))?,
         pins: wire.pins.into_iter().map(pin_from_wire).collect::<Result<_, _>>()?,
-        token_keys: wire.token_keys.into_iter().map(token_key_from_wire).collect::<Result<_, _>>()?,
+        token_keys: exactly(wire.token_keys.into_iter().map(token_key_from_wire))?,
         revoked_devices: (wire.revoked_device_ids.iter())
             .map(|device| device.parse().in_field("revoked_device_ids"))
             .collect::<Result<_, _>>()?,
@@ -121,6 +119,13 @@ pub const fn version_to_wire(version: SnapshotVersion) -> v1::SnapshotVersion {
 pub fn version_from_wire(version: Option<v1::SnapshotVersion>) -> Result<SnapshotVersion, InvalidMessage> {
     let version = version.ok_or_else(|| InvalidMessage::new("version", "must be set"))?;
     Ok(SnapshotVersion { epoch: version.epoch, version: version.version })
+}
+
+/// Collects without room for more, which may be several times as much: edges keep many snapshots.
+fn exactly<T>(items: impl Iterator<Item = Result<T, InvalidMessage>>) -> Result<Vec<T>, InvalidMessage> {
+    let mut all = items.collect::<Result<Vec<T>, _>>()?;
+    all.shrink_to_fit();
+    Ok(all)
 }
 
 fn at_most(count: usize, max: usize, field: &'static str) -> Result<(), InvalidMessage> {
@@ -217,11 +222,9 @@ fn bundle_from_wire(
     let hash = sha256_from_wire(&bundle.content_sha256, "content_sha256")?;
     let offered = OfferedBundle {
         engine: engine_from_wire(bundle.engine, "engine")?,
-        files: bundle.files.into_iter().map(file_from_wire).collect::<Result<_, _>>()?,
-        blobs: bundle.blobs.iter().map(|blob| blobs.read(blob)).collect::<Result<_, _>>()?,
-        variants: (bundle.variants.into_iter())
-            .filter_map(|variant| variant_from_wire(variant, blobs))
-            .collect::<Result<_, _>>()?,
+        files: exactly(bundle.files.into_iter().map(file_from_wire))?,
+        blobs: exactly(bundle.blobs.iter().map(|blob| blobs.read(blob)))?,
+        variants: exactly(bundle.variants.into_iter().filter_map(|variant| variant_from_wire(variant, blobs)))?,
     };
     if content_hash(&offered.files) != hash {
         return Err(InvalidMessage::new("content_sha256", "must be the hash of the files"));

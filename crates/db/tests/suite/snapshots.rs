@@ -50,7 +50,7 @@ fn golden(t: &Tenant) -> ChannelSnapshot {
         version: SnapshotVersion { epoch: 1, version: 9 },
         blocked: false,
         releases: vec![release],
-        bundles: BTreeMap::from([(t.bundle.content_hash, offered.into())]),
+        bundles: std::iter::once((t.bundle.content_hash, offered.into())).collect(),
         deltas: vec![delta],
         pins: BTreeMap::from([(t.pin.device_key.clone(), t.release.id.clone())]),
         token_keys: vec![t.token_key.clone()],

@@ -21,6 +21,7 @@ fn sample() -> ChannelSnapshot {
         role: FileRole::Launch,
     }];
     let hash = content_hash(&files);
+    let offered = OfferedBundle { engine: Engine::Hermes, files, blobs: vec![launch.into()], variants };
     let release = Release {
         id: domain::id::ReleaseId::from_parts(Timestamp::from_us(1), [1; 10]),
         seq: 1,
@@ -43,10 +44,7 @@ fn sample() -> ChannelSnapshot {
         pins: BTreeMap::from([("device".parse().unwrap(), release.id.clone())]),
         expo: expo_of(&release),
         releases: vec![release],
-        bundles: BTreeMap::from([(
-            hash,
-            Box::new(OfferedBundle { engine: Engine::Hermes, files, blobs: vec![launch.into()], variants }),
-        )]),
+        bundles: std::iter::once((hash, offered.into())).collect(),
         deltas: vec![Delta {
             from: Sha256::of(b"f"),
             to: hash,
@@ -111,8 +109,9 @@ fn broken_rules_are_named() {
         |change: fn(&mut ExpoUpdate)| move |s: &mut ChannelSnapshot| s.expo.updates.values_mut().for_each(change);
     assert_eq!(refused(change_expo(|update| update.body = "x".repeat(BODY_MAX_BYTES + 1))), "body");
     assert_eq!(refused(change_expo(|update| update.signature = "sig\r\nx: y".into())), "signature");
-    let change_bundle =
-        |change: fn(&mut OfferedBundle)| move |s: &mut ChannelSnapshot| s.bundles.values_mut().for_each(|b| change(b));
+    let change_bundle = |change: fn(&mut OfferedBundle)| {
+        move |s: &mut ChannelSnapshot| s.bundles.iter_mut().for_each(|(_, b)| change(b))
+    };
     assert_eq!(refused(change_bundle(|b| b.files[0].size_bytes += 1)), "content_sha256");
     assert_eq!(refused(change_bundle(|b| b.blobs.clear())), "blobs");
     assert_eq!(refused(change_bundle(|b| b.files[0].path = "../x".into())), "path");
@@ -121,9 +120,9 @@ fn broken_rules_are_named() {
     assert_eq!(refused(change_bundle(|b| b.variants[0].blob = Blob::of(b"launch").into())), "variants");
     assert_eq!(refused(change_bundle(|b| b.variants.push(b.variants[1].clone()))), "variants");
     let without_launch = |s: &mut ChannelSnapshot| {
-        let (_, mut bundle) = s.bundles.pop_first().unwrap();
+        let (_, mut bundle) = s.bundles.clone().into_iter().next().unwrap();
         bundle.files[0].role = FileRole::Asset;
-        s.bundles.insert(content_hash(&bundle.files), bundle);
+        s.bundles = [(content_hash(&bundle.files), bundle)].into_iter().collect();
     };
     assert_eq!(refused(without_launch), "files");
 }

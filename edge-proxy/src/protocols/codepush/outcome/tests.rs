@@ -3,11 +3,12 @@
 use super::*;
 use crate::protocols::codepush::Spelling;
 use crate::protocols::codepush::answer::Answer;
+use crate::snapshot::common::Common;
 use domain::bundle::{BundleFile, Engine, FileRole, content_hash};
 use domain::codepush::{CodePush, Package, PackageDiff};
 use domain::id::{AppId, ChannelId, ReleaseId};
 use domain::release::{Retreat, Rollout, RolloutState};
-use domain::snapshot::{ChannelKey, ChannelSnapshot, OfferedBundle, SnapshotVersion, TokenKey};
+use domain::snapshot::{Bundles, ChannelKey, ChannelSnapshot, OfferedBundle, SnapshotVersion, TokenKey};
 use domain::{Ppm, Timestamp, bucket};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -59,7 +60,7 @@ fn release(entry: &Value, content: Sha256) -> Release {
 }
 
 fn channel(history: &[Value]) -> Channel {
-    let (mut releases, mut bundles, mut codepush) = (Vec::new(), BTreeMap::new(), CodePush::default());
+    let (mut releases, mut bundles, mut codepush) = (Vec::new(), Bundles::default(), CodePush::default());
     for entry in history {
         let hash = text(&entry["packageHash"]);
         let (content, bundle) = bundle(hash);
@@ -91,7 +92,7 @@ fn channel(history: &[Value]) -> Channel {
         codepush,
     };
     let encoded = proto::convert::encode_snapshot(&snapshot);
-    Channel::compile(&encoded, Sha256::of(&encoded)).unwrap()
+    Channel::compile(&encoded, Sha256::of(&encoded), &Common::default()).unwrap()
 }
 
 /// Asks as a client does; `undefined` is what that server made of parameters that were missing.

@@ -28,7 +28,7 @@ fn kept(name: &str, written: &[u8]) -> Vec<u8> {
 /// The sample as the first version would have had it: before plans, revocations, compressed forms, CodePush and Expo.
 fn first_sample() -> ChannelSnapshot {
     let mut snapshot = sample();
-    snapshot.bundles.values_mut().for_each(|bundle| bundle.variants.clear());
+    snapshot.bundles.iter_mut().for_each(|(_, bundle)| bundle.variants.clear());
     ChannelSnapshot {
         revoked_devices: Default::default(),
         registration_closed: false,

@@ -1,0 +1,61 @@
+//! This file's job is to keep once what the snapshots of many channels have in common: ranges of binaries, and the keys of an app's tokens.
+
+use crate::devices::token::TokenKeys;
+use domain::release::Release;
+use domain::snapshot::TokenKey;
+use domain::target::{BinaryRange, Target};
+use quick_cache::sync::Cache;
+use std::sync::Arc;
+
+/// More ranges than are usual, and apps whose channels are read at about the same time. What is forgotten is only shared no more.
+const KEPT: usize = 1_024;
+
+/// What was read before.
+pub(crate) struct Common {
+    ranges: Cache<Box<str>, BinaryRange>,
+    keys: Cache<Vec<TokenKey>, Arc<TokenKeys>>,
+}
+
+impl Default for Common {
+    fn default() -> Self {
+        Self { ranges: Cache::new(KEPT), keys: Cache::new(KEPT) }
+    }
+}
+
+impl Common {
+    /// Replaces ranges by equal ones that are there already.
+    pub(super) fn share_ranges(&self, releases: &mut [Release]) {
+        for release in releases {
+            let Target::BinaryRange(range) = &mut release.target else { continue };
+            match self.ranges.get(range.as_str()) {
+                Some(known) => *range = known,
+                None => self.ranges.insert(range.as_str().into(), range.clone()),
+            }
+        }
+    }
+
+    /// Returns the keys, ready for use.
+    pub(super) fn keys(&self, keys: &[TokenKey]) -> Arc<TokenKeys> {
+        if let Some(known) = self.keys.get(keys) {
+            return known;
+        }
+        let made = Arc::new(TokenKeys::new(keys));
+        self.keys.insert(keys.to_vec(), made.clone());
+        made
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_keys_are_kept_once_and_others_apart() {
+        let common = Common::default();
+        let keys = |secret: u8| [TokenKey { generation: 1, secret: [secret; 32] }];
+        let first = common.keys(&keys(1));
+        assert!(Arc::ptr_eq(&first, &common.keys(&keys(1))));
+        assert!(!Arc::ptr_eq(&first, &common.keys(&keys(2))));
+        assert!(!Arc::ptr_eq(&first, &common.keys(&[TokenKey { generation: 2, secret: [1; 32] }])));
+    }
+}
