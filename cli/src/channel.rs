@@ -42,26 +42,18 @@ pub enum Command {
         app: AppAddress,
     },
     /// Renames, blocks or unblocks a channel, or changes what it takes. A blocked channel offers nothing to anybody.
-    #[command(after_help = "Example:\n  aloft channel update production --app trailhead --block")]
-    #[command(group(clap::ArgGroup::new("change").required(true).multiple(true)))]
+    #[command(
+        after_help = "Examples:\n  aloft channel update production --app trailhead --block\n  aloft channel update beta --expo-server-defined-headers 'x-ring=\"early\", x-generation=2'"
+    )]
     Update {
         /// The channel: its name or its id.
         channel: String,
         #[command(flatten)]
         #[expect(missing_docs, reason = "documented at the type")]
         app: AppAddress,
-        /// New name. Devices that send the old one get nothing any more.
-        #[arg(long, group = "change")]
-        rename: Option<String>,
-        /// Offer nothing to anybody.
-        #[arg(long, group = "change", conflicts_with = "unblock")]
-        block: bool,
-        /// Offer releases again.
-        #[arg(long, group = "change")]
-        unblock: bool,
-        /// What happens to bundles with warnings that are published from now on.
-        #[arg(long, value_enum, group = "change")]
-        bundle_policy: Option<Policy>,
+        #[command(flatten)]
+        #[expect(missing_docs, reason = "documented at the type")]
+        changes: Changes,
     },
     /// Deletes a channel with its releases and pins.
     Delete {
@@ -71,6 +63,32 @@ pub enum Command {
         #[expect(missing_docs, reason = "documented at the type")]
         app: AppAddress,
     },
+}
+
+/// What is to change in a channel.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+pub struct Changes {
+    /// New name. Devices that send the old one get nothing any more.
+    #[arg(long)]
+    pub rename: Option<String>,
+    /// Offer nothing to anybody.
+    #[arg(long, conflicts_with = "unblock")]
+    pub block: bool,
+    /// Offer releases again.
+    #[arg(long)]
+    pub unblock: bool,
+    /// What happens to bundles with warnings that are published from now on.
+    #[arg(long, value_enum)]
+    pub bundle_policy: Option<Policy>,
+    /// Headers that Expo clients keep and send with later checks: a dictionary (RFC 8941) of quoted texts, numbers and booleans. With an
+    /// empty one they forget what they keep.
+    #[arg(long, value_name = "DICTIONARY")]
+    pub expo_server_defined_headers: Option<String>,
+    /// Headers that Expo clients send when they fetch assets: a dictionary (RFC 8941) of quoted texts; none with an empty one. Any client is
+    /// told them: no place for secrets.
+    #[arg(long, value_name = "DICTIONARY")]
+    pub expo_asset_request_headers: Option<String>,
 }
 
 /// What happens to bundles with warnings.
@@ -134,9 +152,9 @@ pub async fn run(command: Command, connection: &Connection) -> Result<AnyReport,
             let request = v1::GetChannelRequest { name: names::channel(&app.app, &channel)? };
             show(connection.answer(connection.channels().get_channel(request).await)?.channel)
         }
-        Command::Update { channel, app, rename, block, unblock, bundle_policy } => {
-            let name = names::channel(&app.app, &channel)?;
-            update(connection, name, rename, (block || unblock).then_some(block), bundle_policy).await
+        Command::Update { channel, app, changes } => {
+            let request = changes.request(names::channel(&app.app, &channel)?);
+            show(connection.answer(connection.channels().update_channel(request).await)?.channel)
         }
         Command::Delete { channel, app } => {
             let name = names::channel(&app.app, &channel)?;
@@ -147,27 +165,28 @@ pub async fn run(command: Command, connection: &Connection) -> Result<AnyReport,
     }
 }
 
-async fn update(
-    connection: &Connection,
-    name: String,
-    rename: Option<String>,
-    blocked: Option<bool>,
-    policy: Option<Policy>,
-) -> Result<AnyReport, Error> {
-    let mut paths = Vec::new();
-    paths.extend(rename.is_some().then(|| "channel_name".to_owned()));
-    paths.extend(blocked.is_some().then(|| "blocked".to_owned()));
-    paths.extend(policy.is_some().then(|| "bundle_policy".to_owned()));
-    let channel = v1::Channel {
-        name,
-        channel_name: rename.unwrap_or_default(),
-        blocked: blocked.unwrap_or_default(),
-        bundle_policy: policy.map(v1::BundlePolicy::from).unwrap_or_default().into(),
-        ..Default::default()
-    };
-    let update_mask = Some(prost_types::FieldMask { paths });
-    let request = v1::UpdateChannelRequest { channel: Some(channel), update_mask, etag: String::new() };
-    show(connection.answer(connection.channels().update_channel(request).await)?.channel)
+impl Changes {
+    fn request(self, name: String) -> v1::UpdateChannelRequest {
+        let changed = [
+            ("channel_name", self.rename.is_some()),
+            ("blocked", self.block || self.unblock),
+            ("bundle_policy", self.bundle_policy.is_some()),
+            ("expo_server_defined_headers", self.expo_server_defined_headers.is_some()),
+            ("expo_asset_request_headers", self.expo_asset_request_headers.is_some()),
+        ];
+        let paths = changed.iter().filter(|(_, is_changed)| *is_changed).map(|(path, _)| (*path).to_owned()).collect();
+        let channel = v1::Channel {
+            name,
+            channel_name: self.rename.unwrap_or_default(),
+            blocked: self.block,
+            bundle_policy: self.bundle_policy.map(v1::BundlePolicy::from).unwrap_or_default().into(),
+            expo_server_defined_headers: self.expo_server_defined_headers,
+            expo_asset_request_headers: self.expo_asset_request_headers.unwrap_or_default(),
+            ..Default::default()
+        };
+        let update_mask = Some(prost_types::FieldMask { paths });
+        v1::UpdateChannelRequest { channel: Some(channel), update_mask, etag: String::new() }
+    }
 }
 
 fn show(channel: Option<v1::Channel>) -> Result<AnyReport, Error> {

@@ -50,6 +50,10 @@ pub struct Channel {
     pub blocked: bool,
     /// "warn" or "refuse".
     pub bundle_policy: &'static str,
+    /// Absent when clients are told nothing; empty when they are to forget what they were told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expo_server_defined_headers: Option<String>,
+    pub expo_asset_request_headers: String,
     pub snapshot_version: u64,
     pub etag: String,
     pub created_at_us: i64,
@@ -60,6 +64,8 @@ impl From<v1::Channel> for Channel {
     fn from(channel: v1::Channel) -> Self {
         Self {
             bundle_policy: policy_text(channel.bundle_policy()),
+            expo_server_defined_headers: channel.expo_server_defined_headers,
+            expo_asset_request_headers: channel.expo_asset_request_headers,
             name: channel.name,
             channel_id: channel.channel_id,
             channel_name: channel.channel_name,
@@ -80,6 +86,8 @@ impl Display for Channel {
             ("blocked", yes(self.blocked)),
             ("bundle policy", self.bundle_policy.to_owned()),
             ("snapshot version", self.snapshot_version.to_string()),
+            ("server-defined headers", self.expo_server_defined_headers.clone().unwrap_or_default()),
+            ("asset request headers", self.expo_asset_request_headers.clone()),
             ("created", moment::text(self.created_at_us)),
         ]))
     }

@@ -240,6 +240,8 @@ pub fn channel(row: &Channel) -> v1::Channel {
         updated_at_us: row.updated_at.as_us(),
         environment: environment(row.environment).into(),
         bundle_policy: convert::bundle_policy_to_wire(row.bundle_policy).into(),
+        expo_server_defined_headers: row.expo_server_defined_headers.as_ref().map(ToString::to_string),
+        expo_asset_request_headers: row.expo_asset_request_headers.to_string(),
     }
 }
 

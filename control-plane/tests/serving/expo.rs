@@ -11,6 +11,7 @@ use serde_json::Value;
 on_both_databases!(
     a_manifest_is_frozen_with_its_release,
     a_signature_offers_the_release,
+    headers_for_clients_are_checked_and_reach_the_snapshot,
     content_that_comes_back_gets_a_new_id_and_a_later_time,
     what_makes_no_manifest_is_refused,
 );
@@ -106,6 +107,52 @@ async fn a_signature_offers_the_release(rig: Rig) {
     let plain = rig.publish(&channel, &rig.bundle(&app, "two").await).await;
     let other = sign(&|request| request.name = plain.name.clone());
     assert_eq!(reason(rig.releases().sign_expo_update(other).await), Reason::NotFound);
+}
+
+async fn headers_for_clients_are_checked_and_reach_the_snapshot(rig: Rig) {
+    let (app, channel) = rig.app("shop").await;
+    let update = async |change: v1::Channel, field: &str| {
+        let channel = v1::Channel { name: channel.name.clone(), ..change };
+        let update_mask = Some(prost_types::FieldMask { paths: vec![field.into()] });
+        let request = v1::UpdateChannelRequest { channel: Some(channel), update_mask, etag: String::new() };
+        rig.channels().update_channel(rig.ask(request)).await.map(|answer| answer.into_inner().channel.unwrap())
+    };
+    let server_defined = async |text: &str| {
+        let change = v1::Channel { expo_server_defined_headers: Some(text.into()), ..Default::default() };
+        update(change, "expo_server_defined_headers").await
+    };
+    let of_assets = async |text: &str| {
+        let change = v1::Channel { expo_asset_request_headers: text.into(), ..Default::default() };
+        update(change, "expo_asset_request_headers").await
+    };
+    let snapshot = async || {
+        let key = domain::snapshot::ChannelKey {
+            app: app.app_id.parse().unwrap(),
+            channel: channel.channel_name.parse().unwrap(),
+        };
+        rig.db.read(move |conn| db::snapshots::load(conn, &key)).await.unwrap().unwrap().expo
+    };
+    assert_eq!(channel.expo_server_defined_headers, None);
+    assert_eq!(snapshot().await.server_defined_headers, None);
+    for bad in ["x-ring=early", "expo-channel-name=\"other\"", "host=\"a\"", "x-ring=\"a\r\n\"", &"x-a, ".repeat(400)] {
+        assert_eq!(reason(server_defined(bad).await), Reason::InvalidField, "{bad}");
+        assert_eq!(reason(of_assets(bad).await), Reason::InvalidField, "{bad}");
+    }
+    assert_eq!(reason(of_assets("x-n=2").await), Reason::InvalidField);
+    let changed = server_defined("x-ring=\"early\",x-n=2").await.unwrap();
+    assert_eq!(changed.expo_server_defined_headers.as_deref(), Some("x-ring=\"early\", x-n=2"));
+    assert!(changed.snapshot_version > channel.snapshot_version);
+    let changed = of_assets("authorization=\"Bearer 1\"").await.unwrap();
+    assert_eq!(changed.expo_asset_request_headers, "authorization=\"Bearer 1\"");
+    let expo = snapshot().await;
+    assert_eq!(expo.server_defined_headers.unwrap().as_str(), "x-ring=\"early\", x-n=2");
+    assert_eq!(expo.asset_request_headers.headers()["authorization"], "Bearer 1");
+    // Taking them back is another thing than never having said anything.
+    server_defined("").await.unwrap();
+    of_assets("").await.unwrap();
+    let expo = snapshot().await;
+    assert_eq!(expo.server_defined_headers, Some(Default::default()));
+    assert!(expo.asset_request_headers.headers().is_empty());
 }
 
 async fn content_that_comes_back_gets_a_new_id_and_a_later_time(rig: Rig) {

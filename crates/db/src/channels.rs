@@ -6,6 +6,7 @@ use crate::dialect::db;
 use crate::schema::{channel, release};
 use crate::{ChangeKind, DbConn, Error, Result, Scope, Tx, outbox};
 use diesel::prelude::*;
+use domain::expo::{AssetRequestHeaders, ServerDefinedHeaders};
 use domain::id::{AppId, BundleId, ChannelId, OrganizationId};
 use domain::snapshot::ChannelKey;
 use domain::warning::BundlePolicy;
@@ -46,6 +47,10 @@ row! {
         pub environment: Environment,
         /// What happens to bundles with warnings.
         pub bundle_policy: BundlePolicy,
+        /// What Expo clients are to keep, and send with later checks; none when they are told nothing.
+        pub expo_server_defined_headers: Option<ServerDefinedHeaders>,
+        /// What Expo clients are to send when they fetch assets.
+        pub expo_asset_request_headers: AssetRequestHeaders,
         /// When it was made.
         pub created_at: Timestamp,
         /// When it was last changed.
@@ -67,6 +72,8 @@ impl Channel {
             blocked: false,
             environment: Environment::Live,
             bundle_policy: BundlePolicy::Warn,
+            expo_server_defined_headers: None,
+            expo_asset_request_headers: AssetRequestHeaders::default(),
             created_at: now,
             updated_at: now,
         }
@@ -88,6 +95,10 @@ pub struct ChannelChanges {
     pub blocked: Option<bool>,
     /// What happens to bundles with warnings.
     pub bundle_policy: Option<BundlePolicy>,
+    /// What Expo clients are to keep, and send with later checks.
+    pub expo_server_defined_headers: Option<ServerDefinedHeaders>,
+    /// What Expo clients are to send when they fetch assets.
+    pub expo_asset_request_headers: Option<AssetRequestHeaders>,
 }
 
 /// Adds a channel; `AlreadyExists` when the name is taken in the app.
@@ -166,6 +177,8 @@ pub fn apply(
     let name = changes.name.clone().unwrap_or_else(|| before.name.clone());
     let blocked = changes.blocked.unwrap_or(before.blocked);
     let bundle_policy = changes.bundle_policy.unwrap_or(before.bundle_policy);
+    let server_defined = changes.expo_server_defined_headers.clone().or(before.expo_server_defined_headers.clone());
+    let of_assets = changes.expo_asset_request_headers.as_ref().unwrap_or(&before.expo_asset_request_headers);
     let changed = db!(tx, |c| {
         diesel::update(channel::table.find(id.as_str()))
             .filter(channel::revision.eq(expected_revision.to_sql()))
@@ -173,6 +186,8 @@ pub fn apply(
                 channel::name.eq(name.as_str()),
                 channel::blocked.eq(blocked),
                 channel::bundle_policy.eq(bundle_policy.as_str()),
+                channel::expo_server_defined_headers.eq(server_defined.to_sql()),
+                channel::expo_asset_request_headers.eq(of_assets.to_sql()),
                 channel::revision.eq(channel::revision + 1),
                 channel::updated_at.eq(now.as_us()),
             ))

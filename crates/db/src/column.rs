@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use domain::bundle::{Coding, Engine, FileRole, Stage};
 use domain::codepush::DeploymentKey;
 use domain::device::DeviceKey;
-use domain::expo::UpdateId;
+use domain::expo::{AssetRequestHeaders, ServerDefinedHeaders, UpdateId};
 use domain::id::{
     ApiKeyId, AppId, AuditId, BinaryId, BundleId, ChannelId, CredentialId, DeliveryId, DeviceId, EdgeId, EventId,
     InvitationId, JobId, MailId, MessageId, OrganizationId, PublisherId, ReleaseId, SessionId, UploadId, UserId,
@@ -65,6 +65,8 @@ text_columns!(
     DeploymentKey,
     DeviceKey,
     UpdateId,
+    AssetRequestHeaders,
+    ServerDefinedHeaders,
     Environment,
     PlanName,
     Platform,

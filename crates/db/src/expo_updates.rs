@@ -3,14 +3,15 @@
 use crate::apps::{self, apps_of};
 use crate::column::{Column as _, IN_LIST_MAX, row};
 use crate::dialect::db;
-use crate::schema::{app, expo_update};
+use crate::schema::{app, channel, expo_update};
 use crate::{DbConn, Error, Result, Scope, Tx, binaries, channels, releases};
 use diesel::prelude::*;
 use domain::Timestamp;
-use domain::expo::{ExpoChannel, ExpoUpdate as Told};
-use domain::id::{AppId, ReleaseId};
+use domain::expo::{AssetRequestHeaders, ExpoChannel, ExpoUpdate as Told};
+use domain::id::{AppId, ChannelId, ReleaseId};
 use domain::release::Release;
 use domain::snapshot::offered_releases;
+use std::collections::BTreeMap;
 
 row! {
     /// What Expo clients are told of a release.
@@ -94,12 +95,20 @@ pub fn set_signature(tx: &mut Tx<'_>, scope: &Scope, row: &ExpoUpdate, now: Time
 /// Returns what clients can be told of a channel's releases, newest first. Not scoped: it is for edges.
 pub(crate) fn of_channel<'a>(
     conn: &mut DbConn,
-    app: &AppId,
+    (app, id): (&AppId, &ChannelId),
     releases: &'a [Release],
     pinned: impl IntoIterator<Item = &'a ReleaseId>,
 ) -> Result<ExpoChannel> {
     let ids: Vec<&str> = offered_releases(releases, pinned).map(|release| release.id.as_str()).collect();
-    let mut expo = ExpoChannel { embedded: binaries::embedded_updates(conn, app)?, ..ExpoChannel::default() };
+    let headers = (channel::expo_server_defined_headers, channel::expo_asset_request_headers);
+    let (server_defined, of_assets): (Option<String>, String) =
+        db!(conn, |c| channel::table.find(id.as_str()).select(headers).first(c))?;
+    let mut expo = ExpoChannel {
+        updates: BTreeMap::new(),
+        embedded: binaries::embedded_updates(conn, app)?,
+        server_defined_headers: Option::from_sql(server_defined)?,
+        asset_request_headers: AssetRequestHeaders::from_sql(of_assets)?,
+    };
     for ids in ids.chunks(IN_LIST_MAX) {
         let rows: Vec<ExpoUpdateRow> = db!(conn, |c| {
             expo_update::table.filter(expo_update::release.eq_any(ids)).select(ExpoUpdateRow::as_select()).load(c)

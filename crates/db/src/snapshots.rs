@@ -58,7 +58,7 @@ pub fn load(conn: &mut DbConn, key: &ChannelKey) -> Result<Option<ChannelSnapsho
     heads.retain(|_, head| offered.contains(&head.hash));
     let bundles = offered_bundles(conn, &owner, &heads)?;
     let deltas = offered_deltas(conn, &owner, &heads)?;
-    let expo = expo_updates::of_channel(conn, &key.app, &releases, pins.values())?;
+    let expo = expo_updates::of_channel(conn, (&key.app, &channel_id), &releases, pins.values())?;
     Ok(Some(ChannelSnapshot {
         key: key.clone(),
         channel_id,

@@ -1,5 +1,9 @@
 //! This file's job is to define what Expo clients are told of releases, frozen when each was published.
 
+mod client_headers;
+
+pub use client_headers::{AssetRequestHeaders, ServerDefinedHeaders};
+
 use crate::calendar::Moment;
 use crate::error::Invalid;
 use crate::hash::Sha256;
@@ -97,6 +101,10 @@ pub struct ExpoChannel {
     pub updates: BTreeMap<ReleaseId, ExpoUpdate>,
     /// Content hashes of the bundles that came with binaries; at most [`EMBEDDED_MAX`].
     pub embedded: BTreeMap<UpdateId, Sha256>,
+    /// What clients are to keep, and send with later checks; none when they are told nothing.
+    pub server_defined_headers: Option<ServerDefinedHeaders>,
+    /// What clients are to send when they fetch assets.
+    pub asset_request_headers: AssetRequestHeaders,
 }
 
 /// Where edges serve everything for Expo clients.

@@ -83,6 +83,70 @@ async fn a_manifest_is_the_bytes_that_were_frozen_in_the_form_that_is_asked_for(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn clients_are_told_what_to_send_and_gain_nothing_by_sending_it() {
+    const NAME: &str = "expo-server-defined-headers";
+    let mut snapshot = channel();
+    snapshot.expo.server_defined_headers = Some(r#"x-ring="early", x-on"#.parse().unwrap());
+    let (_world, _server, edge) = World::serving(&snapshot).await;
+    let current = id(1);
+    for (more, status) in [
+        (&[] as &[_], 200),
+        (&[("accept", "application/json")], 200),
+        (&[("expo-current-update-id", current.as_str())], 200),
+        (&[("expo-current-update-id", current.as_str()), ("accept", "application/json")], 204),
+    ] {
+        let answer = ask(&edge, &snapshot, more).await;
+        assert_eq!((answer.status.as_u16(), answer.header(NAME)), (status, r#"x-ring="early", x-on"#), "{more:?}");
+        let returned = [more, &[("x-ring", "early"), ("x-on", "true")]].concat();
+        let again = ask(&edge, &snapshot, &returned).await;
+        assert_eq!(
+            (again.status, text(&again), again.header(NAME)),
+            (answer.status, text(&answer), answer.header(NAME))
+        );
+    }
+    let refused = ask(&edge, &snapshot, &[("expo-platform", "windows")]).await;
+    assert_eq!((refused.status.as_u16(), refused.headers.contains_key(NAME)), (400, false));
+    edge.stop().await;
+    // Told nothing, a client keeps what it has; told that there are none, it forgets.
+    for (headers, expected) in [(None, None), (Some(""), Some(""))] {
+        let mut snapshot = channel();
+        snapshot.expo.server_defined_headers = headers.map(|text| text.parse().unwrap());
+        let (_world, _server, edge) = World::serving(&snapshot).await;
+        let answer = ask(&edge, &snapshot, &[]).await;
+        assert_eq!(answer.headers.get(NAME).map(|value| value.to_str().unwrap()), expected);
+        edge.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_says_what_to_send_with_requests_for_its_files() {
+    let mut snapshot = channel();
+    let update = snapshot.expo.updates.get_mut(&samples::release_id(1)).unwrap();
+    update.body = r#"{"launchAsset":{"key":"a"},"assets":[{"key":"b"}]}"#.into();
+    update.signature = SIGNATURE.into();
+    update.certificate_chain = "PEM".into();
+    snapshot.expo.asset_request_headers = r#"authorization="Bearer 1""#.parse().unwrap();
+    let (_world, _server, edge) = World::serving(&snapshot).await;
+    let sent = r#"{"authorization":"Bearer 1"}"#;
+    let part = format!(
+        "content-disposition: inline; name=\"extensions\"\r\ncontent-type: application/json\r\n\r\n\
+         {{\"assetRequestHeaders\":{{\"a\":{sent},\"b\":{sent}}}}}\r\n--"
+    );
+    let expects = ("expo-expect-signature", "sig, keyid=\"main\"");
+    for (more, parts) in [(&[] as &[_], 2), (&[expects], 3)] {
+        let multipart = text(&ask(&edge, &snapshot, more).await);
+        assert!(multipart.contains(&part), "{multipart}");
+        assert_eq!(multipart.matches("content-disposition").count(), parts);
+    }
+    // There is no place for it in JSON, and none in directives.
+    let json = text(&ask(&edge, &snapshot, &[("accept", "application/json")]).await);
+    assert!(!json.contains("assetRequestHeaders"), "{json}");
+    let nothing = text(&ask(&edge, &snapshot, &[("expo-runtime-version", "2")]).await);
+    assert!(nothing.contains("noUpdateAvailable") && !nothing.contains("extensions"), "{nothing}");
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_new_is_said_in_the_words_that_each_client_knows() {
     let snapshot = channel();
     let (_world, _server, edge) = World::serving(&snapshot).await;

@@ -10,6 +10,7 @@ use crate::v1;
 use bytes::Bytes;
 use domain::Sha256;
 use domain::bundle::{BUNDLE_FILES_MAX, Blob, Coding, FileRole, content_hash};
+use domain::expo::ExpoChannel;
 use domain::release::{Content, NOTES_MAX_BYTES, Release};
 use domain::snapshot::{
     ChannelKey, ChannelSnapshot, Delta, OfferedBundle, PINS_MAX, RELEASES_MAX, REVOKED_DEVICES_MAX, SnapshotVersion,
@@ -48,6 +49,8 @@ pub fn encode_snapshot(snapshot: &ChannelSnapshot) -> Bytes {
         codepush: codepush_to_wire(&snapshot.codepush),
         expo_updates: expo_updates_to_wire(&snapshot.expo),
         expo_embedded: expo_embedded_to_wire(&snapshot.expo),
+        expo_server_defined_headers: snapshot.expo.server_defined_headers.as_ref().map(ToString::to_string),
+        expo_asset_request_headers: snapshot.expo.asset_request_headers.to_string(),
     }
     .encode_to_vec()
     .into()
@@ -81,7 +84,13 @@ pub fn decode_snapshot(encoded: &[u8]) -> Result<ChannelSnapshot, InvalidMessage
             .collect::<Result<_, _>>()?,
         registration_closed: wire.registration_closed,
         codepush: codepush_from_wire(wire.codepush)?,
-        expo: expo_from_wire(wire.expo_updates, wire.expo_embedded)?,
+        expo: ExpoChannel {
+            server_defined_headers: (wire.expo_server_defined_headers.as_deref())
+                .map(|text| text.parse().in_field("expo_server_defined_headers"))
+                .transpose()?,
+            asset_request_headers: wire.expo_asset_request_headers.parse().in_field("expo_asset_request_headers")?,
+            ..expo_from_wire(wire.expo_updates, wire.expo_embedded)?
+        },
     };
     share_targets(&mut snapshot.releases);
     check_whole(&snapshot)?;

@@ -7,6 +7,12 @@ use crate::error::{Error, Result};
 use crate::names::{self, ChannelPath};
 use db::Tx;
 use db::channels::{Channel, ChannelChanges};
+use domain::error::Invalid;
+use std::str::FromStr;
+
+/// What can be changed.
+const FIELDS: [&str; 5] =
+    ["channel_name", "blocked", "bundle_policy", "expo_server_defined_headers", "expo_asset_request_headers"];
 
 /// A checked request.
 #[derive(Debug, Clone)]
@@ -30,7 +36,15 @@ impl Update {
                 "bundle_policy" => {
                     changes.bundle_policy = Some(bundle_policy("channel.bundle_policy", channel.bundle_policy)?);
                 }
-                _ => return Err(Error::field("update_mask", "may have channel_name, blocked and bundle_policy")),
+                "expo_server_defined_headers" => {
+                    let text = channel.expo_server_defined_headers.as_deref().unwrap_or_default();
+                    changes.expo_server_defined_headers = Some(headers("channel.expo_server_defined_headers", text)?);
+                }
+                "expo_asset_request_headers" => {
+                    let text = &channel.expo_asset_request_headers;
+                    changes.expo_asset_request_headers = Some(headers("channel.expo_asset_request_headers", text)?);
+                }
+                _ => return Err(Error::field("update_mask", format!("may have {}", FIELDS.join(", ")))),
             }
         }
         if mask.is_empty() {
@@ -38,6 +52,11 @@ impl Update {
         }
         Ok(Self { path: names::channel("channel.name", &channel.name)?, etag: etag.to_owned(), changes })
     }
+}
+
+/// Reads headers for Expo clients.
+fn headers<T: FromStr<Err = Invalid>>(field: &'static str, text: &str) -> Result<T> {
+    text.parse().map_err(Error::in_field(field))
 }
 
 /// Changes the channel; edges learn of it.
@@ -51,7 +70,15 @@ pub fn update(tx: &mut Tx<'_>, change: &Change, update: &Update) -> Result<Chann
     let after = db::channels::apply(tx, scope, &before.id, before.revision, &update.changes, change.now)?;
     let blocked = after.blocked.to_string();
     let policy = after.bundle_policy.as_str();
-    let facts = [("name", after.name.as_str()), ("blocked", blocked.as_str()), ("bundle_policy", policy)];
+    let server_defined = after.expo_server_defined_headers.as_ref().map_or("", |headers| headers.as_str());
+    let of_assets = after.expo_asset_request_headers.headers().keys().cloned().collect::<Vec<_>>().join(",");
+    let facts = [
+        ("name", after.name.as_str()),
+        ("blocked", blocked.as_str()),
+        ("bundle_policy", policy),
+        ("expo_server_defined_headers", server_defined),
+        ("expo_asset_request_headers", &of_assets),
+    ];
     record::done(tx, change, "UpdateChannel", names::of_channel(&after.app, &after.id), &facts)?;
     Ok(after)
 }

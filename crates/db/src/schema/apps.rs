@@ -36,6 +36,8 @@ diesel::table! {
         blocked -> Bool,
         environment -> Text,
         bundle_policy -> Text,
+        expo_server_defined_headers -> Nullable<Text>,
+        expo_asset_request_headers -> Text,
         #[sql_name = "created_at_us"]
         created_at -> BigInt,
         #[sql_name = "updated_at_us"]

@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("expo-protocol-version");
 const SFV_VERSION: HeaderName = HeaderName::from_static("expo-sfv-version");
 const MANIFEST_FILTERS: HeaderName = HeaderName::from_static("expo-manifest-filters");
+const SERVER_DEFINED_HEADERS: HeaderName = HeaderName::from_static("expo-server-defined-headers");
 const SIGNATURE: HeaderName = HeaderName::from_static("expo-signature");
 
 /// Writes the answer.
@@ -33,6 +34,8 @@ pub(super) fn respond(state: &State, channel: &Channel, asked: &Asked, told: &To
     // Clients keep this, and run only what fits: so a device that changes its channel leaves the old one's updates.
     let filter = format!("branchname=\"{}\"", channel.snapshot.key.channel);
     headers.extend(HeaderValue::from_str(&filter).ok().map(|value| (MANIFEST_FILTERS, value)));
+    let server_defined = channel.expo.server_defined_headers.clone();
+    headers.extend(server_defined.map(|value| (SERVER_DEFINED_HEADERS, value)));
     Ok(response)
 }
 

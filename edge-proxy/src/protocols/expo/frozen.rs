@@ -5,16 +5,16 @@
 
 use bytes::Bytes;
 use domain::Sha256;
-use domain::expo::{ExpoChannel, ExpoUpdate, UpdateId, date_text};
+use domain::expo::{AssetRequestHeaders, ExpoChannel, ExpoUpdate, UpdateId, date_text};
 use domain::id::ReleaseId;
 use domain::release::{Content, Release};
 use http::HeaderValue;
-use std::collections::HashMap;
+use serde::Deserialize;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Says that nothing is new. Not signed: who expects a signature is told so with an empty answer.
 const NO_UPDATE: &str = r#"{"type":"noUpdateAvailable"}"#;
-const NO_CHAIN: &str = "";
 
 /// One update in all its forms.
 #[derive(Debug)]
@@ -38,11 +38,18 @@ pub(crate) struct Multipart {
 }
 
 impl Frozen {
-    fn new(release: &ReleaseId, update: &ExpoUpdate, name: &str) -> Option<Self> {
+    fn new(release: &ReleaseId, update: &ExpoUpdate, (name, of_assets): (&str, &AssetRequestHeaders)) -> Option<Self> {
         let signature = Some(&update.signature).filter(|signature| !signature.is_empty());
-        let plain = Multipart::new(name, &update.body, None, NO_CHAIN)?;
+        let extensions = extensions(&update.body, of_assets);
+        let extensions = extensions.as_deref().map(|text| ("extensions", "application/json", text));
+        let plain = Multipart::new((name, &update.body), None, extensions.as_slice())?;
         let signed = match signature {
-            Some(signature) => Multipart::new(name, &update.body, Some(signature), &update.certificate_chain)?,
+            Some(signature) => {
+                let chain = Some(update.certificate_chain.as_str()).filter(|chain| !chain.is_empty());
+                let chain = chain.map(|text| ("certificate_chain", "application/x-pem-file", text));
+                let more: Vec<Part<'_>> = chain.into_iter().chain(extensions).collect();
+                Multipart::new((name, &update.body), Some(signature), &more)?
+            }
             None => plain.clone(),
         };
         Some(Self {
@@ -65,20 +72,46 @@ fn substance(release: &ReleaseId, update: &ExpoUpdate) -> Sha256 {
     Sha256::of(rest.as_bytes())
 }
 
+/// Writes what is to be sent with requests for the files of a manifest; none when nothing is. It is not signed.
+fn extensions(body: &str, of_assets: &AssetRequestHeaders) -> Option<String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Files<'a> {
+        #[serde(borrow)]
+        launch_asset: File<'a>,
+        assets: Vec<File<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct File<'a> {
+        key: &'a str,
+    }
+    if of_assets.headers().is_empty() {
+        return None;
+    }
+    let Files { launch_asset, assets } = serde_json::from_str(body).ok()?;
+    let keys = std::iter::once(&launch_asset).chain(&assets).map(|file| file.key);
+    let by_key: BTreeMap<_, _> = keys.map(|key| (key, of_assets.headers())).collect();
+    serde_json::to_string(&BTreeMap::from([("assetRequestHeaders", by_key)])).ok()
+}
+
+/// The name, the content type and the body of a part without a signature.
+type Part<'a> = (&'a str, &'a str, &'a str);
+
 impl Multipart {
     /// Frames the directive that says that nothing is new.
     pub(crate) fn no_update() -> Option<Self> {
-        Self::new("directive", NO_UPDATE, None, NO_CHAIN)
+        Self::new(("directive", NO_UPDATE), None, &[])
     }
 
-    fn new(name: &str, body: &str, signature: Option<&str>, chain: &str) -> Option<Self> {
+    fn new((name, body): (&str, &str), signature: Option<&str>, more: &[Part<'_>]) -> Option<Self> {
+        let bodies: String = std::iter::once(body).chain(more.iter().map(|(_, _, body)| *body)).collect();
         // Nobody can write a text that holds a part of its own hash.
-        let boundary = format!("aloft-{}", &Sha256::of(format!("{body}{chain}").as_bytes()).to_hex()[..24]);
-        let mut text = String::with_capacity(body.len() + chain.len() + 1_024);
+        let boundary = format!("aloft-{}", &Sha256::of(bodies.as_bytes()).to_hex()[..24]);
+        let mut text = String::with_capacity(bodies.len() + 1_024);
         let header = signature.map(|signature| format!("expo-signature: {signature}\r\n")).unwrap_or_default();
         part(&mut text, &boundary, name, &format!("content-type: application/json\r\n{header}"), body);
-        if !chain.is_empty() {
-            part(&mut text, &boundary, "certificate_chain", "content-type: application/x-pem-file\r\n", chain);
+        for (name, content_type, body) in more {
+            part(&mut text, &boundary, name, &format!("content-type: {content_type}\r\n"), body);
         }
         text.push_str(&format!("--{boundary}--\r\n"));
         let content_type = HeaderValue::from_str(&format!("multipart/mixed; boundary={boundary}")).ok()?;
@@ -95,6 +128,8 @@ pub(crate) struct Frames {
     updates: HashMap<ReleaseId, Arc<Frozen>>,
     /// Where each release stands in the snapshot, by the bits of its id, which are those of the update that was made of it.
     places: HashMap<u128, usize>,
+    /// What clients are to send with later checks; none when they are told nothing.
+    pub(super) server_defined_headers: Option<HeaderValue>,
 }
 
 impl Frames {
@@ -106,11 +141,16 @@ impl Frames {
                 Content::Bundle(_) => "manifest",
                 Content::Embedded => "directive",
             };
-            let update = expo.updates.get(&release.id).and_then(|update| Frozen::new(&release.id, update, name));
+            let update = expo
+                .updates
+                .get(&release.id)
+                .and_then(|update| Frozen::new(&release.id, update, (name, &expo.asset_request_headers)));
             updates.extend(update.map(|update| (release.id.clone(), Arc::new(update))));
         }
         let places = releases.iter().enumerate().map(|(place, release)| (release.id.bits(), place)).collect();
-        Self { updates, places }
+        let server_defined = expo.server_defined_headers.as_ref();
+        let server_defined_headers = server_defined.and_then(|headers| HeaderValue::from_str(headers.as_str()).ok());
+        Self { updates, places, server_defined_headers }
     }
 
     /// Returns what is told of a release.
@@ -130,7 +170,8 @@ mod tests {
 
     #[test]
     fn the_bytes_are_as_the_strictest_reader_wants_them() {
-        let multipart = Multipart::new("manifest", "{}", Some("sig=\"AA==\""), "PEM").unwrap();
+        let more = [("certificate_chain", "application/x-pem-file", "PEM")];
+        let multipart = Multipart::new(("manifest", "{}"), Some("sig=\"AA==\""), &more).unwrap();
         let content_type = multipart.content_type.to_str().unwrap();
         let boundary = content_type.strip_prefix("multipart/mixed; boundary=").unwrap();
         let expected = format!(
@@ -139,5 +180,16 @@ mod tests {
              name=\"certificate_chain\"\r\ncontent-type: application/x-pem-file\r\n\r\nPEM\r\n--{boundary}--\r\n"
         );
         assert_eq!(multipart.body, expected);
+    }
+
+    #[test]
+    fn every_file_of_a_manifest_is_fetched_with_the_headers_for_assets() {
+        let body = r#"{"id":"1","launchAsset":{"key":"a","url":"u"},"assets":[{"key":"b"},{"key":"c"}]}"#;
+        let headers = r#"authorization="Bearer \"1\"""#.parse().unwrap();
+        let sent = r#"{"authorization":"Bearer \"1\""}"#;
+        let expected = format!(r#"{{"assetRequestHeaders":{{"a":{sent},"b":{sent},"c":{sent}}}}}"#);
+        assert_eq!(extensions(body, &headers), Some(expected));
+        assert_eq!(extensions(body, &AssetRequestHeaders::default()), None);
+        assert_eq!(extensions(r#"{"type":"rollBackToEmbedded"}"#, &headers), None, "a directive has no files");
     }
 }

@@ -46,6 +46,7 @@ pub(super) fn expo_from_wire(
     Ok(ExpoChannel {
         updates: updates.into_iter().map(update_from_wire).collect::<Result<_, _>>()?,
         embedded: embedded.collect::<Result<_, InvalidMessage>>()?,
+        ..ExpoChannel::default()
     })
 }
 

@@ -74,6 +74,8 @@ fn expo_of(release: &Release) -> ExpoChannel {
     ExpoChannel {
         updates: BTreeMap::from([(release.id.clone(), update)]),
         embedded: BTreeMap::from([(embedded, Sha256::of(b"embedded"))]),
+        server_defined_headers: Some(r#"x-ring="early""#.parse().unwrap()),
+        asset_request_headers: r#"authorization="Bearer 1""#.parse().unwrap(),
     }
 }
 

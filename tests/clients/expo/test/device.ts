@@ -8,7 +8,8 @@ import { promisify } from 'node:util';
 import { serializeList } from 'structured-headers';
 import { edgeUrl, type Channel } from './platform.js';
 import {
-  type Asset, checkSignature, type Directive, hashOf, type Manifest, passes, readDate, readDictionary, readManifest, readMultipart,
+  type Asset, checkSignature, type Directive, hashOf, type Manifest, passes, readDate, readDictionary, readExtensions, readHeaders,
+  readManifest, readMultipart,
 } from './strict.js';
 
 /** A release reaches the edge within milliseconds; a busy machine is slower. */
@@ -32,8 +33,14 @@ export class Device {
   /** When the embedded update counts as made. */
   embeddedAt = 0;
   filter = new Map<string, string>();
+  /** What the server had this client keep, and send with every check. */
+  serverDefined = new Map<string, string>();
+  /** What is to be sent with requests for files, by their keys. */
+  assetHeaders: Record<string, Record<string, string>> = {};
   failed: string[] = [];
   fatalError: string | null = null;
+  /** What the last check said. */
+  sent: Record<string, string> = {};
   /** Bytes of launch files and patches that came. */
   launchBytes = 0;
 
@@ -64,9 +71,11 @@ export class Device {
     };
   }
 
-  /** Asks once. */
+  /** Asks once. What the server defined comes first: everything else counts more. */
   async check(extra: Record<string, string> = {}): Promise<Found> {
-    const headers: Record<string, string> = { ...this.#headers(), 'expo-json-error': 'true', ...extra };
+    const kept = Object.fromEntries(this.serverDefined);
+    const headers: Record<string, string> = { ...kept, ...this.#headers(), 'expo-json-error': 'true', ...extra };
+    this.sent = headers;
     if (this.failed.length > 0) {
       headers['expo-recent-failed-update-ids'] = serializeList(this.failed.map((id) => [id, new Map()]));
     }
@@ -87,6 +96,8 @@ export class Device {
     }
     const filter = answer.headers.get('expo-manifest-filters');
     this.filter = filter === null ? this.filter : readDictionary(filter);
+    const serverDefined = answer.headers.get('expo-server-defined-headers');
+    this.serverDefined = serverDefined === null ? this.serverDefined : readHeaders(serverDefined);
     if (answer.status === 204) {
       return { kind: 'nothing' };
     }
@@ -106,6 +117,8 @@ export class Device {
       }
       return { kind: 'directive', directive: JSON.parse(directive.body.toString()) as Directive };
     }
+    const extensions = parts.find((part) => part.name === 'extensions');
+    this.assetHeaders = extensions === undefined ? {} : readExtensions(extensions);
     const manifest = parts.find((part) => part.name === 'manifest');
     return manifest === undefined ? { kind: 'nothing' } : this.#manifest(manifest.body, manifest.headers.get('expo-signature'));
   }
@@ -173,7 +186,7 @@ export class Device {
   }
 
   async #download(asset: Asset): Promise<Buffer> {
-    const answer = await fetch(asset.url, { headers: { ...this.#headers(), accept: '*/*' } });
+    const answer = await fetch(asset.url, { headers: this.#assetHeaders(asset) });
     const bytes = Buffer.from(await answer.arrayBuffer());
     if (answer.status !== 200 || answer.headers.get('content-type') !== asset.contentType) {
       throw new Error(`${asset.url}: ${answer.status} ${answer.headers.get('content-type')}`);
@@ -203,8 +216,12 @@ export class Device {
 
   /** Sends the request for the launch file that permits a patch. */
   askForPatch(manifest: Manifest): Promise<Response> {
-    const headers = { ...this.#headers(), accept: '*/*', 'a-im': 'bsdiff', 'expo-requested-update-id': manifest.id };
+    const headers = { ...this.#assetHeaders(manifest.launchAsset), 'a-im': 'bsdiff', 'expo-requested-update-id': manifest.id };
     return fetch(manifest.launchAsset.url, { headers });
+  }
+
+  #assetHeaders(asset: Asset): Record<string, string> {
+    return { ...this.assetHeaders[asset.key], ...this.#headers(), accept: '*/*' };
   }
 
   /** Applies a directive as both platforms do; says whether it was applied. */

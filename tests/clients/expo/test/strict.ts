@@ -118,6 +118,27 @@ export function readDictionary(header: string): Map<string, string> {
   return dictionary;
 }
 
+/** Reads headers that the server defined: plain values only, which become texts. */
+export function readHeaders(header: string): Map<string, string> {
+  const headers = new Map<string, string>();
+  for (const [key, [value, parameters]] of parseDictionary(header)) {
+    insist(['string', 'number', 'boolean'].includes(typeof value) && parameters.size === 0, `${key} is a plain value`);
+    headers.set(key, String(value));
+  }
+  return headers;
+}
+
+/** Reads the part with headers for the requests for files. */
+export function readExtensions(part: Part): Record<string, Record<string, string>> {
+  insist(part.headers.get('content-type') === 'application/json', 'extensions are JSON');
+  const { assetRequestHeaders } = JSON.parse(part.body.toString('utf8')) as {
+    assetRequestHeaders: Record<string, Record<string, string>>;
+  };
+  const values = Object.values(assetRequestHeaders).flatMap((headers) => Object.values(headers));
+  insist(values.every((value) => typeof value === 'string'), 'headers are texts');
+  return assetRequestHeaders;
+}
+
 /** A manifest must pass the filter that comes with it. */
 export function passes(manifest: Manifest, filter: Map<string, string>): boolean {
   const metadata = new Map(Object.entries(manifest.metadata).map(([key, value]) => [key.toLowerCase(), value]));

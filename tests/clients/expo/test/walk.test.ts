@@ -195,6 +195,35 @@ test('what the owner signs is what Expo signs, and nobody who expects that gets 
   expect(await device.check()).toEqual({ kind: 'nothing' });
 });
 
+test('headers that the owner defines come back with every check, until others or none are defined', async () => {
+  const channel = await Channel.make('headers');
+  await publish(channel, 'v1');
+  const define = (option: string, text: string) => channel.operate('channel', 'update', 'production', `--expo-${option}-headers`, text);
+  const device = new Device(channel, null, { 'x-fixed': 'mine' });
+  const manifest = await device.takeOver();
+  expect(device.serverDefined.size).toBe(0);
+  await define('server-defined', 'x-ring="early \\"1\\"", x-generation=2, x-on, x-fixed="theirs"');
+  await device.checkUntil(() => device.serverDefined.size > 0);
+  const kept = Object.fromEntries(device.serverDefined);
+  expect(kept).toEqual({ 'x-ring': 'early "1"', 'x-generation': '2', 'x-on': 'true', 'x-fixed': 'theirs' });
+  // What the client says itself counts more; and the answer is the same as without them.
+  expect(await device.check()).toEqual({ kind: 'directive', directive: { type: 'noUpdateAvailable' } });
+  expect(device.sent).toMatchObject({ 'x-ring': 'early "1"', 'x-generation': '2', 'x-on': 'true', 'x-fixed': 'mine' });
+  await define('server-defined', '');
+  await device.checkUntil(() => device.serverDefined.size === 0);
+  // Files are asked for with what belongs to their keys.
+  await define('asset-request', 'authorization="Bearer 1"');
+  const other = new Device(channel);
+  await other.checkUntil(() => Object.keys(other.assetHeaders).length > 0);
+  const keys = [manifest.launchAsset, ...manifest.assets].map((asset) => asset.key).sort();
+  expect(Object.keys(other.assetHeaders).sort()).toEqual(keys);
+  expect(other.assetHeaders[manifest.launchAsset.key]).toEqual({ authorization: 'Bearer 1' });
+  await other.takeOver();
+  expect(other.launchedFile?.equals(device.launchedFile ?? Buffer.alloc(0))).toBe(true);
+  const refused = { stdout: expect.stringContaining('expo_server_defined_headers') as string };
+  await expect(define('server-defined', 'expo-channel-name="other"')).rejects.toMatchObject(refused);
+});
+
 test('requests that make no sense get precise refusals that clients can read', async () => {
   const channel = await Channel.make('odd');
   const device = new Device(channel);

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::PathBuf;
 
 /// What wrote the newest snapshot.
-const NEWEST: u32 = 2;
+const NEWEST: u32 = 3;
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("vectors").join(name)
@@ -38,8 +38,15 @@ fn first_sample() -> ChannelSnapshot {
     }
 }
 
-fn snapshots() -> [(u32, ChannelSnapshot); 2] {
-    [(1, first_sample()), (NEWEST, sample())]
+/// The sample as the second version would have had it: before headers that owners define.
+fn second_sample() -> ChannelSnapshot {
+    let snapshot = sample();
+    let (updates, embedded) = (snapshot.expo.updates, snapshot.expo.embedded);
+    ChannelSnapshot { expo: ExpoChannel { updates, embedded, ..ExpoChannel::default() }, ..snapshot }
+}
+
+fn snapshots() -> [(u32, ChannelSnapshot); 3] {
+    [(1, first_sample()), (2, second_sample()), (NEWEST, sample())]
 }
 
 #[test]
