@@ -25,7 +25,7 @@ pub enum Command {
         /// The app, by short name or id.
         #[arg(long, env = "ALOFT_APP")]
         app: String,
-        /// signing-key or store-token.
+        /// signing-key, which signs what Expo clients are told (better: `aloft expo key set`), or store-token.
         #[arg(long)]
         kind: String,
     },

@@ -43,6 +43,9 @@ fn after_refusal(refusal: &Refusal) -> Option<String> {
         Reason::BundleRefused => {
             "Repair what the message names. To publish it all the same: `aloft channel update CHANNEL --bundle-policy warn`."
         }
+        Reason::SigningKeyLost => {
+            "Store the key anew: `aloft expo key set --private-key-path FILE`. Or have the operator configure the old master key again."
+        }
         Reason::NoEarlierRelease => {
             "Use `aloft rollback --embedded` to send devices back to the bundle in their binary."
         }

@@ -27,6 +27,7 @@ pub mod quotas;
 pub mod record;
 pub mod releases;
 pub mod reseal;
+pub mod signing_key;
 pub mod tallies;
 pub mod telemetry;
 pub mod uploads;

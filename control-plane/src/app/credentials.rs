@@ -1,6 +1,6 @@
 //! This file's job is to keep secrets of apps: stored sealed, never returned.
 
-use crate::app::{lookup, record};
+use crate::app::{lookup, record, signing_key};
 use crate::context::Change;
 use crate::error::{Error, Result};
 use crate::names::{self, AppRef, OwnedPath};
@@ -43,26 +43,38 @@ pub struct NewCredential {
     secret: NewSecret,
 }
 
+impl NewSecret {
+    /// Checks what a credential of this kind and name must hold.
+    fn check(&self, kind: CredentialKind, name: &str) -> Result<()> {
+        match kind {
+            CredentialKind::SigningKey => signing_key::check(&self.0, name),
+            CredentialKind::StoreToken => Ok(()),
+        }
+    }
+}
+
 impl NewCredential {
     /// Checks a request.
     ///
     /// # Errors
     /// Invalid argument that names the field.
     pub fn new(request: &v1::CreateCredentialRequest) -> Result<Self> {
-        Ok(Self {
+        let new = Self {
             app: names::app("parent", &request.parent)?,
             kind: request.kind.parse().map_err(|_| Error::field("kind", "must be signing-key or store-token"))?,
             name: super::people::display_name("display_name", &request.display_name)?,
             secret: NewSecret::new(&request.secret)?,
-        })
+        };
+        new.secret.check(new.kind, &new.name)?;
+        Ok(new)
     }
 }
 
 /// Stores a secret.
 ///
 /// # Errors
-/// Not found for an app that the caller does not see; already exists when the name is taken; resource exhausted when there are as many
-/// as there may be.
+/// Not found for an app that the caller does not see; already exists when the name is taken, or for a second signing key; resource
+/// exhausted when there are as many as there may be.
 pub fn create(tx: &mut Tx<'_>, change: &Change, vault: &Vault, new: &NewCredential) -> Result<Credential> {
     let scope = change.live_scope()?;
     let app = lookup::app(tx, scope, &new.app)?;
@@ -93,7 +105,7 @@ pub fn create(tx: &mut Tx<'_>, change: &Change, vault: &Vault, new: &NewCredenti
 /// Puts a new secret in the place of the old one.
 ///
 /// # Errors
-/// Not found, also for a credential of another app or organization.
+/// Not found, also for a credential of another app or organization; invalid argument when it cannot be what the credential is.
 pub fn replace(
     tx: &mut Tx<'_>,
     change: &Change,
@@ -103,6 +115,7 @@ pub fn replace(
     let scope = change.live_scope()?;
     let app = lookup::app(tx, scope, &path.app)?;
     let row = db::credentials::get(tx, scope, &app.id, &path.id)?;
+    secret.check(row.kind, &row.name)?;
     let Sealed { master_key, bytes: sealed_secret } = vault.seal(row.id.as_str(), &secret.0)?;
     let row = Credential { sealed_secret, master_key, replaced_at: change.now, ..row };
     db::credentials::set_secret(tx, &row)?;

@@ -36,9 +36,9 @@ impl v1::release_service_server::ReleaseService for Releases {
         let caller = caller(&request)?;
         let request = request.into_inner();
         let once = Once::new("CreateRelease", &request.request_id, &request)?;
-        let publication = Publication::new(&request)?;
+        let (publication, vault) = (Publication::new(&request)?, self.context.vault.clone());
         let made = self.context.write_once(caller, once, move |tx, change| {
-            let view = releases::publish(tx, change, &publication)?;
+            let view = releases::publish(tx, change, &vault, &publication)?;
             outcome(&view, request.validate_only, |release| v1::CreateReleaseResponse { release: Some(release) })
         });
         Ok(Response::new(made.await?))
@@ -126,9 +126,9 @@ impl v1::release_service_server::ReleaseService for Releases {
         let caller = caller(&request)?;
         let request = request.into_inner();
         let once = Once::new("PromoteRelease", &request.request_id, &request)?;
-        let promotion = Promotion::new(&request)?;
+        let (promotion, vault) = (Promotion::new(&request)?, self.context.vault.clone());
         let made = self.context.write_once(caller, once, move |tx, change| {
-            let view = releases::promote(tx, change, &promotion)?;
+            let view = releases::promote(tx, change, &vault, &promotion)?;
             outcome(&view, request.validate_only, |release| v1::PromoteReleaseResponse { release: Some(release) })
         });
         Ok(Response::new(made.await?))
@@ -151,9 +151,9 @@ impl v1::release_service_server::ReleaseService for Releases {
         let caller = caller(&request)?;
         let request = request.into_inner();
         let once = Once::new("RollBackChannel", &request.request_id, &request)?;
-        let back = RollBack::new(&request)?;
+        let (back, vault) = (RollBack::new(&request)?, self.context.vault.clone());
         let made = self.context.write_once(caller, once, move |tx, change| {
-            let view = releases::roll_back(tx, change, &back)?;
+            let view = releases::roll_back(tx, change, &vault, &back)?;
             outcome(&view, request.validate_only, |release| v1::RollBackChannelResponse { release: Some(release) })
         });
         Ok(Response::new(made.await?))

@@ -18,7 +18,7 @@ on_both_databases!(
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
-fn publication() -> v1::ExpoPublication {
+pub fn publication() -> v1::ExpoPublication {
     v1::ExpoPublication {
         base_url: "https://updates.example.com/".into(),
         launch_key: KEY.into(),
@@ -27,7 +27,7 @@ fn publication() -> v1::ExpoPublication {
     }
 }
 
-fn runtime(version: &str) -> Option<v1::Target> {
+pub fn runtime(version: &str) -> Option<v1::Target> {
     Some(v1::Target { rule: Some(v1::target::Rule::RuntimeVersion(version.into())) })
 }
 
@@ -41,11 +41,11 @@ async fn request(rig: &Rig, app: &v1::App, channel: &v1::Channel) -> v1::CreateR
     }
 }
 
-async fn publish(rig: &Rig, request: v1::CreateReleaseRequest) -> v1::Release {
+pub async fn publish(rig: &Rig, request: v1::CreateReleaseRequest) -> v1::Release {
     rig.releases().create_release(rig.ask(request)).await.unwrap().into_inner().release.unwrap()
 }
 
-async fn told(rig: &Rig, release: &v1::Release) -> (v1::GetExpoUpdateResponse, Value) {
+pub async fn told(rig: &Rig, release: &v1::Release) -> (v1::GetExpoUpdateResponse, Value) {
     let get = v1::GetExpoUpdateRequest { name: release.name.clone() };
     let update = rig.releases().get_expo_update(rig.ask(get)).await.unwrap().into_inner();
     let body = serde_json::from_str(&update.body).unwrap();

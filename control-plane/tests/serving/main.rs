@@ -27,6 +27,7 @@ mod resources;
 mod rig;
 mod second_step;
 mod security;
+mod signing_keys;
 mod tallies;
 mod tenants;
 mod trust;

@@ -15,12 +15,12 @@ on_both_databases!(
     operators_are_people_with_a_verified_address_of_the_domain,
 );
 
-const SECRET: &str = "a-very-secret-signing-key";
+const SECRET: &str = "a-very-secret-store-token";
 
 async fn create(rig: &Rig, app: &v1::App, name: &str) -> v1::Credential {
     let request = v1::CreateCredentialRequest {
         parent: app.name.clone(),
-        kind: "signing-key".into(),
+        kind: "store-token".into(),
         display_name: name.into(),
         secret: SECRET.into(),
     };
@@ -37,12 +37,12 @@ async fn a_secret_goes_in_and_never_comes_out(rig: Rig) {
     let made = create(&rig, &app, "play").await;
     let taken = v1::CreateCredentialRequest {
         parent: app.name.clone(),
-        kind: "signing-key".into(),
+        kind: "store-token".into(),
         display_name: "play".into(),
         secret: "x".into(),
     };
     assert_eq!(reason(rig.credentials().create_credential(rig.ask(taken.clone())).await), Reason::AlreadyExists);
-    for (kind, secret) in [("password", "x"), ("signing-key", ""), ("signing-key", &*"x".repeat(8_193))] {
+    for (kind, secret) in [("password", "x"), ("store-token", ""), ("store-token", &*"x".repeat(8_193))] {
         let display_name = "other".into();
         let bad = v1::CreateCredentialRequest {
             kind: kind.into(),

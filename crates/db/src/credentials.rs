@@ -33,7 +33,7 @@ row! {
     }
 }
 
-/// Adds a credential of an app in the scope; `AlreadyExists` when the name is taken.
+/// Adds a credential of an app in the scope; `AlreadyExists` when the name is taken, or when the app has a signing key and this is another.
 pub fn insert(tx: &mut Tx<'_>, scope: &Scope, row: &Credential) -> Result<()> {
     crate::apps::get(tx, scope, &row.app)?;
     db!(tx, |c| diesel::insert_into(credential::table).values(CredentialRow::from(row)).execute(c))
@@ -53,6 +53,20 @@ pub fn get(conn: &mut DbConn, scope: &Scope, app: &AppId, id: &CredentialId) -> 
             .optional()
     })?;
     found.ok_or(Error::not_found("credential"))?.try_into()
+}
+
+/// Returns the key that signs for an app in the scope.
+pub fn find_signing_key(conn: &mut DbConn, scope: &Scope, app: &AppId) -> Result<Option<Credential>> {
+    let found = db!(conn, |c| {
+        credential::table
+            .filter(credential::app.eq(app.as_str()))
+            .filter(credential::app.eq_any(apps_of!(scope)))
+            .filter(credential::kind.eq(CredentialKind::SigningKey.as_str()))
+            .select(CredentialRow::as_select())
+            .first(c)
+            .optional()
+    })?;
+    found.map(TryInto::try_into).transpose()
 }
 
 /// Lists the credentials of an app, oldest first; an app has few.

@@ -41,7 +41,7 @@ text_enum! {
 text_enum! {
     /// What a secret of an app is.
     pub enum CredentialKind {
-        /// Signs releases.
+        /// Signs what Expo clients are told; an app has one at most, and its name is the one that apps know it by.
         SigningKey => "signing-key",
         /// Speaks to an app store.
         StoreToken => "store-token",

@@ -56,6 +56,7 @@ const NEXT_BY_REASON: Readonly<Record<string, string>> = {
   UPLOAD_STATE: 'Reload to see where the upload stands.',
   BUNDLE_INVALID: 'Build the bundle again and upload it.',
   BUNDLE_REFUSED: 'Repair what the message names, or let the channel take bundles with warnings.',
+  SIGNING_KEY_LOST: 'Store the key anew with `aloft expo key set`, or ask the operator to configure the old master key again.',
   BUNDLE_NOT_READY: 'Wait until the upload is ready, then try again.',
   NO_EARLIER_RELEASE: 'Go back to the embedded bundle instead, or disable the release.',
   IN_USE: 'Remove what uses it first.',

@@ -5,12 +5,11 @@
 mod manifest;
 
 use super::{View, view};
+use crate::app::signing_key::{self, SIGNATURE_MAX_BYTES};
 use crate::app::{lookup, record};
 use crate::context::Change;
 use crate::error::{Error, Result};
 use crate::names::{self, ReleasePath};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use db::expo_updates::{self, ExpoUpdate};
 use db::releases::{Release, ReleaseChanges};
 use db::{DbConn, Scope, Tx};
@@ -20,16 +19,11 @@ use domain::snapshot::ChannelKey;
 use domain::target::Target;
 use manifest::{Directive, Manifest, Publication};
 use proto::v1;
+use runtime::vault::Vault;
 use serde::Serialize;
 
-/// The only algorithm that clients know.
-const ALGORITHM: &str = "rsa-v1_5-sha256";
 /// What apps call their key unless they say otherwise.
 const KEY_ID_DEFAULT: &str = "main";
-/// Names of keys are short words.
-const KEY_ID_MAX_BYTES: usize = 64;
-/// That of a 4096-bit key.
-const SIGNATURE_MAX_BYTES: usize = 512;
 
 /// A checked request to offer a release to Expo clients.
 #[derive(Debug, Clone)]
@@ -48,13 +42,13 @@ impl ExpoPublication {
     }
 }
 
-/// Freezes the manifest of a new release.
+/// Freezes the manifest of a new release, and signs it when the app's key is kept here.
 ///
 /// # Errors
-/// Invalid argument when the assets are not those of the bundle.
+/// Invalid argument when the assets are not those of the bundle; failed precondition when the key cannot be opened.
 pub(super) fn freeze(
     tx: &mut Tx<'_>,
-    change: &Change,
+    (change, vault): (&Change, &Vault),
     (release, channel): (&Release, &ChannelKey),
     publication: &ExpoPublication,
 ) -> Result<()> {
@@ -63,17 +57,17 @@ pub(super) fn freeze(
     let files = db::bundles::files(tx, scope, bundle)?;
     let committed_at_ms = expo_updates::next_commit(tx, scope, &release.app, change.now)?;
     let manifest = publication.0.manifest((&release.id, committed_at_ms), channel, &files)?;
-    keep(tx, scope, release, committed_at_ms, &manifest)
+    keep(tx, (scope, vault), release, committed_at_ms, &manifest)
 }
 
 /// Freezes what Expo clients are told of a release that brings the content of an earlier one, or takes them back to their binary's, when
-/// the earlier one was for them.
+/// the earlier one was for them; and signs it like [`freeze`].
 ///
 /// # Errors
-/// Those of the database.
+/// Failed precondition when the key cannot be opened.
 pub(super) fn carry_over(
     tx: &mut Tx<'_>,
-    change: &Change,
+    (change, vault): (&Change, &Vault),
     from: &ReleaseId,
     (release, channel): (&Release, &ChannelKey),
 ) -> Result<()> {
@@ -81,25 +75,34 @@ pub(super) fn carry_over(
     let Some(earlier) = expo_updates::find(tx, scope, from)? else { return Ok(()) };
     let committed_at_ms = expo_updates::next_commit(tx, scope, &release.app, change.now)?;
     if release.bundle.is_none() {
-        return keep(tx, scope, release, committed_at_ms, &Directive::roll_back_to_embedded(committed_at_ms));
+        let directive = Directive::roll_back_to_embedded(committed_at_ms);
+        return keep(tx, (scope, vault), release, committed_at_ms, &directive);
     }
     let Target::RuntimeVersion(runtime) = release.target()? else { return Ok(()) };
     let manifest = Manifest::read(&earlier.body)?;
     let manifest = manifest.renewed((&release.id, committed_at_ms), channel, runtime.as_str())?;
-    keep(tx, scope, release, committed_at_ms, &manifest)
+    keep(tx, (scope, vault), release, committed_at_ms, &manifest)
 }
 
-fn keep(tx: &mut Tx<'_>, scope: &Scope, release: &Release, committed_at_ms: u64, told: &impl Serialize) -> Result<()> {
+fn keep(
+    tx: &mut Tx<'_>,
+    (scope, vault): (&Scope, &Vault),
+    release: &Release,
+    committed_at_ms: u64,
+    told: &impl Serialize,
+) -> Result<()> {
     let body = serde_json::to_string(told).map_err(broken)?;
     if body.len() > BODY_MAX_BYTES {
         return Err(Error::field("expo", format!("must make a manifest of at most {BODY_MAX_BYTES} bytes")));
     }
+    let environment = db::channels::get(tx, scope, &release.channel)?.environment;
+    let signature = signing_key::sign(tx, scope, vault, (&release.app, environment), &body)?;
     let row = ExpoUpdate {
         release: release.id.clone(),
         app: release.app.clone(),
         committed_at_ms,
         body,
-        signature: String::new(),
+        signature: signature.unwrap_or_default(),
         certificate_chain: String::new(),
     };
     Ok(expo_updates::insert(tx, scope, &row)?)
@@ -133,11 +136,8 @@ impl Signing {
     /// # Errors
     /// Invalid argument that names the field.
     pub fn new(request: &v1::SignExpoUpdateRequest) -> Result<Self> {
-        let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         let key_id = if request.key_id.is_empty() { KEY_ID_DEFAULT } else { &request.key_id };
-        if key_id.len() > KEY_ID_MAX_BYTES || !key_id.bytes().all(is_word) {
-            return Err(Error::field("key_id", "must be at most 64 of A-Z, a-z, 0-9, '-', '_' and '.'"));
-        }
+        signing_key::check_key_id("key_id", key_id)?;
         if request.signature.is_empty() || request.signature.len() > SIGNATURE_MAX_BYTES {
             return Err(Error::field("signature", "must have 1 to 512 bytes"));
         }
@@ -149,7 +149,7 @@ impl Signing {
         }
         Ok(Self {
             path: names::release("name", &request.name)?,
-            header: format!("sig=\"{}\", keyid=\"{key_id}\", alg=\"{ALGORITHM}\"", STANDARD.encode(&request.signature)),
+            header: signing_key::header(&request.signature, key_id),
             certificate_chain: chain.clone(),
             enable: !request.keep_disabled,
         })

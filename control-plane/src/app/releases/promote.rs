@@ -13,6 +13,7 @@ use domain::id::ReleaseId;
 use domain::release::RolloutState;
 use domain::target::Target;
 use proto::v1;
+use runtime::vault::Vault;
 
 /// A checked request; what is not set stays as in the first release.
 #[derive(Debug, Clone)]
@@ -49,7 +50,7 @@ impl Promotion {
 /// # Errors
 /// Invalid argument when the channel is the release's own or belongs to another app, or when the release has no bundle;
 /// failed precondition when the channel takes no bundles with warnings.
-pub fn promote(tx: &mut Tx<'_>, change: &Change, promotion: &Promotion) -> Result<View> {
+pub fn promote(tx: &mut Tx<'_>, change: &Change, vault: &Vault, promotion: &Promotion) -> Result<View> {
     let scope = &change.caller.scope;
     let (from, source) = lookup::release(tx, scope, &promotion.release)?;
     let to = lookup::channel(tx, scope, &promotion.to)?;
@@ -87,6 +88,6 @@ pub fn promote(tx: &mut Tx<'_>, change: &Change, promotion: &Promotion) -> Resul
         ..source
     };
     let view = insert(tx, change, "PromoteRelease", &row)?;
-    expo::carry_over(tx, change, &from, (&view.release, &key))?;
+    expo::carry_over(tx, (change, vault), &from, (&view.release, &key))?;
     Ok(view)
 }

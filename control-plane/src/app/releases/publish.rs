@@ -14,6 +14,7 @@ use domain::id::{BundleId, ReleaseId};
 use domain::release::{Retreat, RolloutState, SEQ_MAX};
 use domain::target::Target;
 use proto::v1;
+use runtime::vault::Vault;
 
 /// A checked request.
 #[derive(Debug, Clone)]
@@ -67,7 +68,7 @@ fn seq(wanted: u64) -> Result<u64> {
 /// # Errors
 /// Not found when the channel or the bundle does not exist; invalid argument when they belong to different apps; failed precondition when
 /// the channel takes no bundles with warnings; already exists when the channel has given the wanted number out.
-pub fn publish(tx: &mut Tx<'_>, change: &Change, publication: &Publication) -> Result<View> {
+pub fn publish(tx: &mut Tx<'_>, change: &Change, vault: &Vault, publication: &Publication) -> Result<View> {
     let scope = &change.caller.scope;
     let channel = lookup::channel(tx, scope, &publication.channel)?;
     let bundle = lookup::bundle(tx, scope, &publication.bundle)?;
@@ -107,7 +108,7 @@ pub fn publish(tx: &mut Tx<'_>, change: &Change, publication: &Publication) -> R
     };
     let view = insert(tx, change, "CreateRelease", &row)?;
     if let Some(publication) = &publication.expo {
-        expo::freeze(tx, change, (&view.release, &key), publication)?;
+        expo::freeze(tx, (change, vault), (&view.release, &key), publication)?;
     }
     Ok(view)
 }

@@ -14,6 +14,7 @@ use domain::release::{Retreat, RolloutState};
 use domain::{ErrorKind, Platform, Ppm};
 use proto::v1;
 use proto::v1::roll_back_channel_request::To as WireTo;
+use runtime::vault::Vault;
 
 /// Where to go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +62,7 @@ impl RollBack {
 ///
 /// # Errors
 /// Failed precondition when there is nothing to roll back or nothing to go back to.
-pub fn roll_back(tx: &mut Tx<'_>, change: &Change, request: &RollBack) -> Result<View> {
+pub fn roll_back(tx: &mut Tx<'_>, change: &Change, vault: &Vault, request: &RollBack) -> Result<View> {
     let scope = &change.caller.scope;
     let channel = lookup::channel(tx, scope, &request.channel)?;
     let current = newest_enabled(tx, scope, &channel, request.platform)?.ok_or_else(none_earlier)?;
@@ -101,7 +102,7 @@ pub fn roll_back(tx: &mut Tx<'_>, change: &Change, request: &RollBack) -> Result
         ..base
     };
     let view = insert(tx, change, "RollBackChannel", &row)?;
-    expo::carry_over(tx, change, &from, (&view.release, &key))?;
+    expo::carry_over(tx, (change, vault), &from, (&view.release, &key))?;
     Ok(view)
 }
 

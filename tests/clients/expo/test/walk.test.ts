@@ -224,6 +224,51 @@ test('headers that the owner defines come back with every check, until others or
   await expect(define('server-defined', 'expo-channel-name="other"')).rejects.toMatchObject(refused);
 });
 
+test('a key that the server keeps signs whatever is published, and nothing any more when it is gone', async () => {
+  const channel = await Channel.make('kept');
+  const staging = await channel.another('staging');
+  const folder = await mkdtemp(path.join(tmpdir(), 'aloft-certs-'));
+  const prepared = (await channel.operate('expo', 'init', '--certificate-folder', folder, '--key-on-server')) as { certificate: string };
+  expect(Object.keys(prepared).sort()).toEqual(['certificate', 'config']);
+  const certificate = await readFile(prepared.certificate, 'utf8');
+  await publish(channel, 'v1');
+  const device = new Device(channel, certificate);
+  await device.takeOver();
+  await publish(channel, 'v2');
+  await device.takeOver();
+  await channel.operate('promote', '--to', 'staging');
+  await new Device(staging, certificate).takeOver();
+  await channel.operate('rollback');
+  await device.takeOver();
+  await channel.operate('rollback', '--embedded');
+  const back = await device.checkUntil((found) => found.kind === 'directive');
+  expect(back.kind === 'directive' && device.apply(back.directive)).toBe(true);
+  // An app has one key: no other slips in beside it.
+  const second = channel.operate('expo', 'init', '--certificate-folder', path.join(folder, 'other'), '--key-on-server');
+  await expect(second).rejects.toMatchObject({ stdout: expect.stringContaining('exists') as string });
+  await channel.operate('expo', 'key', 'delete');
+  await publish(channel, 'v3');
+  await new Device(channel).takeOver();
+  expect(await device.check()).toEqual({ kind: 'nothing' });
+  // The device refuses what another key than that of its certificate signed.
+  const other = await mkdtemp(path.join(tmpdir(), 'aloft-other-'));
+  const init = ['expo', 'init', '--certificate-folder', path.join(other, 'certs'), '--key-folder', path.join(other, 'keys')];
+  const { private_key } = (await channel.operate(...init)) as { private_key: string };
+  await channel.operate('expo', 'key', 'set', '--private-key-path', private_key);
+  expect(await channel.operate('expo', 'key', 'get')).toMatchObject({ kind: 'signing-key', display_name: 'main' });
+  await publish(channel, 'v1');
+  const until = Date.now() + 60_000;
+  for (;;) {
+    const answer = await device.check().catch((error: unknown) => String(error));
+    if (typeof answer === 'string') {
+      expect(answer).toContain('the signature is the one of the body');
+      break;
+    }
+    expect(Date.now()).toBeLessThan(until);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+});
+
 test('requests that make no sense get precise refusals that clients can read', async () => {
   const channel = await Channel.make('odd');
   const device = new Device(channel);
