@@ -147,7 +147,7 @@ impl<'a> Field<'a> {
             "POST /v1/devices/register HTTP/1.1\r\nHost: edge\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
             body.len()
         );
-        let (_, answer) = self.exchange(&request)?;
+        let (_, answer) = exchange(self.edge_port, &request)?;
         text(&serde_json::from_slice(&answer)?, "token")
     }
 
@@ -168,19 +168,7 @@ impl<'a> Field<'a> {
 
     /// Makes a request and returns head and body of the answer.
     pub fn ask(&self, request: &Request) -> Result<(String, Vec<u8>)> {
-        let headers: String = request.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        self.exchange(&format!("GET {} HTTP/1.1\r\nHost: edge\r\n{headers}Connection: close\r\n\r\n", request.path))
-    }
-
-    fn exchange(&self, request: &str) -> Result<(String, Vec<u8>)> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.edge_port)).context("the edge does not listen")?;
-        stream.write_all(request.as_bytes())?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        let end = answer.windows(4).position(|window| window == b"\r\n\r\n").context("the answer has no head")?;
-        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
-        ensure!(head.starts_with("HTTP/1.1 2"), "the edge said: {head}");
-        Ok((head, answer.split_off(end + 4)))
+        ask(self.edge_port, request)
     }
 
     /// Stops the platform and starts the edge alone, on one core, over the same folder: it answers from what it has on disk.
@@ -220,6 +208,23 @@ impl<'a> Field<'a> {
         let path = self.folder.path().join(format!("{name}.log"));
         Ok(fs::File::options().create(true).append(true).open(path).context("cannot write a log")?.into())
     }
+}
+
+/// Makes a request to a server on this machine and returns head and body of the answer.
+pub fn ask(port: u16, request: &Request) -> Result<(String, Vec<u8>)> {
+    let headers: String = request.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    exchange(port, &format!("GET {} HTTP/1.1\r\nHost: edge\r\n{headers}Connection: close\r\n\r\n", request.path))
+}
+
+fn exchange(port: u16, request: &str) -> Result<(String, Vec<u8>)> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).context("the server does not listen")?;
+    stream.write_all(request.as_bytes())?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").context("the answer has no head")?;
+    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+    ensure!(head.starts_with("HTTP/1.1 2"), "the server said: {head}");
+    Ok((head, answer.split_off(end + 4)))
 }
 
 pub fn target_folder(bench: &Bench<'_>) -> Result<PathBuf> {

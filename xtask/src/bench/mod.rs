@@ -16,6 +16,7 @@ mod publish;
 mod queue;
 pub mod report;
 mod sync;
+mod update_server;
 
 use anyhow::{Context, Result, bail};
 

@@ -1,4 +1,4 @@
-//! This file's job is the suite `protocols`: what clients of other protocols cost, beside our own and a constant answer of Node.
+//! This file's job is the suite `protocols`: what clients of other protocols cost, beside our own, a constant answer of Node, and npm's update server.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use super::field::{Field, free_port, listens, text, wait_until};
 use super::load::{CONNECTIONS, LOAD_CORE, Load, Request, SECONDS, SERVER_CORE, Script};
 use super::process_cost::cpu_time;
 use super::report::{Better, Figure, Report};
+use super::update_server::{self, Runs, UpdateServer};
 use super::{Bench, Suite};
 use crate::supervisor::Running;
 
@@ -25,6 +26,8 @@ struct Question {
     native: Vec<Request>,
     /// The others: the case, the case beside Node, and what is asked.
     others: Vec<(&'static str, &'static str, Vec<Request>)>,
+    /// The case that sets the first of the others beside npm's update server, and what the devices run that ask that.
+    elsewhere: (&'static str, Runs),
 }
 
 /// `./x bench protocols`.
@@ -46,21 +49,30 @@ impl Suite for Protocols {
         let expo = expo_release(&field)?;
         let questions = [up_to_date(&field, &tokens, &key, &expo)?, with_update(&field, &tokens, &key, &expo)];
         let edge = field.edge_alone(SERVER_CORE)?;
+        let update_server = UpdateServer::start(bench)?;
+        let cost = |script: &Script| Ok(load(field.edge_port, script).cost(|| cpu_time(edge.id()))?.0);
         for question in &questions {
             for (beside_native, beside_node, requests) in &question.others {
                 let ours = asked(&field, requests)?;
                 let native = asked(&field, &question.native)?;
-                let cost = |script: &Script| Ok(load(field.edge_port, script).cost(|| cpu_time(edge.id()))?.0);
-                let figure = |case| Figure { case, unit: UNIT, better: Better::Lower };
                 let compare = (|| cost(&ours), || cost(&native));
                 report.compare(figure(beside_native), "our own client", bench.rounds, compare.0, compare.1);
                 let node = Node::start(bench, &field, &requests[0])?;
                 let peer = || Ok(load(node.port, &ours).cost(|| cpu_time(node.server.id()))?.0);
                 report.compare(figure(beside_node), "node:http, same body", bench.rounds, || cost(&ours), peer);
             }
+            let (case, runs) = question.elsewhere;
+            let (_, _, requests) = question.others.first().context("CodePush's clients ask")?;
+            let ours = asked(&field, requests)?;
+            let peer = || update_server.cost(field.path(), runs, DEVICES);
+            report.compare(figure(case), update_server::NAME, bench.rounds, || cost(&ours), peer);
         }
         Ok(())
     }
+}
+
+fn figure(case: &str) -> Figure<'_> {
+    Figure { case, unit: UNIT, better: Better::Lower }
 }
 
 fn load(port: u16, script: &Script) -> Load<'_> {
@@ -87,7 +99,8 @@ fn up_to_date(field: &Field<'_>, tokens: &[String], key: &str, expo: &ExpoUpdate
         ("codepush check cpu", "codepush check cpu, node", each(|device| codepush(key, device, &running))),
         ("expo check cpu", "expo check cpu, node", each(|device| expo.request(device, Some(&expo.id)))),
     ];
-    Ok(Question { native: tokens.iter().map(|token| Request::by_device(&native, token)).collect(), others })
+    let native = tokens.iter().map(|token| Request::by_device(&native, token)).collect();
+    Ok(Question { native, others, elsewhere: ("codepush check cpu, hot-updater", Runs::Release) })
 }
 
 /// The devices run what came with their binary.
@@ -97,7 +110,7 @@ fn with_update(field: &Field<'_>, tokens: &[String], key: &str, expo: &ExpoUpdat
         ("codepush offer cpu", "codepush offer cpu, node", each(|device| codepush(key, device, ""))),
         ("expo manifest cpu", "expo manifest cpu, node", each(|device| expo.request(device, None))),
     ];
-    Question { native, others }
+    Question { native, others, elsewhere: ("codepush offer cpu, hot-updater", Runs::Embedded) }
 }
 
 fn each(request: impl Fn(usize) -> Request) -> Vec<Request> {
