@@ -10,10 +10,12 @@ const EDGES: &str = "/aloft.v1.EdgeService/";
 const SERVICES: [&str; 3] = ["/aloft.v1.", "/grpc.health.v1.Health/", "/grpc.reflection.v1.ServerReflection/"];
 /// What replicas say of themselves is for operators.
 const INTERNAL: [&str; 1] = ["/healthz"];
+/// Where CodePush's management clients make, change and delete things; a package streams with a release.
+const MANAGEMENT: &str = "/codepush/";
 /// Every header together. Credentials and standard headers fit many times.
 pub(crate) const HEADERS_MAX_BYTES: usize = 32 * 1024;
 /// What a browser sends: no upload, which needs gRPC itself. The control plane takes messages of 5 MB.
-pub(crate) const BROWSER_BODY_MAX_BYTES: usize = 6 << 20;
+const BROWSER_BODY_MAX_BYTES: usize = 6 << 20;
 
 /// The kinds of requests that are passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub(crate) enum Kind {
     Grpc,
     /// A call of a browser.
     GrpcWeb,
-    /// A page or file of the dashboard, or a browser that asks what it may call.
+    /// A page or file of the dashboard, a browser that asks what it may call, or a request of CodePush's management clients.
     Page,
 }
 
@@ -53,6 +55,15 @@ pub(crate) fn kind(headers: &HeaderMap) -> Kind {
     }
 }
 
+/// Returns how large a body may be; none where a program streams, and the replica bounds what it takes.
+pub(crate) fn body_max_bytes(kind: Kind, path: &str) -> Option<usize> {
+    match kind {
+        Kind::Grpc => None,
+        Kind::Page if path.starts_with(MANAGEMENT) => None,
+        Kind::GrpcWeb | Kind::Page => Some(BROWSER_BODY_MAX_BYTES),
+    }
+}
+
 /// Lets a request through or says why not.
 pub(crate) fn admit(method: &Method, path: &str, version: Version, headers: &HeaderMap) -> Result<Kind, Refused> {
     let headers_bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
@@ -68,6 +79,7 @@ pub(crate) fn admit(method: &Method, path: &str, version: Version, headers: &Hea
         (Kind::Grpc | Kind::GrpcWeb, &Method::POST) if is_service => Ok(kind),
         (Kind::Grpc | Kind::GrpcWeb, &Method::POST) => Err(Refused::Service),
         (Kind::Page, &Method::OPTIONS) if is_service => Ok(kind),
+        (Kind::Page, &Method::POST | &Method::PATCH | &Method::DELETE) if path.starts_with(MANAGEMENT) => Ok(kind),
         (Kind::Page, &Method::GET | &Method::HEAD) if !INTERNAL.contains(&path) => Ok(kind),
         (Kind::Page, &Method::GET | &Method::HEAD) => Err(Refused::Page),
         _ => Err(Refused::Method),
@@ -95,6 +107,13 @@ mod tests {
         assert_eq!(ask(Method::OPTIONS, "/aloft.v1.AppService/ListApps", ""), Ok(Kind::Page));
         assert_eq!(ask(Method::GET, "/assets/index.js", ""), Ok(Kind::Page));
         assert_eq!(ask(Method::HEAD, "/", ""), Ok(Kind::Page));
+
+        for method in [Method::POST, Method::PATCH, Method::DELETE] {
+            assert_eq!(ask(method.clone(), "/codepush/apps/Shop-iOS", "application/json"), Ok(Kind::Page));
+            assert_eq!(ask(method, "/codepushed/apps", "application/json"), Err(Refused::Method));
+        }
+        assert_eq!(ask(Method::PUT, "/codepush/apps/Shop-iOS", ""), Err(Refused::Method));
+        assert_eq!(ask(Method::POST, "/codepush/apps", "application/grpc"), Err(Refused::Service));
 
         assert_eq!(ask(Method::POST, "/other.v1.Service/Call", "application/grpc"), Err(Refused::Service));
         assert_eq!(ask(Method::POST, "/", ""), Err(Refused::Method));

@@ -1,6 +1,6 @@
 //! This file's job is to pass requests on to the control plane's replicas, each at most once unless that is harmless.
 
-use super::admission::{self, BROWSER_BODY_MAX_BYTES, Kind, Refused};
+use super::admission::{self, Kind, Refused};
 use super::client::Client;
 use super::replicas::{self, Replicas};
 use super::reply::Reply;
@@ -39,6 +39,8 @@ pub(crate) struct Passage {
     kind: Kind,
     began: Instant,
     body_bytes: usize,
+    /// None: the replica bounds it.
+    body_max_bytes: Option<usize>,
     /// Where it was tried; none of them is tried again.
     tried: Vec<SocketAddr>,
     /// Tells the connection that the client is not the one who is slow.
@@ -50,7 +52,15 @@ impl ProxyHttp for Relay {
     type CTX = Passage;
 
     fn new_ctx(&self) -> Passage {
-        Passage { client: None, kind: Kind::Page, began: Instant::now(), body_bytes: 0, tried: Vec::new(), _busy: None }
+        Passage {
+            client: None,
+            kind: Kind::Page,
+            began: Instant::now(),
+            body_bytes: 0,
+            body_max_bytes: Some(0),
+            tried: Vec::new(),
+            _busy: None,
+        }
     }
 
     /// None: what replicas answer is passed on as it is.
@@ -67,8 +77,9 @@ impl ProxyHttp for Relay {
         }
         let head = session.req_header();
         passage.kind = admission::kind(&head.headers);
+        passage.body_max_bytes = admission::body_max_bytes(passage.kind, head.uri.path());
         match admission::admit(&head.method, head.uri.path(), head.version, &head.headers) {
-            Ok(_) if passage.kind != Kind::Grpc && declared_bytes(head) > BROWSER_BODY_MAX_BYTES => {
+            Ok(_) if passage.is_too_large(declared_bytes(head)) => {
                 self.refuse(session, passage.kind, Refused::Body).await
             }
             Ok(_) => Ok(false),
@@ -85,7 +96,7 @@ impl ProxyHttp for Relay {
     ) -> Result<()> {
         // Programs stream uploads of any size through here, held back by the replica's windows; it bounds each message.
         passage.body_bytes = passage.body_bytes.saturating_add(body.as_ref().map_or(0, Bytes::len));
-        if passage.kind != Kind::Grpc && passage.body_bytes > BROWSER_BODY_MAX_BYTES {
+        if passage.is_too_large(passage.body_bytes) {
             return Err(Error::explain(ErrorType::HTTPStatus(413), "the body is too large").into_down());
         }
         Ok(())
@@ -180,6 +191,12 @@ impl ProxyHttp for Relay {
     /// [`Self::logging`] says it once.
     fn suppress_error_log(&self, _session: &Session, _passage: &Passage, _error: &Error) -> bool {
         true
+    }
+}
+
+impl Passage {
+    fn is_too_large(&self, body_bytes: usize) -> bool {
+        self.body_max_bytes.is_some_and(|max| body_bytes > max)
     }
 }
 

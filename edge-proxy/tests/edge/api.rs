@@ -161,6 +161,32 @@ async fn what_is_not_for_the_control_plane_does_not_reach_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_codepush_s_management_clients_change_passes_once_and_of_any_size() {
+    let replica = Replica::start(Manner::Answers).await;
+    let scene = Scene::new(&[replica.url()], 1).await;
+    let (http_1, form) = (scene.http_1(), ("content-type", "multipart/form-data; boundary=edge"));
+    let (path, package) = ("/codepush/apps/Shop-iOS/deployments/Staging/release", vec![0_u8; 7 << 20]);
+    let answer = http_1.send(Method::POST, path, &[form], package.clone()).await;
+    assert_eq!((answer.status.as_u16(), answer.body.map(|body| body.len())), (200, Ok(package.len())));
+    for method in [Method::PATCH, Method::DELETE] {
+        assert_eq!(http_1.send(method, "/codepush/apps/Shop-iOS", &[], "{}").await.status.as_u16(), 200);
+    }
+    assert_eq!(replica.count(), 3);
+    // Elsewhere a body has a bound, and nothing but calls is written.
+    let answer = scene.http_2().send(Method::POST, CALL, &[GRPC_WEB], package).await;
+    assert_eq!(answer.header("grpc-status"), RESOURCE_EXHAUSTED);
+    assert_eq!(http_1.send(Method::POST, "/codepus/apps", &[], "{}").await.status.as_u16(), 405);
+    assert_eq!(replica.count(), 3);
+    scene.edge.stop().await;
+
+    let (first, second) = (Replica::start(Manner::Breaks).await, Replica::start(Manner::Breaks).await);
+    let scene = Scene::new(&[first.url(), second.url()], 2).await;
+    let answer = scene.http_1().send(Method::POST, path, &[form], "package").await;
+    assert_eq!((answer.status.as_u16(), first.count() + second.count()), (502, 1), "it may have begun");
+    scene.edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn programs_call_over_tls() {
     let (replica, folder) = (Replica::start(Manner::Answers).await, tempfile::tempdir().unwrap());
     let world = World::new().await;
