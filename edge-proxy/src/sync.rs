@@ -32,7 +32,7 @@ use tonic::transport::Channel;
 use v1::edge_service_client::EdgeServiceClient;
 use v1::sync_request::Message as Said;
 use v1::sync_response::Message as Heard;
-use wishes::{Wish, Wishes};
+use wishes::{Base, Wish, Wishes};
 
 /// Agreed with the control plane.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -229,11 +229,17 @@ fn say_ready((key, version): &(ChannelKey, SnapshotVersion)) -> Said {
 }
 
 fn say_wish(wish: &Wish) -> Said {
-    Said::DeltaWish(v1::SyncDeltaWish {
-        key: Some(convert::channel_key_to_wire(&wish.key)),
-        from_bundle_sha256: convert::sha256_to_wire(&wish.from),
-        to_bundle_sha256: convert::sha256_to_wire(&wish.to),
-    })
+    let (key, to_bundle_sha256) = (Some(convert::channel_key_to_wire(&wish.key)), convert::sha256_to_wire(&wish.to));
+    match &wish.from {
+        Base::Bundle(from) => {
+            let from_bundle_sha256 = convert::sha256_to_wire(from);
+            Said::DeltaWish(v1::SyncDeltaWish { key, from_bundle_sha256, to_bundle_sha256 })
+        }
+        Base::Package(from) => {
+            let from_package_sha256 = convert::sha256_to_wire(from);
+            Said::PackageDiffWish(v1::SyncPackageDiffWish { key, from_package_sha256, to_bundle_sha256 })
+        }
+    }
 }
 
 /// Queues a message, without waiting.

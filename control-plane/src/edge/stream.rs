@@ -2,7 +2,7 @@
 
 use super::fleet::Fleet;
 use super::hub::{Encoded, Follower, Hub, State};
-use crate::app::deltas::Wishes;
+use crate::app::deltas::{Base, Wishes};
 use crate::app::deployment_keys;
 use crate::context::Context;
 use crate::error::{Error, Result, chain};
@@ -48,7 +48,7 @@ pub struct Parts {
     pub hub: Arc<Hub>,
     /// The connected edges.
     pub fleet: Arc<Fleet>,
-    /// The deltas that edges asked for.
+    /// The patches that edges asked for.
     pub wishes: Arc<Wishes>,
     /// Digest of the enrolment token that edges show.
     pub token_hash: Sha256,
@@ -180,7 +180,14 @@ impl Session<'_> {
                     fleet.ready(&self.edge, &channel_key_from_wire(ready.key)?, version_from_wire(ready.version)?);
                 }
                 FromEdge::KeyInterest(interest) => self.hear_key(outgoing, interest.deployment_key).await?,
-                FromEdge::DeltaWish(wish) => self.hear_wish(wish).await?,
+                FromEdge::DeltaWish(wish) => {
+                    let from = sha256_from_wire(&wish.from_bundle_sha256, "from_bundle_sha256")?;
+                    self.hear_wish(wish.key, Base::Bundle(from), &wish.to_bundle_sha256).await?;
+                }
+                FromEdge::PackageDiffWish(wish) => {
+                    let from = sha256_from_wire(&wish.from_package_sha256, "from_package_sha256")?;
+                    self.hear_wish(wish.key, Base::Package(from), &wish.to_bundle_sha256).await?;
+                }
                 FromEdge::Heartbeat(_) => {}
             }
         }
@@ -204,12 +211,10 @@ impl Session<'_> {
         }
     }
 
-    async fn hear_wish(&self, wish: v1::SyncDeltaWish) -> Result<()> {
-        let key = channel_key_from_wire(wish.key)?;
-        let from = sha256_from_wire(&wish.from_bundle_sha256, "from_bundle_sha256")?;
-        let to = sha256_from_wire(&wish.to_bundle_sha256, "to_bundle_sha256")?;
+    async fn hear_wish(&self, key: Option<v1::ChannelKey>, from: Base, to: &[u8]) -> Result<()> {
+        let (key, to) = (channel_key_from_wire(key)?, sha256_from_wire(to, "to_bundle_sha256")?);
         if let Err(error) = self.parts.wishes.hear(self.context, &key, from, to).await {
-            tracing::debug!(cause = chain(&error), "a wish for a delta is not met");
+            tracing::debug!(cause = chain(&error), "a wish for a patch is not met");
         }
         Ok(())
     }

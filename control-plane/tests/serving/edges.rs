@@ -24,6 +24,7 @@ on_both_databases!(
     a_batch_that_is_too_large_is_refused_whole,
     a_stream_that_breaks_a_rule_ends_with_its_name,
     a_delta_that_devices_miss_is_made_once,
+    a_diff_that_codepush_s_devices_miss_is_made_once,
     a_channel_is_found_by_its_deployment_key,
     an_edge_reads_bytes_of_blobs,
 );
@@ -313,6 +314,32 @@ async fn a_delta_that_devices_miss_is_made_once(rig: Rig) {
         wish(key(&app, "production"), &old.content_sha256).await;
     }
     // Messages are heard one after another: what the edge is told about this one comes after all wishes.
+    edge.want(&key(&app, "absent")).await;
+    while !matches!(edge.next().await, ToEdge::Absent(_)) {}
+    assert_eq!(rig.ready_jobs().await, before + 1);
+}
+
+async fn a_diff_that_codepush_s_devices_miss_is_made_once(rig: Rig) {
+    let (app, channel) = rig.app("shop").await;
+    let (old, new) = (rig.bundle(&app, "old").await, rig.bundle(&app, "new").await);
+    rig.publish(&channel, &new).await;
+    crate::rig::put_package(&rig, &rig.scope, &old, b"PK old").await;
+    let request = v1::GetBundleRequest { name: new.clone() };
+    let new_row = rig.bundles().get_bundle(rig.ask(request)).await.unwrap().into_inner().bundle.unwrap();
+    let mut edge = Edge::connect(&rig, Vec::new()).await;
+    let wish = async |from: &[u8], to: &[u8]| {
+        let (from_package_sha256, to_bundle_sha256) = (from.to_vec().into(), to.to_vec().into());
+        let key = Some(key(&app, "production"));
+        let wish = v1::SyncPackageDiffWish { key, from_package_sha256, to_bundle_sha256 };
+        edge.to.send(v1::SyncRequest { message: Some(FromEdge::PackageDiffWish(wish)) }).await.unwrap();
+    };
+    let before = rig.ready_jobs().await;
+    let has = Sha256::of(b"files");
+    wish(Sha256::of(b"made up").as_bytes(), &new_row.content_sha256).await;
+    wish(has.as_bytes(), Sha256::of(b"made up").as_bytes()).await;
+    for _ in 0..3 {
+        wish(has.as_bytes(), &new_row.content_sha256).await;
+    }
     edge.want(&key(&app, "absent")).await;
     while !matches!(edge.next().await, ToEdge::Absent(_)) {}
     assert_eq!(rig.ready_jobs().await, before + 1);

@@ -1,13 +1,14 @@
 //! This file's job is to read and write bundles as CodePush's clients get them.
 
-use crate::column::{IN_LIST_MAX, all, row};
+use crate::apps::apps_of;
+use crate::column::{Column as _, IN_LIST_MAX, all, row};
 use crate::dialect::db;
-use crate::schema::{package, package_diff};
+use crate::schema::{bundle, package, package_diff};
 use crate::{DbConn, Error, Result, Scope, Tx, blobs, bundles, channels, deployment_keys};
 use diesel::prelude::*;
 use domain::codepush::{CodePush, DIFFS_PER_BUNDLE_MAX, Package as OfferedPackage, PackageDiff as OfferedDiff};
-use domain::id::{BundleId, ChannelId};
-use domain::{Sha256, Timestamp};
+use domain::id::{AppId, BundleId, ChannelId};
+use domain::{Platform, Sha256, Timestamp};
 use std::collections::BTreeMap;
 
 row! {
@@ -100,7 +101,31 @@ fn list_for(conn: &mut DbConn, bundles: &[BundleId]) -> Result<Vec<Package>> {
     Ok(found)
 }
 
-fn list_diffs_for(conn: &mut DbConn, bundles: &[BundleId]) -> Result<Vec<Diff>> {
+/// Returns the newest of an app's bundles whose package has the hash.
+pub fn find_bundle(
+    conn: &mut DbConn,
+    scope: &Scope,
+    app: &AppId,
+    platform: Platform,
+    package_hash: &Sha256,
+) -> Result<Option<BundleId>> {
+    let found: Option<String> = db!(conn, |c| {
+        package::table
+            .inner_join(bundle::table)
+            .filter(package::package_hash.eq(package_hash.as_bytes().as_slice()))
+            .filter(bundle::app.eq(app.as_str()))
+            .filter(bundle::app.eq_any(apps_of!(scope)))
+            .filter(bundle::platform.eq(platform.as_str()))
+            .order(bundle::id.desc())
+            .select(bundle::id)
+            .first(c)
+            .optional()
+    })?;
+    found.map(BundleId::from_sql).transpose()
+}
+
+/// Lists the diffs that lead to these bundles. Not scoped: for callers that have the bundles already.
+pub fn list_diffs_for(conn: &mut DbConn, bundles: &[BundleId]) -> Result<Vec<Diff>> {
     let mut found = Vec::new();
     for part in bundles.chunks(IN_LIST_MAX) {
         let ids = part.iter().map(BundleId::as_str);

@@ -31,6 +31,7 @@ diesel::joinable!(member -> organization (organization));
 diesel::joinable!(upload -> app (app));
 diesel::joinable!(bundle_file -> bundle (bundle));
 diesel::joinable!(channel -> app (app));
+diesel::joinable!(package -> bundle (bundle));
 diesel::joinable!(app -> organization (organization));
 diesel::joinable!(publisher -> app (app));
 diesel::joinable!(publisher -> channel (channel));

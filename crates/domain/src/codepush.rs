@@ -13,8 +13,10 @@ pub const DEPLOYMENT_KEY_MIN_BYTES: usize = 10;
 pub const DEPLOYMENT_KEY_MAX_BYTES: usize = 100;
 /// A channel has a key for each platform, and old ones that were imported.
 pub const DEPLOYMENT_KEYS_MAX: usize = 32;
-/// Diffs that lead to one release at most: devices on older releases get the whole package.
-pub const DIFFS_PER_BUNDLE_MAX: usize = 5;
+/// Diffs that lead to one release at most, because snapshots name every one: devices on other releases get the whole package.
+pub const DIFFS_PER_BUNDLE_MAX: usize = 20;
+/// So many of them are made ahead; there is room for those that devices ask for.
+pub const DIFFS_PLANNED_MAX: usize = 5;
 /// The folder that holds everything in a package. Signatures must lie directly in it.
 pub const FOLDER: &str = "CodePush";
 /// The file with a package's signature, in [`FOLDER`].

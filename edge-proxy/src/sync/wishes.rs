@@ -14,12 +14,20 @@ const REMEMBERED_MAX: u64 = 10_000;
 /// The control plane may have been away, and a bundle may be uploaded later.
 const REMEMBERED_FOR: Duration = Duration::from_secs(15 * 60);
 
+/// What a device has that is offered something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Base {
+    /// A bundle, by its content hash.
+    Bundle(Sha256),
+    /// One of CodePush's packages, by its hash.
+    Package(Sha256),
+}
+
 /// A patch that there is not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wish {
     pub(crate) key: ChannelKey,
-    /// Content hash of the bundle that a device runs.
-    pub(crate) from: Sha256,
+    pub(crate) from: Base,
     /// Content hash of the bundle that it is offered.
     pub(crate) to: Sha256,
 }
@@ -27,7 +35,7 @@ pub(crate) struct Wish {
 /// The patches that devices would take.
 pub(crate) struct Wishes {
     /// By the snapshot's digest, `from` and `to`.
-    remembered: moka::sync::Cache<[Sha256; 3], ()>,
+    remembered: moka::sync::Cache<(Sha256, Base, Sha256), ()>,
     unsent: Mutex<Vec<Wish>>,
 }
 
@@ -37,9 +45,18 @@ impl Wishes {
         Self { remembered, unsent: Mutex::default() }
     }
 
-    /// Notes the wish of a device that was answered from the snapshot with this digest.
+    /// Notes the wish of a device that runs one bundle and was offered another one from the snapshot with this digest.
     pub(crate) fn note(&self, digest: Sha256, key: &ChannelKey, from: Sha256, to: Sha256) {
-        let name = [digest, from, to];
+        self.note_from(digest, key, Base::Bundle(from), to);
+    }
+
+    /// The same of a device that has one of CodePush's packages.
+    pub(crate) fn note_package(&self, digest: Sha256, key: &ChannelKey, from: Sha256, to: Sha256) {
+        self.note_from(digest, key, Base::Package(from), to);
+    }
+
+    fn note_from(&self, digest: Sha256, key: &ChannelKey, from: Base, to: Sha256) {
+        let name = (digest, from, to);
         if self.remembered.contains_key(&name) {
             return;
         }
@@ -76,8 +93,10 @@ mod tests {
         for _ in 0..3 {
             wishes.note(hash(0), &key(), hash(1), hash(2));
         }
-        assert_eq!(wishes.take(), [Wish { key: key(), from: hash(1), to: hash(2) }]);
+        assert_eq!(wishes.take(), [Wish { key: key(), from: Base::Bundle(hash(1)), to: hash(2) }]);
         wishes.note(hash(0), &key(), hash(1), hash(2));
+        wishes.note_package(hash(0), &key(), hash(1), hash(2));
+        assert_eq!(wishes.take(), [Wish { key: key(), from: Base::Package(hash(1)), to: hash(2) }], "another wish");
         wishes.note(hash(9), &key(), hash(1), hash(2));
         assert_eq!(wishes.take().len(), 1, "the second snapshot");
     }

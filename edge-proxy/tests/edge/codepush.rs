@@ -220,3 +220,35 @@ async fn a_revoked_device_is_refused_and_its_reports_are_not_kept() {
     assert_eq!(world.control_plane.events().len(), 2);
     edge.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_diff_that_there_is_not_is_wished_for_once() {
+    let world = World::new().await;
+    let snapshot = packed(&world).await;
+    world.control_plane.publish(&snapshot).await;
+    let (_server, edge) = started(&world).await;
+    let (old, unknown) = (Sha256::of(b"old"), Sha256::of(b"older"));
+    let content = *snapshot.bundles.keys().next().unwrap();
+    for (running, size_bytes) in [
+        (String::new(), 5_000),
+        (format!("&package_hash={old}"), 16),
+        (format!("&package_hash={unknown}"), 5_000),
+        (format!("&package_hash={unknown}&client_unique_id=phone"), 5_000),
+    ] {
+        let info = check(&edge, &running).await.json()["update_info"].clone();
+        assert_eq!(info["package_size"], size_bytes, "{running}");
+    }
+    let up_to_date = check(&edge, &format!("&package_hash={}", Sha256::of(b"package"))).await.json();
+    assert_eq!(up_to_date["update_info"]["is_available"], false);
+    until("the wish is heard", || !world.control_plane.package_diff_wishes().is_empty()).await;
+    // A second one would leave a second later: the next heartbeat comes after that.
+    let beats = world.control_plane.beats();
+    until("another heartbeat", || world.control_plane.beats() > beats).await;
+    let wish = v1::SyncPackageDiffWish {
+        key: Some(proto::convert::channel_key_to_wire(&snapshot.key)),
+        from_package_sha256: proto::convert::sha256_to_wire(&unknown),
+        to_bundle_sha256: proto::convert::sha256_to_wire(&content),
+    };
+    assert_eq!(world.control_plane.package_diff_wishes(), [wish]);
+    edge.stop().await;
+}

@@ -128,6 +128,14 @@ impl ControlPlane {
         wishes.filter_map(|said| if let Said::DeltaWish(wish) = said { Some(wish.clone()) } else { None }).collect()
     }
 
+    pub fn package_diff_wishes(&self) -> Vec<v1::SyncPackageDiffWish> {
+        let script = self.0.lock();
+        let wishes = script.heard.iter();
+        wishes
+            .filter_map(|said| if let Said::PackageDiffWish(wish) = said { Some(wish.clone()) } else { None })
+            .collect()
+    }
+
     pub fn key_interests(&self) -> usize {
         self.0.lock().heard.iter().filter(|said| matches!(said, Said::KeyInterest(_))).count()
     }
@@ -203,7 +211,12 @@ impl ControlPlane {
                     }
                 }
             }
-            Said::Ack(_) | Said::Nack(_) | Said::Ready(_) | Said::Heartbeat(_) | Said::DeltaWish(_) => vec![],
+            Said::Ack(_)
+            | Said::Nack(_)
+            | Said::Ready(_)
+            | Said::Heartbeat(_)
+            | Said::DeltaWish(_)
+            | Said::PackageDiffWish(_) => vec![],
         };
         for reply in replies {
             let _ = line.send(Ok(v1::SyncResponse { message: Some(reply) })).await;

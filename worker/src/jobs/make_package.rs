@@ -8,7 +8,7 @@ use db::queue::{self, Lease, NewJob};
 use db::releases::Release;
 use db::{DbConn, Scope, Tx};
 use domain::bundle::BundleFile;
-use domain::codepush::{DIFFS_PER_BUNDLE_MAX, package_hash};
+use domain::codepush::{DIFFS_PLANNED_MAX, package_hash};
 use domain::id::{BundleId, JobId, ReleaseId};
 use domain::job::Job;
 use std::collections::BTreeSet;
@@ -88,7 +88,7 @@ fn bases(conn: &mut DbConn, scope: &Scope, release: &Release, files: &[BundleFil
     let earlier = db::releases::list(conn, scope, &release.channel, Some(release.seq), RELEASES_MAX)?;
     for base in earlier.into_iter().filter(|other| other.platform == release.platform).filter_map(|other| other.bundle)
     {
-        if bases.len() < DIFFS_PER_BUNDLE_MAX
+        if bases.len() < DIFFS_PLANNED_MAX
             && !bases.contains(&base)
             && seen.insert(package_hash(&db::bundles::files(conn, scope, &base)?))
         {

@@ -41,7 +41,7 @@ impl Serialize for Info<'_> {
         let (mut url, mut notes, mut hash, mut label) = (String::new(), "", String::new(), String::new());
         let (mut size_bytes, mut mandatory, mut needs_newer, mut runs_binary) = (0, false, false, false);
         let app_version = match &answer.outcome {
-            Outcome::Update { release, package_hash, blob, is_mandatory } => {
+            Outcome::Update { release, package_hash, blob, is_mandatory, missing: _ } => {
                 url = format!("{}/v1/blobs/{}", answer.base, blob.sha256);
                 (notes, hash, label) = (release.notes.as_str(), package_hash.to_hex(), release.label());
                 (size_bytes, mandatory) = (blob.size_bytes, *is_mandatory);

@@ -54,6 +54,9 @@ fn answer<B>(
         Outcome::Update { release, .. } => Word::take(&channel.snapshot, release),
         Outcome::Nothing { .. } => Word::Nothing,
     };
+    if let Outcome::Update { missing: Some((from, to)), .. } = outcome {
+        state.wishes.note_package(channel.digest, &channel.snapshot.key, from, to);
+    }
     channel.told.count(&state.counts, &channel.snapshot, word, 0);
     let answer = Answer { query, outcome, base: &base, spelling };
     let body = serde_json::to_vec(&answer)

@@ -25,6 +25,8 @@ pub(crate) enum Outcome<'a> {
         /// The whole package, or what differs from the one that the device has.
         blob: &'a Blob,
         is_mandatory: bool,
+        /// The package that the device has and the content that it is offered, when no diff leads from the one to the other.
+        missing: Option<(Sha256, Sha256)>,
     },
     /// There is nothing.
     Nothing {
@@ -94,11 +96,12 @@ fn update<'a>(channel: &'a Channel, release: &'a Release, query: &Query, is_urge
     let package = codepush.packages.get(&content).filter(|package| Some(package.hash) != has)?;
     let leads_here = |diff: &&domain::codepush::PackageDiff| Some(diff.from) == has && diff.to == content;
     let diff = codepush.diffs.iter().find(leads_here).map(|diff| &diff.blob);
+    let missing = has.filter(|_| diff.is_none()).map(|has| (has, content));
     let blob = diff.filter(|blob| blob.size_bytes < package.blob.size_bytes).unwrap_or(&package.blob);
     // These clients have no other word for "at once". CodePush's server does not look for mandatory releases that are skipped when an
     // older client starts from nothing.
     let is_mandatory = release.mandatory || (is_urgent && !query.has_nothing);
-    Some(Outcome::Update { release, package_hash: package.hash, blob, is_mandatory })
+    Some(Outcome::Update { release, package_hash: package.hash, blob, is_mandatory, missing })
 }
 
 /// Returns the range of the release when it is not for the device's binary, and whether it is for a newer one.

@@ -1,6 +1,7 @@
 // This file's job is to let CodePush's own clients update from an Aloft edge.
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { packageHash } from './package.js';
@@ -67,6 +68,29 @@ for (const generation of GENERATIONS) {
     await lost.report();
   });
 }
+
+test('a phone with an old release gets the whole package, and the next one the difference', { timeout: 180_000 }, async () => {
+  const app = await makeApp('long-ago');
+  const phoneOf = (name) => new Phone('code-push-4', { serverUrl: edgeUrl, deploymentKey: app.deploymentKey, clientUniqueId: name });
+  await app.publish(folderOf('v1'));
+  const [first, second] = [phoneOf('first'), phoneOf('second')];
+  await update(first, 'v1');
+  await update(second, 'v1');
+  // One release more than get a difference to the newest one ahead of time.
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'aloft-releases-'));
+  await cp(folderOf('v1'), folder, { recursive: true });
+  for (const number of [2, 3, 4, 5, 6, 7]) {
+    await writeFile(path.join(folder, 'raw', 'note.txt'), `release ${number}`);
+    await app.publish(folder);
+  }
+  await rm(folder, { recursive: true });
+  const whole = (await update(phoneOf('fresh'), 'v7')).remote.packageSize;
+  const missed = await update(first, 'v7');
+  assert.deepEqual([missed.how, missed.remote.packageSize], ['full', whole]);
+  const met = await update(second, 'v7', (remote) => remote.packageSize < whole);
+  assert.equal(met.how, 'diff');
+  assert.equal(packageHash(second.installed.files), met.remote.packageHash);
+});
 
 test('a key that apps have already is taken over, and only once', { timeout: 60_000 }, async () => {
   const key = `imported_${Date.now().toString(36)}-KEY`;

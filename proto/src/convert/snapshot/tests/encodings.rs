@@ -88,6 +88,11 @@ fn requests() -> Vec<(&'static str, Said)> {
         v1::SyncHello { edge_id: "edg_1".into(), software_version: "0.1.0".into(), schema_max: 1, have: vec![have] };
     let wish =
         v1::SyncDeltaWish { key: key.clone(), from_bundle_sha256: digest.clone(), to_bundle_sha256: digest.clone() };
+    let package_diff_wish = v1::SyncPackageDiffWish {
+        key: key.clone(),
+        from_package_sha256: digest.clone(),
+        to_bundle_sha256: digest.clone(),
+    };
     vec![
         ("hello", Said::Hello(hello)),
         ("interest", Said::Interest(v1::SyncInterest { key: key.clone() })),
@@ -96,6 +101,7 @@ fn requests() -> Vec<(&'static str, Said)> {
         ("nack", Said::Nack(v1::SyncNack { key, version, reason: "why".into() })),
         ("heartbeat", Said::Heartbeat(v1::SyncHeartbeat { now_us: 1_790_000_000_000_000 })),
         ("delta-wish", Said::DeltaWish(wish)),
+        ("package-diff-wish", Said::PackageDiffWish(package_diff_wish)),
         ("key-interest", Said::KeyInterest(v1::SyncKeyInterest { deployment_key: "deployment-key".into() })),
     ]
 }
