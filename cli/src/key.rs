@@ -1,4 +1,4 @@
-//! This file's job is `aloft key`: make, list, roll and revoke API keys.
+//! This file's job is `aloft key`: make, list, change, roll and revoke API keys.
 
 use crate::connection::Connection;
 use crate::error::Error;
@@ -30,7 +30,7 @@ impl From<Environment> for v1::Environment {
     }
 }
 
-/// Makes, lists, rolls and revokes API keys.
+/// Makes, lists, changes, rolls and revokes API keys.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Makes a key and shows it once.
@@ -62,6 +62,18 @@ pub enum Command {
     Get {
         /// The key's id.
         key: String,
+    },
+    /// Changes a key's name, or when it stops working.
+    #[command(group(clap::ArgGroup::new("change").required(true).multiple(true)))]
+    Update {
+        /// The key's id.
+        key: String,
+        /// Name for people.
+        #[arg(long, group = "change")]
+        name: Option<String>,
+        /// Let it stop working after this time from now on: 12h, 30d.
+        #[arg(long, value_name = "TIME", value_parser = duration, group = "change")]
+        expires: Option<Duration>,
     },
     /// Makes a key like this one, shows it once, and lets the old one live on for a while.
     Roll {
@@ -205,6 +217,19 @@ pub async fn run(command: Command, connection: &Connection) -> Result<AnyReport,
         Command::Get { key } => {
             let request = v1::GetApiKeyRequest { name: names::key(&key)? };
             show(connection.answer(connection.keys().get_api_key(request).await)?.api_key, None)
+        }
+        Command::Update { key, name, expires } => {
+            let paths = [("display_name", name.is_some()), ("expires_at_us", expires.is_some())];
+            let paths = paths.into_iter().filter(|(_, is_given)| *is_given).map(|(path, _)| path.to_owned()).collect();
+            let api_key = v1::ApiKey {
+                name: names::key(&key)?,
+                display_name: name.unwrap_or_default(),
+                expires_at_us: expires.map_or(0, from_now_us),
+                ..Default::default()
+            };
+            let update_mask = Some(prost_types::FieldMask { paths });
+            let request = v1::UpdateApiKeyRequest { api_key: Some(api_key), update_mask };
+            show(connection.answer(connection.keys().update_api_key(request).await)?.api_key, None)
         }
         Command::Roll { key, keep } => {
             let keep_seconds = i64::try_from(keep.as_secs()).unwrap_or(i64::MAX);

@@ -3,10 +3,12 @@
 mod create;
 mod revoke;
 mod roll;
+mod update;
 
 pub use create::{NewKey, create};
 pub use revoke::revoke;
 pub use roll::{Roll, roll};
+pub use update::{Update, update};
 
 use crate::auth::key::ApiKey;
 use crate::auth::verify::Hasher;

@@ -1,7 +1,7 @@
 //! This file's job is to serve API keys.
 
 use super::encode;
-use crate::app::api_keys::{self, NewKey, Roll};
+use crate::app::api_keys::{self, NewKey, Roll, Update};
 use crate::auth::caller::caller;
 use crate::auth::verify::Hasher;
 use crate::context::Context;
@@ -61,6 +61,19 @@ impl v1::api_key_service_server::ApiKeyService for ApiKeys {
         let next_page_token = self.context.pages.finish(list, &page, &mut rows, |row| row.id.to_string());
         let api_keys = rows.iter().map(encode::api_key).collect::<Result<_, _>>()?;
         Ok(Response::new(v1::ListApiKeysResponse { api_keys, next_page_token }))
+    }
+
+    async fn update_api_key(
+        &self,
+        request: Request<v1::UpdateApiKeyRequest>,
+    ) -> Result<Response<v1::UpdateApiKeyResponse>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let mask = request.update_mask.unwrap_or_default().paths;
+        let update = Update::new(&request.api_key.unwrap_or_default(), &mask, self.context.clock.now())?;
+        self.context.check_active(&caller).await?;
+        let key = self.context.write(caller, move |tx, change| api_keys::update(tx, change, &update)).await?;
+        Ok(Response::new(v1::UpdateApiKeyResponse { api_key: Some(encode::api_key(&key)?) }))
     }
 
     async fn roll_api_key(

@@ -16,6 +16,7 @@ on_both_databases!(
     live_and_test_keys_never_see_each_others_channels,
     a_test_key_deletes_no_app_that_has_live_channels,
     a_rolled_key_lives_on_for_as_long_as_was_asked,
+    a_key_gets_another_name_and_end_and_nothing_else,
     a_revoked_key_is_dead_on_every_replica,
     a_clock_that_jumps_brings_no_key_back_that_was_revoked,
     the_last_use_of_a_key_is_written_down,
@@ -168,6 +169,44 @@ async fn a_rolled_key_lives_on_for_as_long_as_was_asked(rig: Rig) {
     assert_eq!(reason(rig.keys().roll_api_key(rig.ask(roll(&old.name, 0))).await), Reason::KeyEnded);
     assert_eq!(reason(rig.keys().roll_api_key(rig.ask(roll(&new.name, -1))).await), Reason::InvalidField);
     assert_eq!(reason(rig.keys().roll_api_key(rig.ask(roll(&new.name, 2_592_001))).await), Reason::InvalidField);
+}
+
+async fn a_key_gets_another_name_and_end_and_nothing_else(rig: Rig) {
+    let (before, secret) = make(&rig, &rig.key, create("ci", "viewer")).await;
+    let update = |key: v1::ApiKey, paths: &[&str]| {
+        let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+        v1::UpdateApiKeyRequest { api_key: Some(key), update_mask: Some(prost_types::FieldMask { paths }) }
+    };
+    let end_us = now().as_us() + 3_600_000_000;
+    let wanted = v1::ApiKey {
+        display_name: "builds".into(),
+        expires_at_us: end_us,
+        role: "owner".into(),
+        name: before.name.clone(),
+        ..Default::default()
+    };
+    let both = ["display_name", "expires_at_us"];
+    let after = rig.keys().update_api_key(rig.ask(update(wanted.clone(), &both))).await.unwrap().into_inner();
+    let expected = v1::ApiKey { display_name: "builds".into(), expires_at_us: end_us, ..before.clone() };
+    assert_eq!(after.api_key, Some(expected));
+    assert!(works(&rig, &secret).await);
+    for (key, paths) in [
+        (wanted.clone(), &["role"][..]),
+        (wanted.clone(), &[]),
+        (v1::ApiKey { display_name: String::new(), ..wanted.clone() }, &both),
+        (v1::ApiKey { expires_at_us: 1, ..wanted.clone() }, &both),
+    ] {
+        let refused = rig.keys().update_api_key(rig.ask(update(key, paths))).await;
+        assert_eq!(reason(refused), Reason::InvalidField, "{paths:?}");
+    }
+    // Nobody lets a key live longer that carries more than they do.
+    let (admin, _) = rig.key(&rig.scope, Role::Admin).await;
+    let (_, owners) = rig.key(&rig.scope, Role::Owner).await;
+    let above = v1::ApiKey { name: format!("keys/{owners}"), ..wanted.clone() };
+    let refused = rig.keys().update_api_key(with(&admin, update(above, &both))).await;
+    assert_eq!(reason(refused), Reason::RoleInsufficient);
+    rig.keys().revoke_api_key(rig.ask(v1::RevokeApiKeyRequest { name: before.name })).await.unwrap();
+    assert_eq!(reason(rig.keys().update_api_key(rig.ask(update(wanted, &both))).await), Reason::KeyEnded);
 }
 
 /// That one look is enough, and how often there is one, is checked where it is: in `auth/watch.rs` and `config.rs`. How long all of that

@@ -38,6 +38,15 @@ row! {
     }
 }
 
+/// What to change in a key; `None` leaves a field alone.
+#[derive(Debug, Clone, Default)]
+pub struct ApiKeyChanges {
+    /// A name for people.
+    pub name: Option<String>,
+    /// When it stops working, or that it never does.
+    pub expires_at: Option<Option<Timestamp>>,
+}
+
 /// Adds a key; `AlreadyExists` when the public id is taken.
 pub fn insert(tx: &mut Tx<'_>, row: &ApiKey) -> Result<()> {
     db!(tx, |c| diesel::insert_into(api_key::table).values(ApiKeyRow::from(row)).execute(c))
@@ -133,6 +142,20 @@ pub fn expire(tx: &mut Tx<'_>, scope: &Scope, id: &ApiKeyId, at: Timestamp, now:
         key.expires_at = Some(at);
         end(tx, &key, now)?;
     }
+    Ok(key)
+}
+
+/// Changes a key. Every replica learns of it.
+pub fn apply(tx: &mut Tx<'_>, scope: &Scope, id: &ApiKeyId, changes: &ApiKeyChanges, now: Timestamp) -> Result<ApiKey> {
+    let mut key = get(tx, scope, id)?;
+    key.name = changes.name.clone().unwrap_or(key.name);
+    key.expires_at = changes.expires_at.unwrap_or(key.expires_at);
+    db!(tx, |c| {
+        diesel::update(api_key::table.find(key.id.as_str()))
+            .set((api_key::name.eq(&key.name), api_key::expires_at.eq(key.expires_at.to_sql())))
+            .execute(c)
+    })?;
+    credential_changes::append(tx, &key.public_id, now)?;
     Ok(key)
 }
 

@@ -36,22 +36,19 @@ impl NewKey {
     /// # Errors
     /// Invalid argument that names the field; permission denied when the key would carry more than the caller.
     pub fn new(request: &v1::CreateApiKeyRequest, caller: &Caller, now: Timestamp) -> Result<Self> {
-        let name = request.display_name.trim();
-        if name.is_empty() || name.len() > NAME_MAX_BYTES {
-            return Err(Error::field("display_name", "must be 1 to 128 bytes"));
-        }
+        let name = name("display_name", &request.display_name)?;
         if request.apps.len() > LIMITS_MAX || request.actions.len() > LIMITS_MAX {
             return Err(Error::field("apps", "and actions must be at most 100 each"));
         }
         let role: Role = request.role.parse().map_err(Error::in_field("role"))?;
         let actions = request.actions.iter().map(|action| action.parse()).collect::<Result<_, _>>();
         let new = Self {
-            name: name.to_owned(),
+            name,
             role,
             environment: environment(request.environment)?,
             apps: request.apps.iter().map(|app| app_ref(app)).collect::<Result<_>>()?,
             grant: Grant::new(actions.map_err(Error::in_field("actions"))?),
-            expires_at: expiry(request.expires_at_us, now)?,
+            expires_at: expiry("expires_at_us", request.expires_at_us, now)?,
         };
         // Roles are declared from most to least.
         let carries_more = new.role < caller.role
@@ -59,6 +56,15 @@ impl NewKey {
             || (caller.scope.reach().environment == Some(Environment::Test) && new.environment == Environment::Live);
         if carries_more { Err(Error::forbidden()) } else { Ok(new) }
     }
+}
+
+/// Checks a name for people.
+pub(super) fn name(field: &'static str, text: &str) -> Result<String> {
+    let name = text.trim();
+    if name.is_empty() || name.len() > NAME_MAX_BYTES {
+        return Err(Error::field(field, "must be 1 to 128 bytes"));
+    }
+    Ok(name.to_owned())
 }
 
 fn environment(value: i32) -> Result<Environment> {
@@ -74,11 +80,12 @@ fn app_ref(text: &str) -> Result<AppRef> {
     names::app("apps", &name)
 }
 
-fn expiry(at_us: i64, now: Timestamp) -> Result<Option<Timestamp>> {
+/// Checks when a key stops working; 0 is never.
+pub(super) fn expiry(field: &'static str, at_us: i64, now: Timestamp) -> Result<Option<Timestamp>> {
     match at_us {
         0 => Ok(None),
         at_us if at_us > now.as_us() => Ok(Some(Timestamp::from_us(at_us))),
-        _ => Err(Error::field("expires_at_us", "must lie ahead")),
+        _ => Err(Error::field(field, "must lie ahead")),
     }
 }
 

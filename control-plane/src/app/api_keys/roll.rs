@@ -55,13 +55,7 @@ impl Roll {
 pub fn roll(tx: &mut Tx<'_>, change: &Change, roll: &Roll, minted: &Minted) -> Result<ApiKey> {
     let (scope, now) = (&change.caller.scope, change.now);
     let old = db::api_keys::get(tx, scope, &roll.id)?;
-    if old.revoked_at.is_some() || old.expires_at.is_some_and(|at| at <= now) {
-        let message = "the key was revoked or has expired: make a new one";
-        return Err(Error::refused(ErrorKind::FailedPrecondition, Reason::KeyEnded, message));
-    }
-    if old.role < change.caller.role {
-        return Err(Error::forbidden());
-    }
+    check_live(&old, change)?;
     let lifetime = old.expires_at.map(|at| at.since(old.created_at));
     let new = ApiKey {
         id: ApiKeyId::from_parts(now, runtime::random::bytes()),
@@ -79,6 +73,15 @@ pub fn roll(tx: &mut Tx<'_>, change: &Change, roll: &Roll, minted: &Minted) -> R
     let facts = [("public_id", new.public_id.as_str()), ("old", old.public_id.as_str()), ("keep_seconds", &keep)];
     record::done(tx, change, "RollApiKey", names::of_key(&new.id), &facts)?;
     Ok(new)
+}
+
+/// Checks that a key still works, and that the caller may have one like it.
+pub(super) fn check_live(key: &ApiKey, change: &Change) -> Result<()> {
+    if key.revoked_at.is_some() || key.expires_at.is_some_and(|at| at <= change.now) {
+        let message = "the key was revoked or has expired: make a new one";
+        return Err(Error::refused(ErrorKind::FailedPrecondition, Reason::KeyEnded, message));
+    }
+    if key.role < change.caller.role { Err(Error::forbidden()) } else { Ok(()) }
 }
 
 fn end(tx: &mut Tx<'_>, scope: &Scope, old: &ApiKey, keep: Duration, now: Timestamp) -> Result<()> {

@@ -54,6 +54,7 @@ fn naming_reads() -> Vec<(&'static str, Probe)> {
 fn naming_writes() -> Vec<(&'static str, Probe)> {
     probes![
         "api_keys::expire" => |tx, s, t| db::api_keys::expire(tx, s, &t.api_key.id, START, START),
+        "api_keys::apply" => |tx, s, t| db::api_keys::apply(tx, s, &t.api_key.id, &Default::default(), START),
         "api_keys::revoke" => |tx, s, t| db::api_keys::revoke(tx, s, &t.api_key.id, START),
         "members::set_role" => |tx, s, t| db::members::set_role(tx, s, &t.member.account, db::Role::Viewer),
         "members::delete" => |tx, s, t| db::members::delete(tx, s, &t.member.account),
@@ -146,6 +147,10 @@ fn searching(tx: &mut Tx<'_>, s: &Scope, t: &Tenant) -> Result<Vec<(&'static str
         ("blobs::find_many", !db::blobs::find_many(tx, s, &[new])?.is_empty()),
         ("variants::list_for", !db::variants::list_for(tx, s, &[new])?.is_empty()),
         ("blobs::get", db::blobs::get(tx, s, &new).is_ok()),
+        (
+            "packages::find_bundle",
+            db::packages::find_bundle(tx, s, &t.app.id, Platform::Ios, &t.package.package_hash)?.is_some(),
+        ),
         ("releases::find_by_seq", db::releases::find_by_seq(tx, s, &t.channel.id, 1)?.is_some()),
         ("releases::find_latest", db::releases::find_latest(tx, s, &t.channel.id, Platform::Ios)?.is_some()),
         ("members::find", db::members::find(tx, s, &t.member.account)?.is_some()),
