@@ -10,14 +10,19 @@
 mod access_keys;
 mod account;
 mod apps;
+mod collaborators;
 mod deployments;
 mod name;
 mod package_form;
+mod provenance;
 mod publish;
 mod refusal;
 mod releases;
 mod routes;
 mod services;
+mod sessions;
+mod single_file;
+mod transfer;
 mod wire;
 
 use crate::context::Context;

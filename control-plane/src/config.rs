@@ -64,6 +64,8 @@ pub struct Config {
     pub operator_token: Secret,
     /// The largest archive in bytes.
     pub upload_max_bytes: u64,
+    /// How long a package of CodePush's management clients may take to arrive.
+    pub package_max_s: u64,
     /// How long an unfinished upload is kept.
     pub upload_keep_hours: u64,
     /// Calls at the same time.
@@ -150,6 +152,7 @@ impl Validate for Config {
         let operator_fits = self.operator_token.expose_secret().is_empty() || long_enough(&self.operator_token);
         problems.require(operator_fits, "control_plane.operator_token", "must be empty or have at least 32 characters");
         problems.require(self.upload_max_bytes > 0, "control_plane.upload_max_bytes", "must not be 0");
+        problems.require(self.package_max_s > 0, "control_plane.package_max_s", "must not be 0");
         problems.require(self.upload_keep_hours > 0, "control_plane.upload_keep_hours", "must not be 0");
         problems.require(self.calls_max > 0, "control_plane.calls_max", "must not be 0");
         problems.require(self.call_timeout_ms > 0, "control_plane.call_timeout_ms", "must not be 0");

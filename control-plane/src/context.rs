@@ -34,6 +34,8 @@ const RACE_RUNS_MAX: u32 = 8;
 pub struct Bounds {
     /// The largest archive that an upload may have.
     pub upload_max_bytes: u64,
+    /// How long a package of CodePush's management clients may take to arrive.
+    pub package_max: Duration,
     /// How long an unfinished upload is kept.
     pub upload_keep: Duration,
     /// Where webhooks may lead to.

@@ -119,6 +119,7 @@ impl ControlPlane {
             comparing: Arc::new(Semaphore::new(COMPARING_MAX)),
             bounds: Bounds {
                 upload_max_bytes: config.upload_max_bytes,
+                package_max: Duration::from_secs(config.package_max_s),
                 upload_keep: Duration::from_secs(config.upload_keep_hours.saturating_mul(60 * 60)),
                 web_reach: config.web_reach(),
             },

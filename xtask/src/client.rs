@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use crate::cluster::free_port;
 use crate::node_project::{NodeProject, npm};
 use crate::places::Places;
 use crate::platform::Platform;
@@ -26,11 +27,15 @@ pub fn test(places: &Places, supervisor: &Supervisor, corpus: &Path) -> Result<(
     for project in OTHERS {
         folders.push(project.ensure(places, supervisor)?);
     }
-    let platform = Platform::start(places, supervisor, |_| ())?;
+    // Programs may reach the platform through its edge, too.
+    let api = format!("127.0.0.1:{}", free_port()?);
+    let platform = Platform::start(places, supervisor, |command| {
+        command.env("ALOFT_EDGE__API_LISTEN", &api);
+    })?;
     for folder in folders {
         let mut phones = npm(&folder, "e2e");
         platform.tell(&mut phones);
-        supervisor.run(phones.env("ALOFT_CORPUS", corpus))?;
+        supervisor.run(phones.env("ALOFT_EDGE_API", format!("http://{api}")).env("ALOFT_CORPUS", corpus))?;
     }
     Ok(())
 }

@@ -188,7 +188,7 @@ fn wait_until_ready(supervisor: &Supervisor, folder: &Path, server: &mut Running
     bail!("PostgreSQL (process {}) was not ready after {START_DEADLINE:?}", server.id());
 }
 
-fn free_port() -> Result<u16> {
+pub fn free_port() -> Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).context("cannot find a free port")?;
     Ok(listener.local_addr()?.port())
 }

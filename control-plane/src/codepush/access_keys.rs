@@ -1,8 +1,9 @@
-//! This file's job is to show API keys as CodePush's access keys, to make and to revoke them.
+//! This file's job is to show API keys as CodePush's access keys, to make, to change and to revoke them.
 
-use super::account;
+use super::apps::mask;
 use super::refusal::Refusal;
 use super::services::{Services, all};
+use super::{account, sessions};
 use domain::Timestamp;
 use proto::v1;
 use serde::Deserialize;
@@ -28,9 +29,21 @@ pub(super) struct NewKey {
     ttl: Option<u64>,
 }
 
-/// `GET /accessKeys`
+/// What a request changes of a key.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Changes {
+    friendly_name: Option<String>,
+    /// Lifetime from now on in milliseconds.
+    ttl: Option<u64>,
+}
+
+/// `GET /accessKeys`: with the sessions of the person who asks.
 pub(super) async fn list(services: &Services) -> Result<Value, Refusal> {
-    let keys: Vec<Value> = active(services).await?.iter().map(|key| shown(key, HIDDEN)).collect();
+    let account = account::of(services).await?;
+    let sessions = sessions::list(services, &account).await?;
+    let mut keys: Vec<Value> = active(services).await?.iter().map(|key| shown(key, HIDDEN)).collect();
+    keys.extend(sessions.iter().map(|session| sessions::shown(session, HIDDEN)));
     Ok(json!({ "accessKeys": keys }))
 }
 
@@ -45,7 +58,7 @@ pub(super) async fn create(services: &Services, new: NewKey, now: Timestamp) -> 
         return Err(Refusal::conflict("an access key with this name exists already"));
     }
     let lifetime = Duration::from_millis(new.ttl.unwrap_or(LIFETIME_DEFAULT_MS));
-    let caller = account::caller(services).await?;
+    let caller = account::of(services).await?.caller;
     let is_for_tests = caller.credential.starts_with(TEST_KEY_PREFIX);
     let environment = if is_for_tests { v1::Environment::Test } else { v1::Environment::Live };
     let request = v1::CreateApiKeyRequest {
@@ -57,6 +70,34 @@ pub(super) async fn create(services: &Services, new: NewKey, now: Timestamp) -> 
     };
     let made = services.api_keys().create_api_key(request).await?.into_inner();
     Ok(json!({ "accessKey": shown(&made.api_key.unwrap_or_default(), &made.secret) }))
+}
+
+/// `PATCH /accessKeys/{name}`
+pub(super) async fn change(
+    services: &Services,
+    name: &str,
+    changes: Changes,
+    now: Timestamp,
+) -> Result<Option<Value>, Refusal> {
+    let mut key = find(services, name).await?;
+    let mut paths = Vec::new();
+    if let Some(wanted) = changes.friendly_name.filter(|wanted| *wanted != key.display_name) {
+        if active(services).await?.iter().any(|other| is_named(other, &wanted)) {
+            return Err(Refusal::conflict("an access key with this name exists already"));
+        }
+        key.display_name = wanted;
+        paths.push("display_name");
+    }
+    if let Some(lifetime_ms) = changes.ttl {
+        key.expires_at_us = now.plus(Duration::from_millis(lifetime_ms)).as_us();
+        paths.push("expires_at_us");
+    }
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let request = v1::UpdateApiKeyRequest { api_key: Some(key), update_mask: Some(mask(&paths)) };
+    let key = services.api_keys().update_api_key(request).await?.into_inner().api_key.unwrap_or_default();
+    Ok(Some(json!({ "accessKey": shown(&key, HIDDEN) })))
 }
 
 /// `DELETE /accessKeys/{name}`

@@ -1,5 +1,6 @@
 //! This file's job is to show, make, rename and delete apps as CodePush's clients know them.
 
+use super::account::Account;
 use super::refusal::Refusal;
 use super::services::{Services, all};
 use super::{account, deployments, name};
@@ -28,7 +29,7 @@ pub(super) struct NewName {
 
 /// `GET /apps`
 pub(super) async fn list(services: &Services) -> Result<Value, Refusal> {
-    let caller = account::caller(services).await?;
+    let account = account::of(services).await?;
     let apps = all(|page_token| async move {
         let page = services.apps().list_apps(v1::ListAppsRequest { page_token, ..Default::default() }).await?;
         let page = page.into_inner();
@@ -36,7 +37,7 @@ pub(super) async fn list(services: &Services) -> Result<Value, Refusal> {
     });
     let mut shown = Vec::new();
     for app in apps.await? {
-        shown.push(show(services, &caller, &app).await?);
+        shown.push(show(services, &account, &app).await?);
     }
     Ok(json!({ "apps": shown }))
 }
@@ -44,8 +45,8 @@ pub(super) async fn list(services: &Services) -> Result<Value, Refusal> {
 /// `GET /apps/{app}`
 pub(super) async fn get(services: &Services, app: &str) -> Result<Value, Refusal> {
     let app = name::app(services, app).await?;
-    let caller = account::caller(services).await?;
-    Ok(json!({ "app": show(services, &caller, &app).await? }))
+    let account = account::of(services).await?;
+    Ok(json!({ "app": show(services, &account, &app).await? }))
 }
 
 /// `POST /apps`
@@ -65,8 +66,8 @@ pub(super) async fn create(services: &Services, new: NewApp) -> Result<Value, Re
             deployments::make(services, &app.name, (first, None), platform).await?;
         }
     }
-    let caller = account::caller(services).await?;
-    Ok(json!({ "app": show(services, &caller, &app).await? }))
+    let account = account::of(services).await?;
+    Ok(json!({ "app": show(services, &account, &app).await? }))
 }
 
 /// `PATCH /apps/{app}`
@@ -80,8 +81,8 @@ pub(super) async fn rename(services: &Services, app: &str, new: NewName) -> Resu
         etag: String::new(),
     };
     let app = services.apps().update_app(request).await?.into_inner().app.unwrap_or_default();
-    let caller = account::caller(services).await?;
-    Ok(Some(json!({ "app": show(services, &caller, &app).await? })))
+    let account = account::of(services).await?;
+    Ok(Some(json!({ "app": show(services, &account, &app).await? })))
 }
 
 /// `DELETE /apps/{app}`: with its deployments.
@@ -100,9 +101,9 @@ pub(super) fn mask(paths: &[&str]) -> prost_types::FieldMask {
     prost_types::FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() }
 }
 
-async fn show(services: &Services, caller: &v1::GetCallerResponse, app: &v1::App) -> Result<Value, Status> {
+async fn show(services: &Services, account: &Account, app: &v1::App) -> Result<Value, Status> {
     let channels = deployments::channels(services, &app.name).await?;
     let deployments: Vec<&str> = channels.iter().map(name::of_channel).collect();
-    let collaborators = account::own_place(caller);
+    let collaborators = account::own_place(account);
     Ok(json!({ "name": name::of_app(app), "collaborators": collaborators, "deployments": deployments }))
 }

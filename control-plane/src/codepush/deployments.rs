@@ -1,11 +1,11 @@
 //! This file's job is to show, make, rename and delete channels as CodePush's deployments.
 
-use super::apps::{NewName, mask};
-use super::name;
+use super::apps::mask;
 use super::refusal::Refusal;
 use super::releases::newest;
 use super::services::{Services, all};
 use super::wire::{Links, Rollout, package};
+use super::{name, provenance::Provenance};
 use domain::Platform;
 use domain::codepush::{platform_of_name, short_name};
 use proto::convert::platform_from_wire;
@@ -19,6 +19,14 @@ use tonic::Status;
 pub(super) struct NewDeployment {
     name: String,
     /// A key that apps have already.
+    key: Option<String>,
+}
+
+/// What a request changes of a deployment.
+#[derive(Debug, Deserialize)]
+pub(super) struct Changes {
+    name: Option<String>,
+    /// A key that apps have already, or are to have.
     key: Option<String>,
 }
 
@@ -47,22 +55,53 @@ pub(super) async fn create(services: &Services, app: &str, new: NewDeployment) -
 }
 
 /// `PATCH /apps/{app}/deployments/{deployment}`
-pub(super) async fn rename(
+pub(super) async fn change(
     services: &Services,
     links: &Links,
     (app, deployment): (&str, &str),
-    new: NewName,
+    changes: Changes,
 ) -> Result<Option<Value>, Refusal> {
-    let before = name::channel(services, app, deployment).await?;
-    let wanted = new.name.map(|wanted| short_name(&wanted)).filter(|wanted| *wanted != before.channel_name);
-    let Some(channel_name) = wanted else { return Ok(None) };
+    let mut channel = name::channel(services, app, deployment).await?;
+    let name = changes.name.map(|wanted| short_name(&wanted)).filter(|wanted| *wanted != channel.channel_name);
+    let known = keys(services, &channel.name).await?;
+    let key = changes.key.filter(|wanted| known.first().is_none_or(|newest| newest.key != *wanted));
+    if name.is_none() && key.is_none() {
+        return Ok(None);
+    }
+    if let Some(deployment_key) = key {
+        change_key(services, app, &channel, (&known, deployment_key)).await?;
+    }
+    if let Some(channel_name) = name {
+        channel = rename(services, channel, channel_name).await?;
+    }
+    Ok(Some(json!({ "deployment": show(services, links, &channel).await? })))
+}
+
+/// Gives the deployment another key. The ones before go on: apps in the field have them.
+async fn change_key(
+    services: &Services,
+    app: &str,
+    channel: &v1::Channel,
+    (known, deployment_key): (&[v1::DeploymentKey], String),
+) -> Result<(), Refusal> {
+    if known.iter().any(|key| key.key == deployment_key) {
+        return Err(Refusal::conflict("the deployment had this key before its present one, and still has it"));
+    }
+    let platform = match only(known) {
+        Some(platform) => platform,
+        None => platform_of_app(services, &name::app(services, app).await?).await?,
+    };
+    make_key(services, channel, platform, deployment_key).await?;
+    Ok(())
+}
+
+async fn rename(services: &Services, before: v1::Channel, channel_name: String) -> Result<v1::Channel, Status> {
     let request = v1::UpdateChannelRequest {
         channel: Some(v1::Channel { channel_name, ..before }),
         update_mask: Some(mask(&["channel_name"])),
         etag: String::new(),
     };
-    let channel = services.channels().update_channel(request).await?.into_inner().channel.unwrap_or_default();
-    Ok(Some(json!({ "deployment": show(services, links, &channel).await? })))
+    Ok(services.channels().update_channel(request).await?.into_inner().channel.unwrap_or_default())
 }
 
 /// `DELETE /apps/{app}/deployments/{deployment}`
@@ -82,14 +121,24 @@ pub(super) async fn make(
     let request =
         v1::CreateChannelRequest { parent: app.to_owned(), channel_name: short_name(deployment), ..Default::default() };
     let channel = services.channels().create_channel(request).await?.into_inner().channel.unwrap_or_default();
+    let key = make_key(services, &channel, platform, key.unwrap_or_default()).await?;
+    Ok((channel, key))
+}
+
+async fn make_key(
+    services: &Services,
+    channel: &v1::Channel,
+    platform: Platform,
+    deployment_key: String,
+) -> Result<v1::DeploymentKey, Status> {
     let request = v1::CreateDeploymentKeyRequest {
         parent: channel.name.clone(),
         platform: proto::convert::platform_to_wire(platform).into(),
-        deployment_key: key.unwrap_or_default(),
+        deployment_key,
         ..Default::default()
     };
     let made = services.deployment_keys().create_deployment_key(request).await?.into_inner();
-    Ok((channel, made.deployment_key.unwrap_or_default()))
+    Ok(made.deployment_key.unwrap_or_default())
 }
 
 /// Lists an app's channels.
@@ -102,11 +151,11 @@ pub(super) async fn channels(services: &Services, app: &str) -> Result<Vec<v1::C
     .await
 }
 
-/// Lists a channel's keys, the oldest first: that is the one that the deployment was made with.
+/// Lists a channel's keys, the newest first: that is the one which the deployment was given last.
 async fn keys(services: &Services, channel: &str) -> Result<Vec<v1::DeploymentKey>, Status> {
     let request = v1::ListDeploymentKeysRequest { parent: channel.to_owned() };
     let mut keys = services.deployment_keys().list_deployment_keys(request).await?.into_inner().deployment_keys;
-    keys.sort_by_key(|key| key.created_at_us);
+    keys.sort_by_key(|key| std::cmp::Reverse(key.created_at_us));
     Ok(keys)
 }
 
@@ -144,11 +193,12 @@ fn only(keys: &[v1::DeploymentKey]) -> Option<Platform> {
 async fn show(services: &Services, links: &Links, channel: &v1::Channel) -> Result<Value, Status> {
     let keys = keys(services, &channel.name).await?;
     let newest = newest(services, &channel.name).await?;
+    let provenance = Provenance::of(services, newest.as_slice()).await?;
     Ok(json!({
         "name": name::of_channel(channel),
         "key": keys.first().map_or("", |key| &key.key),
         "id": channel.channel_id,
-        "package": newest.map(|release| package(&release, links, Rollout::Stored)),
+        "package": newest.map(|release| package(&release, links, Rollout::Stored, &provenance)),
     }))
 }
 

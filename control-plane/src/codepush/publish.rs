@@ -2,15 +2,15 @@
 
 use super::package_form::{self, PackageFile};
 use super::refusal::Refusal;
-use super::releases::{get, refuse_same};
+use super::releases::{get, refuse_same, told};
 use super::services::Services;
-use super::wire::{Links, PackageInfo, Rollout, package};
+use super::wire::{Links, PackageInfo};
 use super::{Management, deployments, name};
 use crate::error::Error;
 use axum::body::Body;
 use axum::extract::Request;
 use proto::v1;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::Duration;
 use tokio::fs::File;
 use tokio_stream::{Stream, StreamExt as _};
@@ -39,7 +39,7 @@ pub(super) async fn release(
     let Ok(_room) = management.packages.try_acquire() else {
         return Err(Error::unavailable("the server takes in as many packages as it can: try again").into());
     };
-    let (file, info) = package_form::read(request, management.context.bounds.upload_max_bytes).await?;
+    let (file, info) = package_form::read(request, management.context.bounds, platform).await?;
     let target = info.target().ok_or_else(|| Refusal::field("appVersion", "must be a range of binary versions"))?;
     let upload = upload(services, &app, proto::convert::platform_to_wire(platform), file).await?;
     let bundle = wait_ready(services, &upload).await?;
@@ -47,7 +47,7 @@ pub(super) async fn release(
     refuse_same(services, &channel.name, &new).await?;
     let made = publish(services, &channel, new, &info).await?;
     let packed = wait_packed(services, &channel, made).await?;
-    Ok(json!({ "package": package(&packed, &Links::new(&management.context.site), Rollout::Told) }))
+    Ok(told(services, &Links::new(&management.context.site), &packed).await?)
 }
 
 /// Sends the package as any client would; what the server has already is not stored again.

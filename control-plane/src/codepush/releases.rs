@@ -1,6 +1,7 @@
 //! This file's job is to list, change, promote and roll back releases as CodePush's clients do.
 
 use super::apps::mask;
+use super::provenance::Provenance;
 use super::refusal::Refusal;
 use super::services::{Services, all};
 use super::wire::{About, Links, PackageInfo, Rollout, package, share_ppm};
@@ -28,8 +29,9 @@ pub(super) async fn history(
 ) -> Result<Value, Refusal> {
     let channel = name::channel(services, app, deployment).await?;
     let releases = list(services, &channel.name).await?;
-    let shown: Vec<Value> = releases.iter().rev().map(|release| package(release, links, Rollout::Stored)).collect();
-    Ok(json!({ "history": shown }))
+    let provenance = Provenance::of(services, &releases).await?;
+    let shown = releases.iter().rev().map(|release| package(release, links, Rollout::Stored, &provenance));
+    Ok(json!({ "history": shown.collect::<Vec<_>>() }))
 }
 
 /// `DELETE /apps/{app}/deployments/{deployment}/history`: labels go on.
@@ -65,7 +67,16 @@ pub(super) async fn patch(
         let request = v1::SetRolloutRequest { name: before.name, share_ppm: Some(share_ppm), ..Default::default() };
         after = services.releases().set_rollout(request).await?.into_inner().release;
     }
-    Ok(after.map(|release| json!({ "package": package(&release, links, Rollout::Told) })))
+    match after {
+        Some(release) => Ok(Some(told(services, links, &release).await?)),
+        None => Ok(None),
+    }
+}
+
+/// Writes a release that the request made or changed.
+pub(super) async fn told(services: &Services, links: &Links, release: &v1::Release) -> Result<Value, Status> {
+    let provenance = Provenance::of(services, std::slice::from_ref(release)).await?;
+    Ok(json!({ "package": package(release, links, Rollout::Told, &provenance) }))
 }
 
 /// `POST /apps/{app}/deployments/{deployment}/promote/{to}`
@@ -93,7 +104,7 @@ pub(super) async fn promote(
         ..Default::default()
     };
     let made = services.releases().promote_release(request).await?.into_inner().release.unwrap_or_default();
-    Ok(json!({ "package": package(&made, links, Rollout::Told) }))
+    Ok(told(services, links, &made).await?)
 }
 
 /// `POST /apps/{app}/deployments/{deployment}/rollback/{label}`: to the release before without a label.
@@ -113,7 +124,7 @@ pub(super) async fn roll_back(
         ..Default::default()
     };
     let made = services.releases().roll_back_channel(request).await?.into_inner().release.unwrap_or_default();
-    Ok(json!({ "package": package(&made, links, Rollout::Told) }))
+    Ok(told(services, links, &made).await?)
 }
 
 /// `GET /apps/{app}/deployments/{deployment}/metrics`
@@ -171,7 +182,7 @@ pub(super) async fn get(services: &Services, channel: &str, release: &str) -> Re
 }
 
 /// Lists a channel's releases, newest first.
-async fn list(services: &Services, channel: &str) -> Result<Vec<v1::Release>, Status> {
+pub(super) async fn list(services: &Services, channel: &str) -> Result<Vec<v1::Release>, Status> {
     all(|page_token| async move {
         let request = v1::ListReleasesRequest { parent: channel.to_owned(), page_size: PAGE_SIZE, page_token };
         let page = services.releases().list_releases(request).await?.into_inner();

@@ -3,7 +3,9 @@
 use super::refusal::Refusal;
 use super::services::Services;
 use super::wire::Links;
-use super::{Management, PREFIX, access_keys, account, apps, deployments, publish, releases};
+use super::{
+    Management, PREFIX, access_keys, account, apps, collaborators, deployments, publish, releases, sessions, transfer,
+};
 use crate::peer::Peer;
 use axum::Json;
 use axum::body::{Body, to_bytes};
@@ -52,7 +54,13 @@ async fn of_account(management: &Management, services: &Services, path: &[&str],
             made(access_keys::create(services, read(request).await?, management.context.clock.now()).await?)
         }
         (&Method::GET, ["accessKeys", name]) => ok(access_keys::get(services, name).await?),
+        (&Method::PATCH, ["accessKeys", name]) => {
+            changed(access_keys::change(services, name, read(request).await?, management.context.clock.now()).await?)
+        }
         (&Method::DELETE, ["accessKeys", name]) => gone(access_keys::delete(services, name).await?),
+        (&Method::DELETE, ["sessions", created_by]) => {
+            gone(sessions::end(services, &account::of(services).await?, created_by).await?)
+        }
         _ => Err(nothing_here()),
     }
 }
@@ -64,7 +72,10 @@ async fn of_apps(services: &Services, path: &[&str], request: Request<Body>) -> 
         (&Method::GET, [app]) => ok(apps::get(services, app).await?),
         (&Method::PATCH, [app]) => changed(apps::rename(services, app, read(request).await?).await?),
         (&Method::DELETE, [app]) => gone(apps::delete(services, app).await?),
-        (&Method::GET, [app, "collaborators"]) => ok(account::collaborators(services, app).await?),
+        (&Method::GET, [app, "collaborators"]) => ok(collaborators::list(services, app).await?),
+        (&Method::POST, [app, "collaborators", email]) => accepted(collaborators::add(services, app, email).await?),
+        (&Method::DELETE, [app, "collaborators", email]) => gone(collaborators::remove(services, app, email).await?),
+        (&Method::POST, [app, "transfer", to]) => accepted(transfer::offer(services, app, to).await?),
         _ => Err(nothing_here()),
     }
 }
@@ -81,7 +92,7 @@ async fn of_deployments(
         (&Method::POST, []) => made(deployments::create(services, app, read(request).await?).await?),
         (&Method::GET, [name]) => ok(deployments::get(services, &links, app, name).await?),
         (&Method::PATCH, [name]) => {
-            changed(deployments::rename(services, &links, (app, name), read(request).await?).await?)
+            changed(deployments::change(services, &links, (app, name), read(request).await?).await?)
         }
         (&Method::DELETE, [name]) => gone(deployments::delete(services, app, name).await?),
         (&Method::POST, [name, "release"]) => made(publish::release(management, services, (app, name), request).await?),
@@ -118,6 +129,11 @@ fn ok(answer: Value) -> Answer {
 
 fn made(answer: Value) -> Answer {
     Ok((StatusCode::CREATED, Json(answer)).into_response())
+}
+
+/// Somebody else has to agree before there is something to show.
+fn accepted((): ()) -> Answer {
+    Ok(StatusCode::CREATED.into_response())
 }
 
 /// A change that changes nothing has no content.

@@ -1,5 +1,6 @@
 //! This file's job is to call our own services as whoever sent a request.
 
+use crate::auth::session::ORGANIZATION_HEADER;
 use crate::error::Error;
 use crate::peer::Peer;
 use axum::Router;
@@ -21,6 +22,8 @@ const REQUEST_ID: &str = "idempotency-key";
 pub(super) struct Services {
     calls: Router,
     authorization: HeaderValue,
+    /// For which organization a person asks who belongs to more than one.
+    organization: Option<HeaderValue>,
     peer: Option<Peer>,
     request_id: String,
 }
@@ -33,7 +36,8 @@ impl Services {
             return Err(Error::unauthenticated().into());
         };
         let request_id = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
-        Ok(Self { calls, authorization: authorization.clone(), peer, request_id })
+        let organization = headers.get(ORGANIZATION_HEADER).cloned();
+        Ok(Self { calls, authorization: authorization.clone(), organization, peer, request_id })
     }
 
     /// Returns the id under which the request may be repeated; empty when it may not.
@@ -53,6 +57,9 @@ impl Service<Request<tonic::body::Body>> for Services {
 
     fn call(&mut self, mut request: Request<tonic::body::Body>) -> Self::Future {
         request.headers_mut().insert(AUTHORIZATION, self.authorization.clone());
+        if let Some(organization) = &self.organization {
+            request.headers_mut().insert(ORGANIZATION_HEADER, organization.clone());
+        }
         if let Some(peer) = self.peer {
             request.extensions_mut().insert(peer);
         }
@@ -78,6 +85,8 @@ clients! {
     bundles: bundle_service_client::BundleServiceClient,
     channels: channel_service_client::ChannelServiceClient,
     deployment_keys: deployment_key_service_client::DeploymentKeyServiceClient,
+    people: person_service_client::PersonServiceClient,
+    transfers: app_transfer_service_client::AppTransferServiceClient,
     organizations: organization_service_client::OrganizationServiceClient,
     releases: release_service_client::ReleaseServiceClient,
     uploads: upload_service_client::UploadServiceClient,

@@ -1,6 +1,7 @@
 //! This file's job is to write releases as CodePush's packages, and to read what requests say of one.
 
 use super::PREFIX;
+use super::provenance::Provenance;
 use super::refusal::Refusal;
 use crate::auth::site::Site;
 use domain::Ppm;
@@ -83,7 +84,8 @@ impl Links {
 }
 
 /// Writes a release.
-pub(super) fn package(release: &v1::Release, links: &Links, written: Rollout) -> Value {
+pub(super) fn package(release: &v1::Release, links: &Links, written: Rollout, provenance: &Provenance) -> Value {
+    let origin = provenance.origin(release);
     let share_ppm = share_ppm(release);
     let rollout = (written == Rollout::Told || share_ppm < Ppm::ALL.get()).then_some(share_ppm / PPM_PER_PERCENT);
     let packed = release.codepush_package.as_ref();
@@ -99,6 +101,9 @@ pub(super) fn package(release: &v1::Release, links: &Links, written: Rollout) ->
         "blobUrl": packed.map_or_else(String::new, |_| links.to_package(release)),
         "diffPackageMap": Value::Null,
         "releaseMethod": method(release.origin()),
+        "originalLabel": origin.map(|origin| &origin.label),
+        "originalDeployment": origin.and_then(|origin| origin.deployment.as_ref()),
+        "releasedBy": provenance.author(release),
         "uploadTime": release.created_at_us / 1_000,
     })
 }
@@ -145,7 +150,7 @@ mod tests {
             ..Default::default()
         };
         let links = Links::new(&Site::new("https://aloft.example.com"));
-        let written = package(&release, &links, Rollout::Stored);
+        let written = package(&release, &links, Rollout::Stored, &Provenance::default());
         assert_eq!(
             written["blobUrl"],
             "https://aloft.example.com/codepush/apps/app_1/deployments/chn_1/packages/rel_1"
@@ -153,8 +158,8 @@ mod tests {
         assert_eq!((&written["rollout"], &written["appVersion"]), (&json!(25), &json!("1.x")));
         assert_eq!((&written["packageHash"], &written["uploadTime"]), (&json!("ab"), &json!(5)));
         let finished = v1::Release { rollout: None, ..release };
-        assert_eq!(package(&finished, &links, Rollout::Stored)["rollout"], Value::Null);
-        assert_eq!(package(&finished, &links, Rollout::Told)["rollout"], 100);
+        assert_eq!(package(&finished, &links, Rollout::Stored, &Provenance::default())["rollout"], Value::Null);
+        assert_eq!(package(&finished, &links, Rollout::Told, &Provenance::default())["rollout"], 100);
     }
 
     #[test]

@@ -297,6 +297,7 @@ pub fn release(view: &View) -> Result<v1::Release> {
         updated_at_us: row.updated_at.as_us(),
         warnings: row.warnings.iter().map(convert::warning_to_wire).collect(),
         codepush_package: view.package.as_ref().map(package),
+        created_by: row.created_by.clone(),
     })
 }
 

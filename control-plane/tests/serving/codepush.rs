@@ -9,6 +9,10 @@ use domain::{Platform, Timestamp};
 use proto::v1;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 on_both_databases!(
     apps_and_deployments_are_made_renamed_and_deleted,
@@ -18,7 +22,7 @@ on_both_databases!(
 );
 
 /// What is asked, with a body that fits.
-const ROUTES: [(&str, &str, &str); 21] = [
+const ROUTES: [(&str, &str, &str); 25] = [
     ("GET", "/apps/APP", ""),
     ("PATCH", "/apps/APP", r#"{"name":"other-ios"}"#),
     ("DELETE", "/apps/APP", ""),
@@ -37,7 +41,11 @@ const ROUTES: [(&str, &str, &str); 21] = [
     ("GET", "/apps/APP/deployments/Production/metrics", ""),
     ("DELETE", "/apps/APP/deployments/Production/history", ""),
     ("GET", "/apps/APP/deployments/Production/packages/v1", ""),
+    ("POST", "/apps/APP/collaborators/new@example.com", ""),
+    ("DELETE", "/apps/APP/collaborators/new@example.com", ""),
+    ("POST", "/apps/APP/transfer/org_00000000000000000000000001", ""),
     ("GET", "/accessKeys/APP", ""),
+    ("PATCH", "/accessKeys/APP", r#"{"friendlyName":"other"}"#),
     ("DELETE", "/accessKeys/APP", ""),
     ("DELETE", "/apps/APP/deployments/Staging", ""),
 ];
@@ -110,8 +118,16 @@ async fn apps_and_deployments_are_made_renamed_and_deleted(rig: Rig) {
 
     owner.done("PATCH", "/apps/Shop-iOS", json!({ "name": "Store-iOS" })).await;
     assert_eq!(owner.ask("PATCH", "/apps/Store-iOS", r#"{"name":"Store-iOS"}"#).await.0, 204);
-    owner.done("PATCH", "/apps/Store-iOS/deployments/Beta", json!({ "name": "Trial" })).await;
-    assert_eq!(owner.get("/apps/Store-iOS/deployments/trial").await["deployment"]["key"], key);
+    let changes = json!({ "name": "Trial", "key": "another-key_of-CodePush" });
+    let changed = owner.done("PATCH", "/apps/Store-iOS/deployments/Beta", changes.clone()).await;
+    assert_eq!((&changed["deployment"]["name"], &changed["deployment"]["key"]), (&json!("trial"), &changes["key"]));
+    let trial = "/apps/Store-iOS/deployments/Trial";
+    assert_eq!(owner.ask("PATCH", trial, &changes.to_string()).await.0, 204, "nothing changes");
+    assert_eq!(owner.ask("PATCH", trial, &json!({ "key": key }).to_string()).await.0, 409, "it has that one, too");
+    let list = v1::ListDeploymentKeysRequest { parent: "apps/store-ios/channels/trial".into() };
+    let keys = rig.deployment_keys().list_deployment_keys(rig.ask(list)).await.unwrap().into_inner().deployment_keys;
+    assert!(keys.iter().any(|known| known.key == key), "apps in the field go on with the old key");
+    assert_eq!(owner.get("/apps/Store-iOS/deployments/trial").await["deployment"]["key"], changes["key"]);
     assert_eq!(owner.ask("DELETE", "/apps/someone@example.com:Store-iOS/deployments/Trial", "").await.0, 204);
     assert_eq!(owner.ask("DELETE", "/apps/Store-iOS", "").await.0, 204);
     assert_eq!(owner.get("/apps").await, json!({ "apps": [] }));
@@ -142,6 +158,12 @@ async fn releases_are_patched_promoted_and_rolled_back(rig: Rig) {
         (&promoted["package"]["label"], &promoted["package"]["releaseMethod"]),
         (&json!("v1"), &json!("Promote"))
     );
+    let account = owner.get("/account").await["account"]["email"].clone();
+    assert_eq!(
+        (&promoted["package"]["originalLabel"], &promoted["package"]["originalDeployment"]),
+        (&json!("v2"), &json!("Production"))
+    );
+    assert_eq!(promoted["package"]["releasedBy"], account);
     let (status, text) = owner.ask("POST", &at("promote/Staging"), &promote.to_string()).await;
     assert!(status == 409 && text.as_str().unwrap().contains("identical to the contents"), "{status} {text}");
     let grow = async |percent: u32| {
@@ -162,6 +184,8 @@ async fn releases_are_patched_promoted_and_rolled_back(rig: Rig) {
         (json!("First"), json!(true), Value::Null)
     );
     assert_eq!((shown(2, "appVersion"), shown(2, "releaseMethod")), (json!("2.x"), json!("Rollback")));
+    assert_eq!((shown(2, "originalLabel"), shown(2, "originalDeployment")), (json!("v1"), Value::Null));
+    assert_eq!((shown(0, "originalLabel"), shown(0, "releasedBy")), (Value::Null, account));
     assert_eq!(owner.ask("GET", &at("packages/v1"), "").await.0, 404, "nobody has packed it");
     let get = v1::GetReleaseRequest { name: "apps/shop-ios/channels/production/releases/v1".into() };
     let bundle = rig.releases().get_release(rig.ask(get)).await.unwrap().into_inner().release.unwrap().bundle;
@@ -204,7 +228,7 @@ async fn metrics_count_each_device_once_where_it_is(rig: Rig) {
     releases.reverse();
     let mut events = Vec::new();
     let mut tell = |kind: EventKind, device: u8, release: usize| {
-        let at = crate::rig::now().plus(std::time::Duration::from_secs(events.len() as u64));
+        let at = crate::rig::now().plus(Duration::from_secs(events.len() as u64));
         events.push(Event {
             id: EventId::from_parts(at, [events.len() as u8; 10]),
             app: releases[release].name.split('/').nth(1).unwrap().parse().unwrap(),
@@ -278,7 +302,7 @@ async fn nonsense_is_refused_and_bounded() {
         "",
         "/",
         "/nothing",
-        "/apps/Shop-iOS/transfer/a@b.example",
+        "/apps/Shop-iOS/transfer",
         "/sessions/machine",
         "/apps/%FF",
         "/apps/Shop-iOS/deployments/Staging/metrics",
@@ -352,7 +376,20 @@ async fn access_keys_are_api_keys() {
     assert_eq!(owner.ask("POST", "/accessKeys/", r#"{"friendlyName":"ci"}"#).await.0, 409);
     assert_eq!(owner.get("/accessKeys/ci").await["accessKey"]["name"], "(hidden)");
     assert!(!owner.get("/accessKeys").await.to_string().contains(secret));
-    assert_eq!(owner.ask("DELETE", "/accessKeys/ci", "").await.0, 204);
+    let changes = json!({ "friendlyName": "builds", "ttl": 120_000 });
+    let changed = owner.done("PATCH", "/accessKeys/ci", changes.clone()).await;
+    assert_eq!(
+        (&changed["accessKey"]["friendlyName"], &changed["accessKey"]["name"]),
+        (&json!("builds"), &json!("(hidden)"))
+    );
+    assert!(changed["accessKey"]["expires"].as_i64() > made["accessKey"]["expires"].as_i64());
+    assert_eq!(ci.get("/authenticated").await["authenticated"], true);
+    assert_eq!(owner.ask("PATCH", "/accessKeys/ci", "{}").await.0, 404);
+    assert_eq!(owner.ask("PATCH", "/accessKeys/builds", r#"{"friendlyName":"builds"}"#).await.0, 204);
+    owner.done("POST", "/accessKeys/", json!({ "friendlyName": "second" })).await;
+    assert_eq!(owner.ask("PATCH", "/accessKeys/second", r#"{"friendlyName":"builds"}"#).await.0, 409);
+    assert_eq!(owner.ask("PATCH", "/accessKeys/second", r#"{"friendlyName":""}"#).await.0, 400);
+    assert_eq!(owner.ask("DELETE", "/accessKeys/builds", "").await.0, 204);
     testkit::wait_until_async(crate::rig::PATIENCE, async || ci.ask("GET", "/authenticated", "").await.0 == 401).await;
 }
 
@@ -374,4 +411,111 @@ async fn a_release_may_take_a_number_that_was_not_given_out() {
     }
     assert_eq!(crate::rig::reason(publish(u64::MAX).await), v1::Reason::InvalidField);
     assert_eq!(publish(9).await.unwrap(), "v9");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_invite_and_remove_collaborators_and_keys_do_not() {
+    let rig = Rig::new(Shape::Embedded).await;
+    owner(&rig).done("POST", "/apps/", json!({ "name": "Shop-iOS" })).await;
+    let token = rig.signed_in_member(&rig.scope, Role::Owner).await;
+    let person = Caller { rig: &rig, key: &token };
+    let account = person.get("/account").await["account"]["email"].as_str().unwrap().to_owned();
+    let at = |email: &str| format!("/apps/Shop-iOS/collaborators/{email}");
+    let listed = async || person.get("/apps/Shop-iOS/collaborators").await["collaborators"].clone();
+    assert_eq!(listed().await[&account], json!({ "permission": "Owner", "isCurrentAccount": true }));
+
+    let (status, text) = owner(&rig).ask("POST", &at("new@example.com"), "").await;
+    assert!(status == 403 && text.as_str().unwrap().contains("dashboard"), "{status} {text}");
+    assert_eq!(owner(&rig).ask("DELETE", &at(&account), "").await.0, 403);
+    assert_eq!(person.ask("POST", &at("new@example.com"), "").await.0, 201);
+    assert_eq!(listed().await["new@example.com"], Value::Null, "who has not accepted is none yet");
+    assert_eq!(person.ask("POST", &at(&account), "").await.0, 409);
+    assert_eq!(person.ask("POST", &at("nobody"), "").await.0, 400);
+    assert_eq!(person.ask("DELETE", &at("new@example.com"), "").await.0, 204, "the invitation ends");
+    assert_eq!(person.ask("DELETE", &at("new@example.com"), "").await.0, 404);
+
+    let other = rig.signed_in_member(&rig.scope, Role::Developer).await;
+    let other = Caller { rig: &rig, key: &other };
+    let theirs = other.get("/account").await["account"]["email"].as_str().unwrap().to_owned();
+    assert_eq!(listed().await[&theirs]["permission"], "Collaborator");
+    assert_eq!(other.ask("DELETE", &at(&account), "").await.0, 403);
+    assert_eq!(other.ask("DELETE", &at(&theirs), "").await.0, 204, "everybody may leave");
+    assert_eq!(person.ask("DELETE", &at(&theirs), "").await.0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_are_shown_beside_keys_and_end_by_machine() {
+    let rig = Rig::new(Shape::Embedded).await;
+    let token = rig.signed_in_member(&rig.scope, Role::Owner).await;
+    let person = Caller { rig: &rig, key: &token };
+    let keys = person.get("/accessKeys").await["accessKeys"].as_array().unwrap().clone();
+    let session = keys.iter().find(|key| key["isSession"] == true).expect("the person's own");
+    assert_eq!(session["name"], "(hidden)");
+    assert!(!owner(&rig).get("/accessKeys").await.to_string().contains("isSession"), "a key has none");
+    let machine = session["createdBy"].as_str().unwrap();
+    let path =
+        format!("/sessions/{}", percent_encoding::utf8_percent_encode(machine, percent_encoding::NON_ALPHANUMERIC));
+    assert_eq!(owner(&rig).ask("DELETE", &path, "").await.0, 404, "nor ends one");
+    assert_eq!(person.ask("DELETE", "/sessions/another-machine", "").await.0, 404);
+    assert_eq!(person.get("/authenticated").await["authenticated"], true);
+    assert_eq!(person.ask("DELETE", &path, "").await.0, 204);
+    assert_eq!(person.ask("GET", "/authenticated", "").await.0, 401);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_app_is_offered_to_an_organization_and_to_nobody_else() {
+    let rig = Rig::new(Shape::Embedded).await;
+    let owner = owner(&rig);
+    owner.done("POST", "/apps/", json!({ "name": "Shop-iOS" })).await;
+    let (status, text) = owner.ask("POST", "/apps/Shop-iOS/transfer/somebody@example.com", "").await;
+    assert!(status == 400 && text.as_str().unwrap().contains("org_"), "{status} {text}");
+    let theirs = rig.organization("theirs").await;
+    let (foreign, _) = rig.key(&theirs, Role::Owner).await;
+    let to = format!("/apps/Shop-iOS/transfer/{}", theirs.organization());
+    assert_eq!(owner.ask("POST", &to, "").await.0, 201);
+    let offered = rig.transfers().list_offered_apps(with(&foreign, v1::ListOfferedAppsRequest {})).await.unwrap();
+    assert_eq!(offered.into_inner().offers[0].slug, "shop-ios");
+    assert_eq!(owner.get("/apps/Shop-iOS").await["app"]["name"], "Shop-iOS", "until it is accepted, it stays");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_package_that_trickles_is_given_up_and_makes_room() {
+    let rig = Rig::new(Shape::Embedded).await;
+    owner(&rig).done("POST", "/apps/", json!({ "name": "Shop-iOS" })).await;
+    let config = control_plane::Config { package_max_s: 1, ..crate::rig::config() };
+    let clock = runtime::clock::Clock::system();
+    let (server, _control_plane) = crate::rig::serve_with(&rig.db, &rig.store, clock, config).await;
+    let head = format!(
+        "POST /codepush/apps/Shop-iOS/deployments/Production/release HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
+         content-type: multipart/form-data; boundary=edge\r\ncontent-length: 1000000\r\n\r\n--edge\r\n\
+         Content-Disposition: form-data; name=\"package\"; filename=\"x.zip\"\r\n\r\nPK\x03\x04",
+        rig.key
+    );
+    // As many as there is room for at once, and then as many again.
+    for _ in 0..2 {
+        let mut clients = JoinSet::new();
+        for _ in 0..8 {
+            clients.spawn(trickle(server.address, head.clone()));
+        }
+        assert_eq!(clients.join_all().await, ["408"; 8]);
+    }
+}
+
+/// Sends a byte at a time behind the beginning of a request, and returns the status that comes back.
+async fn trickle(address: std::net::SocketAddr, begin: String) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(begin.as_bytes()).await.unwrap();
+    let (mut reading, mut writing) = stream.split();
+    let (mut line, mut ticks) = ([0; 12], tokio::time::interval(Duration::from_millis(50)));
+    {
+        let mut answered = std::pin::pin!(reading.read_exact(&mut line));
+        loop {
+            tokio::select! {
+                read = &mut answered => break assert_eq!(read.unwrap(), 12),
+                // Nobody may be there any more to take it.
+                _ = ticks.tick() => drop(writing.write_all(b"x").await),
+            }
+        }
+    }
+    String::from_utf8_lossy(&line[9..]).into_owned()
 }

@@ -13,6 +13,8 @@ function required(name) {
 
 /** Base address of the edge. */
 export const edgeUrl = required('ALOFT_EDGE');
+/** Base address of the edge's port for programs. */
+export const edgeApiUrl = required('ALOFT_EDGE_API');
 const environment = { ...process.env, ALOFT_SERVER: required('ALOFT_SERVER'), ALOFT_API_KEY: required('ALOFT_API_KEY') };
 const command = required('ALOFT_COMMAND');
 const corpus = required('ALOFT_CORPUS');
