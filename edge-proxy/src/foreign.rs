@@ -12,7 +12,7 @@ use crate::protocols::codepush::query::Query as PackageQuery;
 use crate::protocols::codepush::report::Report;
 use crate::protocols::expo::Place;
 use crate::protocols::expo::asked;
-use crate::snapshot::common::Common;
+use crate::snapshot::interned::Interned;
 use crate::snapshot::{Channel, disk};
 use crate::telemetry::{intake, segment};
 use domain::decide::{UpdateCheck, decide};
@@ -102,13 +102,13 @@ pub fn report(body: &[u8]) {
 /// A file of a snapshot is understood or set aside.
 pub fn snapshot_file(bytes: &[u8]) {
     // An error sets the file aside.
-    let _ = disk::parse_file(bytes, &Common::default());
+    let _ = disk::parse_file(bytes, &Interned::default());
 }
 
 /// Whatever can be decided from a snapshot that was accepted can be answered.
 pub fn snapshot(encoded: &[u8]) {
     let digest = Sha256::of(encoded);
-    let Ok(channel) = Channel::compile(encoded, digest, &Common::default()) else { return };
+    let Ok(channel) = Channel::compile(encoded, digest, &Interned::default()) else { return };
     for &platform in Platform::ALL {
         for device in 0..8_u8 {
             let check = UpdateCheck {

@@ -1,8 +1,9 @@
 //! This file's job is to turn encoded snapshots into something that answers can be made from.
 
 pub(crate) mod channels;
-pub(crate) mod common;
+mod described;
 pub(crate) mod disk;
+pub(crate) mod interned;
 mod parted;
 pub(crate) mod told;
 
@@ -11,10 +12,10 @@ use crate::blobs::coding::{Coded, Coding, Forms};
 use crate::devices::token::{Claim, TokenKeys};
 use crate::protocols::expo::frozen::Frames;
 use crate::refusal::Refusal;
-use common::Common;
 use domain::Sha256;
 use domain::bundle::{Blob, FileRole};
 use domain::snapshot::{ChannelSnapshot, Delta, OfferedBundle, offerable};
+use interned::Interned;
 use litemap::LiteMap;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
@@ -33,8 +34,6 @@ pub(crate) struct Channel {
     /// Differs between any two snapshots, so it stands for (channel, version) in the cache of answers.
     pub(crate) digest: Sha256,
     pub(crate) keys: Arc<TokenKeys>,
-    /// Every blob that a device may ask for, and whether the edge must keep it at hand.
-    pub(crate) blobs: Vec<(Arc<Blob>, bool)>,
     /// Files, and what can be sent in their place.
     pub(crate) forms: Vec<(Sha256, Arc<Forms>)>,
     /// What the devices of the app may ask for; set when the channel is put to use.
@@ -48,7 +47,7 @@ pub(crate) struct Channel {
 
 impl Channel {
     /// Decodes, checks and prepares a snapshot. The error says which rule it breaks.
-    pub(crate) fn compile(encoded: &[u8], digest: Sha256, common: &Common) -> Result<Self, String> {
+    pub(crate) fn compile(encoded: &[u8], digest: Sha256, interned: &Interned) -> Result<Self, String> {
         if encoded.len() > ENCODED_MAX_BYTES {
             return Err(format!("the snapshot has more than {ENCODED_MAX_BYTES} bytes"));
         }
@@ -57,7 +56,7 @@ impl Channel {
         }
         let mut snapshot = proto::convert::decode_snapshot(encoded).map_err(|invalid| invalid.to_string())?;
         check(&snapshot)?;
-        common.share_ranges(&mut snapshot.releases);
+        interned.share_ranges(&mut snapshot.releases);
         let mut deltas: BTreeMap<_, Vec<usize>> = BTreeMap::new();
         for (index, delta) in snapshot.deltas.iter().enumerate() {
             if snapshot.bundles.get(&delta.to).is_some_and(|bundle| is_worth(delta, bundle)) {
@@ -65,10 +64,15 @@ impl Channel {
             }
         }
         let deltas = deltas.into_iter().collect();
-        let (keys, blobs, forms) = (common.keys(&snapshot.token_keys), list_blobs(&snapshot), list_forms(&snapshot));
+        let (keys, forms) = (interned.keys(&snapshot.token_keys), list_forms(&snapshot));
         let expo = Frames::new(&snapshot.expo, &snapshot.releases);
         let (allowance, told) = (OnceLock::new(), Told::default());
-        Ok(Self { expo, keys, blobs, forms, allowance, told, digest, deltas, snapshot })
+        Ok(Self { expo, keys, forms, allowance, told, digest, deltas, snapshot })
+    }
+
+    /// Lists every blob that a device may ask for, and whether the edge must keep it at hand.
+    pub(crate) fn blobs(&self) -> Vec<(Arc<Blob>, bool)> {
+        list_blobs(&self.snapshot)
     }
 
     /// Lets a device in whose token is good and which is not revoked.

@@ -59,7 +59,7 @@ async fn fulfil(blobs: Arc<Blobs>, readiness: Arc<Readiness>, mut wishes: mpsc::
 /// Fetches all that the channel's releases need, and notes when it is there.
 async fn complete(blobs: &Arc<Blobs>, readiness: &Readiness, channel: &Channel) {
     let mut is_complete = true;
-    for (blob, _) in channel.blobs.iter().filter(|(_, pinned)| *pinned) {
+    for (blob, _) in channel.blobs().iter().filter(|(_, pinned)| *pinned) {
         is_complete &= fetch(blobs, blob).await;
     }
     let snapshot = &channel.snapshot;

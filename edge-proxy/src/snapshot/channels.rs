@@ -1,6 +1,7 @@
 //! This file's job is to hold the snapshots in use, so that looking one up takes no lock.
 
 use super::Channel;
+use super::described::{Described, Known};
 use super::parted::Parted;
 use crate::admission::AppAllowance;
 use crate::blobs::coding::Forms;
@@ -23,8 +24,8 @@ pub(crate) type Keyed = (Arc<Channel>, Platform);
 pub(crate) struct Channels {
     by_path: Parted<Arc<Channel>>,
     by_key: Parted<Keyed>,
-    /// Blobs by hash. A read lock for each blob request; update checks do not come here.
-    blobs: RwLock<HashMap<Sha256, Known>>,
+    /// A read lock for each blob request; update checks do not come here.
+    blobs: RwLock<Described>,
     /// Files that are not always sent as they are, by hash.
     forms: RwLock<HashMap<Sha256, Vec<Offer>>>,
     /// What the devices of each app may ask for, and how many channels it has. Locked for one change at a time.
@@ -33,16 +34,6 @@ pub(crate) struct Channels {
 
 /// The digest of a snapshot that offers a file, and what can be sent in the file's place.
 type Offer = (Sha256, Arc<Forms>);
-
-struct Known {
-    blob: Arc<Blob>,
-    /// The first channel that named it.
-    channel: Arc<ChannelKey>,
-    /// Snapshots that name the blob.
-    uses: usize,
-    /// Those of them that want it kept at hand.
-    pins: usize,
-}
 
 impl Channels {
     /// Returns the channel, without an allocation.
@@ -115,17 +106,17 @@ impl Channels {
 
     /// Returns the blob's description when a snapshot names it.
     pub(crate) fn blob(&self, sha256: &Sha256) -> Option<Arc<Blob>> {
-        self.blobs.read().get(sha256).map(|known| known.blob.clone())
+        self.blobs.read().find(sha256).map(|known| known.blob.clone())
     }
 
     /// Returns a channel that names the blob, or did.
     pub(crate) fn channel_of(&self, sha256: &Sha256) -> Option<Arc<ChannelKey>> {
-        self.blobs.read().get(sha256).map(|known| known.channel.clone())
+        self.blobs.read().find(sha256).map(|known| known.channel.clone())
     }
 
     /// Says whether the blob must be kept at hand.
     pub(crate) fn is_pinned(&self, sha256: &Sha256) -> bool {
-        self.blobs.read().get(sha256).is_some_and(|known| known.pins > 0)
+        self.blobs.read().find(sha256).is_some_and(Known::is_pinned)
     }
 
     /// Returns what can be sent in the place of a file; none when no snapshot has anything.
@@ -138,7 +129,7 @@ impl Channels {
     }
 
     fn add(&self, channel: &Channel) {
-        self.add_blobs(channel);
+        self.blobs.write().add(channel);
         let mut known = self.forms.write();
         for (file, forms) in &channel.forms {
             known.entry(*file).or_insert_with(|| Vec::with_capacity(1)).push((channel.digest, forms.clone()));
@@ -164,32 +155,7 @@ impl Channels {
             }
         }
         drop(known);
-        self.remove_blobs(channel);
-    }
-
-    fn add_blobs(&self, channel: &Channel) {
-        let key = Arc::new(channel.snapshot.key.clone());
-        let mut blobs = self.blobs.write();
-        for (blob, pinned) in &channel.blobs {
-            let known = blobs.entry(blob.sha256);
-            let new = || Known { blob: blob.clone(), channel: key.clone(), uses: 0, pins: 0 };
-            let known = known.or_insert_with(new);
-            known.uses += 1;
-            known.pins += usize::from(*pinned);
-        }
-    }
-
-    fn remove_blobs(&self, channel: &Channel) {
-        let mut blobs = self.blobs.write();
-        for (blob, pinned) in &channel.blobs {
-            if let Some(known) = blobs.get_mut(&blob.sha256) {
-                known.uses -= 1;
-                known.pins -= usize::from(*pinned);
-                if known.uses == 0 {
-                    blobs.remove(&blob.sha256);
-                }
-            }
-        }
+        self.blobs.write().remove(channel);
     }
 }
 
@@ -200,7 +166,7 @@ fn path_of(key: &ChannelKey) -> Box<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot::common::Common;
+    use crate::snapshot::interned::Interned;
     use domain::Timestamp;
     use domain::id::ChannelId;
     use domain::snapshot::{ChannelSnapshot, SnapshotVersion, TokenKey};
@@ -226,7 +192,7 @@ mod tests {
         };
         snapshot.codepush.keys = keys.iter().map(|key| (key.parse().unwrap(), Platform::Ios)).collect();
         let encoded = proto::convert::encode_snapshot(&snapshot);
-        Arc::new(Channel::compile(&encoded, Sha256::of(&encoded), &Common::default()).unwrap())
+        Arc::new(Channel::compile(&encoded, Sha256::of(&encoded), &Interned::default()).unwrap())
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A channel has a folder `<app id>/<channel name>` with the files `current` and `previous`. Each file is 8 bytes of magic, the
 //! digest (32 bytes) and the encoded snapshot. A file that does not fit its digest is set aside and the other one is used.
 
-use super::common::Common;
+use super::interned::Interned;
 use super::{Channel, ENCODED_MAX_BYTES};
 use crate::durable::{self, absent_is_fine};
 use domain::Sha256;
@@ -41,12 +41,12 @@ impl Disk {
     }
 
     /// Reads the newest usable snapshot of every channel, at most `max` channels. Nothing that lies in the folder can make this fail.
-    pub(crate) fn load(&self, max: usize, common: &Common) -> Found {
+    pub(crate) fn load(&self, max: usize, interned: &Interned) -> Found {
         let mut found = Found::default();
         for app in subfolders(&self.folder) {
             for channel in subfolders(&app) {
                 if found.channels.len() < max {
-                    found.channels.extend(load_channel(&channel, common, &mut found.bad).map(Arc::new));
+                    found.channels.extend(load_channel(&channel, interned, &mut found.bad).map(Arc::new));
                 }
             }
         }
@@ -91,10 +91,10 @@ fn subfolders(folder: &Path) -> Vec<PathBuf> {
     entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).filter(|path| path.is_dir()).collect()
 }
 
-fn load_channel(folder: &Path, common: &Common, bad: &mut usize) -> Option<Channel> {
+fn load_channel(folder: &Path, interned: &Interned, bad: &mut usize) -> Option<Channel> {
     for name in [CURRENT, PREVIOUS] {
         let path = folder.join(name);
-        match load_file(&path, common) {
+        match load_file(&path, interned) {
             Ok(Some(channel)) if belongs_in(&channel, folder) => return Some(channel),
             Ok(None) => {}
             Ok(Some(_)) => set_aside(&path, "is another channel's", bad),
@@ -113,19 +113,19 @@ fn set_aside(path: &Path, why: &str, bad: &mut usize) {
     }
 }
 
-fn load_file(path: &Path, common: &Common) -> Result<Option<Channel>, String> {
+fn load_file(path: &Path, interned: &Interned) -> Result<Option<Channel>, String> {
     let max_bytes = (HEADER_BYTES + ENCODED_MAX_BYTES) as u64;
     let Some(bytes) = durable::read(path, max_bytes).map_err(|error| error.to_string())? else { return Ok(None) };
-    parse_file(&bytes, common).map(Some)
+    parse_file(&bytes, interned).map(Some)
 }
 
 /// Reads the content of a file.
-pub(crate) fn parse_file(bytes: &[u8], common: &Common) -> Result<Channel, String> {
+pub(crate) fn parse_file(bytes: &[u8], interned: &Interned) -> Result<Channel, String> {
     if bytes.len() < HEADER_BYTES || &bytes[..MAGIC.len()] != MAGIC {
         return Err("is not a snapshot file".to_owned());
     }
     let digest = Sha256::try_from(&bytes[MAGIC.len()..HEADER_BYTES]).map_err(|invalid| invalid.to_string())?;
-    Channel::compile(&bytes[HEADER_BYTES..], digest, common)
+    Channel::compile(&bytes[HEADER_BYTES..], digest, interned)
 }
 
 fn belongs_in(channel: &Channel, folder: &Path) -> bool {

@@ -4,8 +4,8 @@ use super::interest::{Found, Interests};
 use crate::meters::Meters;
 use crate::snapshot::Channel;
 use crate::snapshot::channels::Channels;
-use crate::snapshot::common::Common;
 use crate::snapshot::disk::Disk;
+use crate::snapshot::interned::Interned;
 use domain::Sha256;
 use domain::snapshot::ChannelKey;
 use parking_lot::Mutex;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// The one place where snapshots change.
 pub(crate) struct Applier {
     disk: Disk,
-    common: Common,
+    interned: Interned,
     channels: Arc<Channels>,
     interests: Arc<Interests>,
     meters: Arc<Meters>,
@@ -42,12 +42,12 @@ impl Applier {
         meters: Arc<Meters>,
         channels_max: usize,
     ) -> Self {
-        Self { disk, common: Common::default(), channels, interests, meters, channels_max, gate: Mutex::new(false) }
+        Self { disk, common: Interned::default(), channels, interests, meters, channels_max, gate: Mutex::new(false) }
     }
 
     /// Puts everything from disk to use. Blocks.
     pub(crate) fn load(&self) {
-        let found = self.disk.load(self.channels_max, &self.common);
+        let found = self.disk.load(self.channels_max, &self.interned);
         self.meters.snapshot_files_bad.inc_by(found.bad as u64);
         self.channels.put(found.channels);
         self.note_count();
@@ -72,7 +72,7 @@ impl Applier {
 
     fn try_apply(&self, message: &v1::SyncSnapshot) -> Result<Option<Arc<Channel>>, String> {
         let digest = Sha256::try_from(message.digest.as_ref()).map_err(|invalid| format!("digest {}", invalid.rule))?;
-        let channel = Channel::compile(&message.encoded, digest, &self.common)?;
+        let channel = Channel::compile(&message.encoded, digest, &self.interned)?;
         let text = |invalid: convert::InvalidMessage| invalid.to_string();
         let key = convert::channel_key_from_wire(message.key.clone()).map_err(text)?;
         let version = convert::version_from_wire(message.version).map_err(text)?;

@@ -13,8 +13,8 @@ use domain::bundle::{BUNDLE_FILES_MAX, Blob, Coding, FileRole, content_hash};
 use domain::expo::ExpoChannel;
 use domain::release::{Content, NOTES_MAX_BYTES, Release};
 use domain::snapshot::{
-    ChannelKey, ChannelSnapshot, Delta, OfferedBundle, PINS_MAX, RELEASES_MAX, REVOKED_DEVICES_MAX, SnapshotVersion,
-    TOKEN_KEYS_MAX, TokenKey, Variant, is_delta_format, offerable,
+    Bundles, ChannelKey, ChannelSnapshot, Delta, OfferedBundle, PINS_MAX, RELEASES_MAX, REVOKED_DEVICES_MAX,
+    SnapshotVersion, TOKEN_KEYS_MAX, TokenKey, Variant, is_delta_format, offerable,
 };
 use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -73,9 +73,7 @@ pub fn decode_snapshot(encoded: &[u8]) -> Result<ChannelSnapshot, InvalidMessage
         version: version_from_wire(wire.version)?,
         blocked: wire.blocked,
         releases: exactly(wire.releases.into_iter().map(release_from_wire))?,
-        bundles: exactly(wire.bundles.into_iter().map(|bundle| bundle_from_wire(bundle, &mut blobs)))?
-            .into_iter()
-            .collect(),
+        bundles: bundles_from_wire(wire.bundles, &mut blobs)?,
         deltas: exactly(wire.deltas.into_iter().map(|delta| delta_from_wire(delta, &mut blobs)))?,
         pins: wire.pins.into_iter().map(pin_from_wire).collect::<Result<_, _>>()?,
         token_keys: exactly(wire.token_keys.into_iter().map(token_key_from_wire))?,
@@ -219,6 +217,16 @@ fn bundle_to_wire(hash: &Sha256, bundle: &OfferedBundle) -> v1::SnapshotBundle {
         blobs: bundle.blobs.iter().map(|blob| blob_to_wire(blob)).collect(),
         variants: bundle.variants.iter().map(variant_to_wire).collect(),
     }
+}
+
+fn bundles_from_wire(bundles: Vec<v1::SnapshotBundle>, blobs: &mut Blobs) -> Result<Bundles, InvalidMessage> {
+    // Room for all of them, and no more.
+    let mut read = Bundles::with_capacity(bundles.len());
+    for bundle in bundles {
+        let (hash, bundle) = bundle_from_wire(bundle, blobs)?;
+        read.insert(hash, bundle);
+    }
+    Ok(read)
 }
 
 fn bundle_from_wire(

@@ -34,7 +34,7 @@ pub(super) fn respond(state: &State, channel: &Channel, asked: &Asked, told: &To
     // Clients keep this, and run only what fits: so a device that changes its channel leaves the old one's updates.
     let filter = format!("branchname=\"{}\"", channel.snapshot.key.channel);
     headers.extend(HeaderValue::from_str(&filter).ok().map(|value| (MANIFEST_FILTERS, value)));
-    let server_defined = channel.expo.server_defined_headers.clone();
+    let server_defined = channel.expo.server_defined_headers.as_deref().cloned();
     headers.extend(server_defined.map(|value| (SERVER_DEFINED_HEADERS, value)));
     Ok(response)
 }

@@ -60,7 +60,7 @@ fn running<'a>(channel: &'a Channel, asked: &Asked) -> Option<&'a Release> {
 
 /// Returns the release that an update was made of.
 pub(super) fn release_of(channel: &Channel, update: UpdateId) -> Option<&Release> {
-    channel.snapshot.releases.get(channel.expo.place_of(update)?)
+    channel.expo.release_of(update, &channel.snapshot.releases)
 }
 
 /// What the device downloaded. A foreign update is something, too: other than what came with the binary, and than everything here.

@@ -9,8 +9,9 @@ use domain::expo::{AssetRequestHeaders, ExpoChannel, ExpoUpdate, UpdateId, date_
 use domain::id::ReleaseId;
 use domain::release::{Content, Release};
 use http::HeaderValue;
+use litemap::LiteMap;
 use serde::Deserialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Says that nothing is new. Not signed: who expects a signature is told so with an empty answer.
@@ -125,17 +126,17 @@ fn part(text: &mut String, boundary: &str, name: &str, headers: &str, body: &str
 
 /// What the Expo clients of a channel can be told.
 pub(crate) struct Frames {
-    updates: HashMap<ReleaseId, Arc<Frozen>>,
-    /// Where each release stands in the snapshot, by the bits of its id, which are those of the update that was made of it.
-    places: HashMap<u128, usize>,
+    updates: LiteMap<ReleaseId, Arc<Frozen>>,
+    /// Where the releases stand in the snapshot, sorted by their ids.
+    places: Box<[usize]>,
     /// What clients are to send with later checks; none when they are told nothing.
-    pub(super) server_defined_headers: Option<HeaderValue>,
+    pub(super) server_defined_headers: Option<Box<HeaderValue>>,
 }
 
 impl Frames {
     /// Frames the updates of a channel.
     pub(crate) fn new(expo: &ExpoChannel, releases: &[Release]) -> Self {
-        let mut updates = HashMap::new();
+        let mut updates = LiteMap::new_vec();
         for release in releases {
             let name = match release.content {
                 Content::Bundle(_) => "manifest",
@@ -145,11 +146,15 @@ impl Frames {
                 .updates
                 .get(&release.id)
                 .and_then(|update| Frozen::new(&release.id, update, (name, &expo.asset_request_headers)));
-            updates.extend(update.map(|update| (release.id.clone(), Arc::new(update))));
+            if let Some(update) = update {
+                updates.insert(release.id.clone(), Arc::new(update));
+            }
         }
-        let places = releases.iter().enumerate().map(|(place, release)| (release.id.bits(), place)).collect();
+        let mut places: Box<[usize]> = (0..releases.len()).collect();
+        places.sort_unstable_by_key(|place| &releases[*place].id);
         let server_defined = expo.server_defined_headers.as_ref();
-        let server_defined_headers = server_defined.and_then(|headers| HeaderValue::from_str(headers.as_str()).ok());
+        let server_defined_headers =
+            server_defined.and_then(|headers| HeaderValue::from_str(headers.as_str()).ok().map(Box::new));
         Self { updates, places, server_defined_headers }
     }
 
@@ -158,9 +163,11 @@ impl Frames {
         self.updates.get(release)
     }
 
-    /// Returns where the release of an update stands in the snapshot.
-    pub(super) fn place_of(&self, update: UpdateId) -> Option<usize> {
-        self.places.get(&update.bits()).copied()
+    /// Returns the one of the snapshot's releases that the update was made of.
+    pub(super) fn release_of<'a>(&self, update: UpdateId, releases: &'a [Release]) -> Option<&'a Release> {
+        let wanted = update.release();
+        let found = self.places.binary_search_by_key(&&wanted, |place| &releases[*place].id).ok()?;
+        releases.get(self.places[found])
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::protocols::codepush::Spelling;
 use crate::protocols::codepush::answer::Answer;
-use crate::snapshot::common::Common;
+use crate::snapshot::interned::Interned;
 use domain::bundle::{BundleFile, Engine, FileRole, content_hash};
 use domain::codepush::{CodePush, Package, PackageDiff};
 use domain::id::{AppId, ChannelId, ReleaseId};
@@ -92,7 +92,7 @@ fn channel(history: &[Value]) -> Channel {
         codepush,
     };
     let encoded = proto::convert::encode_snapshot(&snapshot);
-    Channel::compile(&encoded, Sha256::of(&encoded), &Common::default()).unwrap()
+    Channel::compile(&encoded, Sha256::of(&encoded), &Interned::default()).unwrap()
 }
 
 /// Asks as a client does; `undefined` is what that server made of parameters that were missing.

@@ -11,18 +11,18 @@ use std::sync::Arc;
 const KEPT: usize = 1_024;
 
 /// What was read before.
-pub(crate) struct Common {
+pub(crate) struct Interned {
     ranges: Cache<Box<str>, BinaryRange>,
     keys: Cache<Vec<TokenKey>, Arc<TokenKeys>>,
 }
 
-impl Default for Common {
+impl Default for Interned {
     fn default() -> Self {
         Self { ranges: Cache::new(KEPT), keys: Cache::new(KEPT) }
     }
 }
 
-impl Common {
+impl Interned {
     /// Replaces ranges by equal ones that are there already.
     pub(super) fn share_ranges(&self, releases: &mut [Release]) {
         for release in releases {
@@ -51,11 +51,11 @@ mod tests {
 
     #[test]
     fn equal_keys_are_kept_once_and_others_apart() {
-        let common = Common::default();
+        let interned = Interned::default();
         let keys = |secret: u8| [TokenKey { generation: 1, secret: [secret; 32] }];
-        let first = common.keys(&keys(1));
-        assert!(Arc::ptr_eq(&first, &common.keys(&keys(1))));
-        assert!(!Arc::ptr_eq(&first, &common.keys(&keys(2))));
-        assert!(!Arc::ptr_eq(&first, &common.keys(&[TokenKey { generation: 2, secret: [1; 32] }])));
+        let first = interned.keys(&keys(1));
+        assert!(Arc::ptr_eq(&first, &interned.keys(&keys(1))));
+        assert!(!Arc::ptr_eq(&first, &interned.keys(&keys(2))));
+        assert!(!Arc::ptr_eq(&first, &interned.keys(&[TokenKey { generation: 2, secret: [1; 32] }])));
     }
 }
