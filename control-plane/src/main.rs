@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     process::main("aloft-control-plane", &[SHARED_DEFAULTS, Config::DEFAULTS], run)
 }
 
-async fn run(settings: Settings, stop: Stop) -> Result<(), Box<dyn Error>> {
+async fn run(settings: Settings, metrics: Metrics, stop: Stop) -> Result<(), Box<dyn Error>> {
     let open = db::Db::open_migrated(&settings.database, |message| tracing::warn!("{message}"));
     let Some(db) = stop.run_until(open).await.transpose()? else { return Ok(()) };
     let clock = Clock::system();
@@ -50,7 +50,7 @@ async fn run(settings: Settings, stop: Stop) -> Result<(), Box<dyn Error>> {
         health: Health::new(clock.clone()),
         clock,
         stop,
-        metrics: Metrics::new(),
+        metrics,
     };
     let control_plane = ControlPlane::build(settings.control_plane, deps)?;
     if let Some(first) = control_plane.bootstrap().await? {

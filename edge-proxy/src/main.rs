@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     process::main("aloft-edge", &[SHARED_DEFAULTS, Config::DEFAULTS], run)
 }
 
-async fn run(settings: Settings, stop: Stop) -> Result<(), Box<dyn Error>> {
+async fn run(settings: Settings, metrics: Metrics, stop: Stop) -> Result<(), Box<dyn Error>> {
     raise_file_limit();
     let clock = Clock::system();
     let store = match settings.edge.blob_origin {
@@ -57,7 +57,7 @@ async fn run(settings: Settings, stop: Stop) -> Result<(), Box<dyn Error>> {
         control_plane: edge_proxy::connect(&settings.edge.control_plane)?,
         store,
         health: Health::new(clock.clone()),
-        metrics: Metrics::new(),
+        metrics,
         clock,
         stop,
     };

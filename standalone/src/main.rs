@@ -3,6 +3,8 @@
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use runtime::config::{EXIT_CODE, Problems};
+use runtime::log::{self, Logs};
+use runtime::observe::Metrics;
 use runtime::secret::ExposeSecret as _;
 use runtime::shutdown::{self, Stop};
 use standalone::config::Config;
@@ -21,7 +23,7 @@ const LAST_GRACE: Duration = Duration::from_millis(300);
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    match prepare(&options).and_then(|config| start(&options, config)) {
+    match prepare(&options).and_then(|(config, logs)| start(&options, config, &logs)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "aloft-standalone: {error:#}");
@@ -30,28 +32,30 @@ fn main() -> ExitCode {
     }
 }
 
-fn prepare(options: &Options) -> Result<Config> {
+fn prepare(options: &Options) -> Result<(Config, Logs)> {
     let folder = &options.data_dir;
     std::fs::create_dir_all(folder).with_context(|| format!("making the data folder {}", folder.display()))?;
     let config = Config::load(options, &Secrets::open(folder)?, std::env::vars())?;
-    runtime::observe::init(&config.log);
+    let logs = log::init(&config.log);
     // An error means that a provider is there already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Ok(config)
+    Ok((config, logs))
 }
 
-fn start(options: &Options, config: Config) -> Result<()> {
+fn start(options: &Options, config: Config, logs: &Logs) -> Result<()> {
+    let metrics = Metrics::new();
+    logs.count_dropped(&metrics);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(run(options, config));
+    let result = runtime.block_on(run(options, config, metrics));
     // A blocking call that hangs must not keep the process.
     runtime.shutdown_timeout(LAST_GRACE);
     result
 }
 
-async fn run(options: &Options, config: Config) -> Result<()> {
+async fn run(options: &Options, config: Config, metrics: Metrics) -> Result<()> {
     let (shutdown, stop) = shutdown::channel();
     shutdown::on_signal(shutdown)?;
-    let Some(started) = stop.run_until(Platform::start(config, line)).await else { return Ok(()) };
+    let Some(started) = stop.run_until(Platform::start(config, metrics, line)).await else { return Ok(()) };
     let mut platform = started?;
     introduce(&platform, &options.data_dir)?;
     let result = serve(options, &mut platform, &stop).await;

@@ -77,12 +77,12 @@ impl Platform {
     ///
     /// # Errors
     /// When a role cannot start.
-    pub async fn start(config: Config, say: impl Fn(&str)) -> Result<Self> {
+    pub async fn start(config: Config, metrics: Metrics, say: impl Fn(&str)) -> Result<Self> {
         let clock = Clock::system();
         let ground = Ground {
             db: db::Db::open_migrated(&config.database, say).await.context("opening the database")?,
             store: blob::Store::open(&config.store).await.context("opening the object store")?,
-            metrics: Metrics::new(),
+            metrics,
             health: Health::new(clock.clone()),
             clock,
         };

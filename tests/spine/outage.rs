@@ -115,8 +115,8 @@ async fn an_edge_with_a_full_disk_passes_bytes_through_and_recovers_alone() {
     world.release("v1", &[]);
     let cost = update_to(&mut world.device().await, "v1").await;
     assert_eq!(cost.received_bytes, cost.full_bytes);
-    let log = world.stack.edge.as_ref().unwrap().log();
-    assert!(log.contains("cannot be kept on disk") && log.contains("full"), "{log}");
+    let log = || world.stack.edge.as_ref().unwrap().log();
+    wait_until(DEADLINE, || log().contains("cannot be kept on disk") && log().contains("full"));
 
     disk.clear();
     // Every download is a new try to keep it: once it is kept, the store may go.

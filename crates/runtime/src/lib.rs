@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod failpoint;
 pub mod health;
+pub mod log;
 pub mod observe;
 pub mod process;
 pub mod random;

@@ -1,22 +1,11 @@
-//! This file's job is to set up logs and metrics.
+//! This file's job is to hold what a process counts and measures.
 
-use crate::config::{Log, LogFormat};
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
 use prometheus::{
     Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
     TextEncoder,
 };
-use tracing_subscriber::EnvFilter;
-
-/// Sends logs to standard error in the configured form. A second call changes nothing.
-pub fn init(log: &Log) {
-    let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // An error means that logs are set up already, by a test or by another role of this process.
-    let _ = match log.format {
-        LogFormat::Text => builder.with_target(false).try_init(),
-        LogFormat::Json => builder.json().try_init(),
-    };
-}
 
 /// The metrics of a process. Clones share them. Names begin with `aloft_` and end with their unit.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +27,17 @@ impl Metrics {
         let counter = IntCounter::new(name, help).expect("a well-formed metric name");
         self.0.register(Box::new(counter.clone())).expect("a metric name that is not taken");
         counter
+    }
+
+    /// Adds a counter that somebody else keeps, and that is read when it is asked for.
+    ///
+    /// # Panics
+    /// When the name is malformed or taken: a mistake in the program.
+    pub fn counter_of(&self, name: &str, help: &str, read: impl Fn() -> u64 + Send + Sync + 'static) {
+        let options = Opts::new(name, help);
+        let described = IntCounter::with_opts(options.clone()).expect("a well-formed metric name");
+        let counter = Elsewhere { options, described, read: Box::new(read) };
+        self.0.register(Box::new(counter)).expect("a metric name that is not taken");
     }
 
     /// Adds a family of counters with the given labels, whose values must come from a small closed set.
@@ -96,14 +96,47 @@ impl Metrics {
     }
 }
 
+/// A counter that is kept elsewhere.
+struct Elsewhere {
+    options: Opts,
+    described: IntCounter,
+    read: Box<dyn Fn() -> u64 + Send + Sync>,
+}
+
+impl Collector for Elsewhere {
+    fn desc(&self) -> Vec<&Desc> {
+        self.described.desc()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        // A new one each time: two who ask at once must not add to each other's.
+        let Ok(counter) = IntCounter::with_opts(self.options.clone()) else { return Vec::new() };
+        counter.inc_by((self.read)());
+        counter.collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     #[test]
     fn counters_show_from_the_start() {
         let metrics = Metrics::new();
         metrics.counter("aloft_test_total", "A test.").inc_by(3);
         assert!(metrics.render().contains("aloft_test_total 3"));
+    }
+
+    #[test]
+    fn what_is_counted_elsewhere_shows_as_it_is_now() {
+        let (metrics, count) = (Metrics::new(), Arc::new(AtomicU64::new(0)));
+        let read = count.clone();
+        metrics.counter_of("aloft_test_total", "A test.", move || read.load(Ordering::Relaxed));
+        for now in [0, 5, 7] {
+            count.store(now, Ordering::Relaxed);
+            assert!(metrics.render().contains(&format!("aloft_test_total {now}\n")));
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! This file's job is to be the entrance of a role that runs as a process of its own.
 
 use crate::config::{self, EXIT_CODE, Log, Validate};
-use crate::observe;
+use crate::log;
+use crate::observe::Metrics;
 use crate::shutdown::{self, Stop};
 use serde::de::DeserializeOwned;
 use std::error::Error;
@@ -22,7 +23,7 @@ pub trait Settings: DeserializeOwned + Validate {
 pub fn main<T: Settings, F: Future<Output = Result<(), Box<dyn Error>>>>(
     name: &str,
     defaults: &[&str],
-    role: impl FnOnce(T, Stop) -> F,
+    role: impl FnOnce(T, Metrics, Stop) -> F,
 ) -> ExitCode {
     let file = std::env::args_os().nth(1).map(PathBuf::from);
     let settings: T = match config::load(defaults, file.as_deref(), std::env::vars()) {
@@ -32,10 +33,11 @@ pub fn main<T: Settings, F: Future<Output = Result<(), Box<dyn Error>>>>(
             return ExitCode::from(EXIT_CODE);
         }
     };
-    observe::init(settings.log());
+    let (logs, metrics) = (log::init(settings.log()), Metrics::new());
+    logs.count_dropped(&metrics);
     // An error means that a provider is there already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    match run(settings, role) {
+    match run(settings, metrics, role) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{}", with_causes(error.as_ref()));
@@ -46,13 +48,14 @@ pub fn main<T: Settings, F: Future<Output = Result<(), Box<dyn Error>>>>(
 
 fn run<T, F: Future<Output = Result<(), Box<dyn Error>>>>(
     settings: T,
-    role: impl FnOnce(T, Stop) -> F,
+    metrics: Metrics,
+    role: impl FnOnce(T, Metrics, Stop) -> F,
 ) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let (shutdown, stop) = shutdown::channel();
         shutdown::on_signal(shutdown)?;
-        role(settings, stop).await
+        role(settings, metrics, stop).await
     })
 }
 
