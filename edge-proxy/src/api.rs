@@ -11,6 +11,7 @@ mod reply;
 
 pub(crate) use admission::Kind;
 
+use crate::access::AccessLog;
 use crate::meters::Meters;
 use crate::pace::{Limits, Pace, Patience};
 use crate::peer::Peer;
@@ -61,6 +62,7 @@ pub(crate) struct ApiPort {
     pub(crate) gate: Gate,
     pub(crate) replicas: Replicas,
     pub(crate) meters: Arc<Meters>,
+    pub(crate) access: Arc<AccessLog>,
     pub(crate) tls: Option<Tls>,
     /// The header in which a proxy says where requests came from.
     pub(crate) header: Option<HeaderName>,
@@ -73,6 +75,7 @@ struct App {
     proxy: Arc<HttpProxy<Relay>>,
     gate: Gate,
     meters: Arc<Meters>,
+    access: Arc<AccessLog>,
     tls: Option<Tls>,
     header: Option<HeaderName>,
     limits: Limits,
@@ -82,7 +85,8 @@ impl port::App for App {
     async fn serve(self: Arc<Self>, mut stream: TcpStream, stop: watch::Receiver<bool>) {
         let Some(entered) = self.gate.enter(&mut stream).await else { return };
         let (id, pace) = (stream.as_raw_fd(), Arc::new(Pace::default()));
-        let client = Arc::new(Client { peer: Peer { entered, header: self.header.clone() }, pace });
+        let peer = Peer { entered, header: self.header.clone(), turn: self.access.turn() };
+        let client = Arc::new(Client { peer, pace });
         match &self.tls {
             None => {
                 let Ok(Ok(begin)) = timeout(PREFACE_TIMEOUT, read_begin(&mut stream)).await else { return };
@@ -137,7 +141,8 @@ impl ApiPort {
         // Whoever connects meanwhile waits.
         self.replicas.find().await;
         let conf = ServerConf { max_retries: TRIES_MAX, ..ServerConf::default() };
-        let relay = Relay { replicas: self.replicas, meters: self.meters.clone() };
+        let (replicas, meters, access) = (self.replicas, self.meters.clone(), self.access.clone());
+        let relay = Relay { replicas, meters, access };
         let mut proxy = HttpProxy::new(relay, Arc::new(conf));
         proxy.h2_options = Some(options());
         proxy.handle_init_modules();
@@ -146,6 +151,7 @@ impl ApiPort {
             proxy: Arc::new(proxy),
             gate: self.gate.clone(),
             meters: self.meters,
+            access: self.access,
             tls: self.tls,
             header: self.header,
             limits,

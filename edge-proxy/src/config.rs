@@ -50,6 +50,10 @@ pub struct Config {
     pub class_requests_per_s: u32,
     /// The header in which a proxy says where a request came from; empty for none.
     pub client_address_header: String,
+    /// One in so many answers is written down that are no refusals; zero for none.
+    pub access_log_every: u32,
+    /// Refused and failed requests a second that are written down; zero for all.
+    pub access_log_refusals_per_s: u32,
     /// Another edge's device port, asked for blobs before anything else; empty for none.
     pub parent: String,
     /// Where blobs come from in the end.

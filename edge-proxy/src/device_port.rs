@@ -34,7 +34,7 @@ struct App {
 impl port::App for App {
     async fn serve(self: Arc<Self>, mut stream: TcpStream, stop: watch::Receiver<bool>) {
         let Some(entered) = self.gate.enter(&mut stream).await else { return };
-        let peer = Peer { entered, header: self.header.clone() };
+        let peer = Peer { entered, header: self.header.clone(), turn: self.state.access.turn() };
         match &self.tls {
             None => serve::http_1(&self.state, &peer, stream, stop).await,
             // In a box of its own, so that connections without TLS need no room for its state.

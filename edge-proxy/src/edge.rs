@@ -1,5 +1,6 @@
 //! This file's job is to put an edge together and to run it.
 
+use crate::access::AccessLog;
 use crate::admin::Admin;
 use crate::api::ApiPort;
 use crate::api::replicas::Replicas;
@@ -90,6 +91,7 @@ impl Edge {
         let authorization = authorization(&config)?;
         let Opened { edge, channels, interests, applier, shelf, telemetry, tls } = opened;
         let component = |name: &str| deps.health.component(name);
+        let access = Arc::new(AccessLog::new(edge.clone(), &config, &meters));
         let origins = origins(&config, deps.store, &deps.control_plane, &authorization)?;
         let blobs = Arc::new(Blobs::new(
             shelf,
@@ -129,12 +131,12 @@ impl Edge {
         let (tls, reloader) = tls.unzip();
         let reloading = reloader.map(|reloader| reload(reloader, component("edge tls"), &deps.stop));
         let (listener, device_address) = handover::listen(&config, config.listen).await?;
-        let (api, watching) = open_api(&config, tls.clone(), &meters, (&deps.health, &deps.stop)).await?;
-        let mut background = upkeep(&config, &blobs, &deps.stop);
-        background.extend(prefetching.into_iter().chain(reloading).chain(watching));
+        let (api, watching) = open_api(&config, tls.clone(), (&meters, &access), (&deps.health, &deps.stop)).await?;
+        let upkeep = upkeep(&config, &blobs, &deps.stop).into_iter();
         let (admin_listener, admin_address) = listen_async(&config).await?;
         let Telemetry { spool, counts, .. } = telemetry.clone();
-        let parts = Parts { config, channels, interests, wishes, blobs, spool, counts, meters, clock: deps.clock };
+        let parts =
+            Parts { config, channels, interests, wishes, blobs, spool, counts, meters, access, clock: deps.clock };
         let state = Arc::new(State::new(parts));
         let admin = Arc::new(Admin { state: state.clone(), metrics: deps.metrics, health: deps.health });
         let device = DevicePort { listener, state, tls, stop: deps.stop.clone() };
@@ -148,7 +150,7 @@ impl Edge {
             sync,
             senders,
             handover: Handover { lock, applier, telemetry },
-            background,
+            background: upkeep.chain(prefetching).chain(reloading).chain(watching).collect(),
             stop: deps.stop,
         })
     }
@@ -205,7 +207,7 @@ async fn ended(tasks: Vec<JoinHandle<()>>) {
 async fn open_api(
     config: &Config,
     tls: Option<Tls>,
-    meters: &Arc<Meters>,
+    (meters, access): (&Arc<Meters>, &Arc<AccessLog>),
     (health, stop): (&Health, &Stop),
 ) -> Result<(Option<ApiPort>, Option<Background>), Error> {
     let Some(address) = config.api_address() else { return Ok((None, None)) };
@@ -219,6 +221,7 @@ async fn open_api(
         gate: Gate::new(config, config.connections_max, open, refused),
         replicas,
         meters: meters.clone(),
+        access: access.clone(),
         tls,
         header: config.client_address_header.parse().ok(),
         idle: Duration::from_secs(u64::from(config.idle_timeout_s)),

@@ -4,6 +4,7 @@
 //! ([`check`]), serves bytes from its own disk ([`blobs`]) and hands in what devices report ([`telemetry`]). It keeps
 //! answering with everything behind it dead, also across its own restart.
 
+mod access;
 mod addresses;
 mod admin;
 mod admission;

@@ -10,6 +10,7 @@ use runtime::observe::Metrics;
 /// All counters and gauges. Looked up once, so that counting a request is one atomic addition.
 pub(crate) struct Meters {
     pub(crate) answers: Answers,
+    pub(crate) access_lines_skipped: IntCounter,
     pub(crate) api_connections: IntGauge,
     pub(crate) api_connections_refused: IntCounter,
     pub(crate) api_retries: IntCounter,
@@ -58,6 +59,10 @@ impl Meters {
         Self {
             limited,
             answers: Answers::new(metrics),
+            access_lines_skipped: counter(
+                "access_lines_skipped_total",
+                "Refused requests that were not written down because there were too many.",
+            ),
             api_connections: gauge("api_connections", "Open connections of the API port."),
             api_connections_refused: counter(
                 "api_connections_refused_total",

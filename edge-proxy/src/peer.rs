@@ -1,9 +1,11 @@
 //! This file's job is to tell where a request came from, and what may still come from there.
 
+use crate::access::{REQUEST_ID, Turn};
 use crate::addresses::network_of;
 use crate::allowance::{Left, Rate};
 use crate::port::Entered;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use runtime::request_id;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -12,6 +14,8 @@ pub(crate) struct Peer {
     pub(crate) entered: Entered,
     /// The header in which a proxy says where requests came from.
     pub(crate) header: Option<HeaderName>,
+    /// When an answer on this connection is written down.
+    pub(crate) turn: Turn,
 }
 
 impl Peer {
@@ -31,6 +35,12 @@ impl Peer {
     /// Returns the address that a request came from.
     pub(crate) fn address(&self, headers: &HeaderMap) -> IpAddr {
         self.told(headers).unwrap_or(self.entered.address)
+    }
+
+    /// Returns the name of a request that a proxy gave it: only proxies that are trusted with addresses are trusted with names.
+    pub(crate) fn request_id<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
+        self.header.as_ref()?;
+        headers.get(REQUEST_ID).filter(|value| request_id::given(value.as_bytes()).is_some())
     }
 
     fn told(&self, headers: &HeaderMap) -> Option<IpAddr> {

@@ -1,5 +1,6 @@
 //! This file's job is to choose what answers a request on the device port.
 
+use crate::access::Entry;
 use crate::allowance::{Left, Rate};
 use crate::blobs::handler as blobs;
 use crate::body::Body;
@@ -26,7 +27,7 @@ use std::time::Instant;
 const UPDATES: &str = "/v1/updates";
 const REGISTER: &str = "/v1/devices/register";
 const EVENTS: &str = "/v1/events";
-const BLOBS: &str = "/v1/blobs/";
+pub(crate) const BLOBS: &str = "/v1/blobs/";
 const HEALTH: &str = "/healthz";
 const READ: &str = "GET, HEAD";
 const WRITE: &str = "POST";
@@ -53,6 +54,8 @@ impl Future for Answering<'_> {
 /// Answers a request. Paths match exactly.
 pub(crate) fn answer<'a>(state: &'a State, peer: &Peer, pace: &Arc<Pace>, request: Request<Incoming>) -> Answering<'a> {
     let route = route_of(request.uri().path());
+    let is_due = peer.turn.is_due();
+    let due = is_due.then(Instant::now);
     let admitted = admitted(state, peer, &request);
     let scarce = admitted.as_ref().ok().copied().flatten();
     let finish = move |result: Result<Response<Body>, Refusal>| {
@@ -68,13 +71,20 @@ pub(crate) fn answer<'a>(state: &'a State, peer: &Peer, pace: &Arc<Pace>, reques
         Ok(()) => at_once(state, route, &request),
     };
     if let Some(result) = known {
-        return Answering::Now(Some(finish(result)));
+        let mut response = finish(result);
+        // What is answered well from memory has no name, unless a proxy gave it one or its turn has come.
+        if is_due || response.status().as_u16() >= 400 || peer.request_id(request.headers()).is_some() {
+            Entry::of(peer, &request, is_due, due).close(state, route, &mut response);
+        }
+        return Answering::Now(Some(response));
     }
     let from = peer.network(request.headers());
-    let (busy, began) = (pace.busy(), Instant::now());
+    let (busy, began) = (pace.busy(), due.unwrap_or_else(Instant::now));
+    let entry = Entry::of(peer, &request, is_due, Some(began));
     Answering::Later(Box::pin(async move {
         let mut response = finish(later(state, route, request, from).await);
         state.meters.answers.waited(route, began.elapsed());
+        entry.close(state, route, &mut response);
         response.body_mut().keep(busy);
         response
     }))

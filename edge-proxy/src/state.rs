@@ -1,5 +1,6 @@
 //! This file's job is to hold what every request needs.
 
+use crate::access::AccessLog;
 use crate::admission::DeviceClass;
 use crate::allowance::{Allowance, BURST, Rate};
 use crate::blobs::Blobs;
@@ -41,6 +42,7 @@ pub(crate) struct State {
     pub(crate) spool: Arc<Spool>,
     pub(crate) counts: Arc<Counts>,
     pub(crate) meters: Arc<Meters>,
+    pub(crate) access: Arc<AccessLog>,
     pub(crate) clock: Clock,
     /// What each network may still register of each app.
     registrations: moka::sync::Cache<(IpAddr, AppId), Arc<Allowance>>,
@@ -60,12 +62,13 @@ pub(crate) struct Parts {
     pub(crate) spool: Arc<Spool>,
     pub(crate) counts: Arc<Counts>,
     pub(crate) meters: Arc<Meters>,
+    pub(crate) access: Arc<AccessLog>,
     pub(crate) clock: Clock,
 }
 
 impl State {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { config, channels, interests, wishes, blobs, spool, counts, meters, clock } = parts;
+        let Parts { config, channels, interests, wishes, blobs, spool, counts, meters, access, clock } = parts;
         // Half of the memory is for answers, half for small blobs.
         let answers = Answers::new(config.memory_max_bytes / 2);
         // Whoever was silent for that long has its whole burst again anyway.
@@ -81,6 +84,7 @@ impl State {
             spool,
             counts,
             meters,
+            access,
             clock,
             registrations,
             reported: Reported::new(),

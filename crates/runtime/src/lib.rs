@@ -9,6 +9,8 @@ pub mod log;
 pub mod observe;
 pub mod process;
 pub mod random;
+pub mod request_id;
 pub mod secret;
 pub mod shutdown;
+pub mod traceparent;
 pub mod vault;

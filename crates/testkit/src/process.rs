@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{PipeReader, Read as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -21,6 +21,16 @@ pub struct Process {
     settings: BTreeMap<String, String>,
     log: PathBuf,
     child: Option<Child>,
+    output: Output,
+}
+
+/// Where a process writes to.
+#[derive(Debug)]
+enum Output {
+    /// The file of its log.
+    Kept,
+    /// A pipe whose other end is open and never read; none before it is started.
+    Unread(Option<PipeReader>),
 }
 
 impl Process {
@@ -28,7 +38,14 @@ impl Process {
     #[must_use]
     pub fn new(binary: &'static str, folder: &Path, settings: &[(&str, &str)]) -> Self {
         let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Self { binary, arguments: Vec::new(), settings, log: folder.join(format!("{binary}.log")), child: None }
+        Self {
+            binary,
+            arguments: Vec::new(),
+            settings,
+            log: folder.join(format!("{binary}.log")),
+            child: None,
+            output: Output::Kept,
+        }
     }
 
     /// Adds arguments.
@@ -44,6 +61,11 @@ impl Process {
         if !value.is_empty() {
             self.settings.insert(key.to_owned(), value.to_owned());
         }
+    }
+
+    /// From the next start on, what it writes goes into a pipe that nobody reads: once the pipe is full, a write takes for ever.
+    pub fn leave_output_unread(&mut self) {
+        self.output = Output::Unread(None);
     }
 
     /// Waits until it ends by itself.
@@ -65,10 +87,19 @@ impl Process {
     /// # Panics
     /// When the binary is missing.
     pub fn start(&mut self) {
-        let log = File::options().create(true).append(true).open(&self.log).expect("the log can be written");
         let mut command = Command::new(binary_path(self.binary));
         command.args(&self.arguments).envs(&self.settings).stdin(Stdio::null());
-        command.stdout(log.try_clone().expect("the log can be shared")).stderr(log);
+        match &mut self.output {
+            Output::Kept => {
+                let log = File::options().create(true).append(true).open(&self.log).expect("the log can be written");
+                command.stdout(log.try_clone().expect("the log can be shared")).stderr(log);
+            }
+            Output::Unread(reader) => {
+                let (unread, writer) = std::io::pipe().expect("a pipe");
+                command.stdout(writer.try_clone().expect("the pipe can be shared")).stderr(writer);
+                *reader = Some(unread);
+            }
+        }
         self.child = Some(command.spawn().expect("the binary starts"));
     }
 

@@ -12,6 +12,8 @@ const SERVICES: [&str; 3] = ["/aloft.v1.", "/grpc.health.v1.Health/", "/grpc.ref
 const INTERNAL: [&str; 1] = ["/healthz"];
 /// Where CodePush's management clients make, change and delete things; a package streams with a release.
 const MANAGEMENT: &str = "/codepush/";
+/// The longest call has a name of 70 bytes.
+const CALL_MAX_BYTES: usize = 256;
 /// Every header together. Credentials and standard headers fit many times.
 pub(crate) const HEADERS_MAX_BYTES: usize = 32 * 1024;
 /// What a browser sends: no upload, which needs gRPC itself. The control plane takes messages of 5 MB.
@@ -45,6 +47,22 @@ pub(crate) enum Refused {
     Body,
 }
 
+impl Kind {
+    /// Returns how it is called in metrics and logs.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::GrpcWeb => "grpc-web",
+            Self::Page => "page",
+        }
+    }
+}
+
+/// Says whether the path may be that of a call. No service's name needs escapes; with them one could be written in a second way.
+pub(crate) fn is_service(path: &str) -> bool {
+    path.len() <= CALL_MAX_BYTES && SERVICES.iter().any(|prefix| path.starts_with(prefix)) && !path.contains('%')
+}
+
 /// Says what a request is, by its head alone.
 pub(crate) fn kind(headers: &HeaderMap) -> Kind {
     let content = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
@@ -70,9 +88,7 @@ pub(crate) fn admit(method: &Method, path: &str, version: Version, headers: &Hea
     if headers_bytes + path.len() > HEADERS_MAX_BYTES {
         return Err(Refused::Headers);
     }
-    // No service's name needs escapes; with them one could be written in a second way.
-    let is_named = SERVICES.iter().any(|prefix| path.starts_with(prefix)) && !path.contains('%');
-    let is_service = is_named && !path.starts_with(EDGES);
+    let is_service = is_service(path) && !path.starts_with(EDGES);
     let kind = kind(headers);
     match (kind, method) {
         (Kind::Grpc, _) if version != Version::HTTP_2 => Err(Refused::Version),

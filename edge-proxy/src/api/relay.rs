@@ -4,6 +4,7 @@ use super::admission::{self, Kind, Refused};
 use super::client::Client;
 use super::replicas::{self, Replicas};
 use super::reply::Reply;
+use crate::access::{AccessLog, Line, REQUEST_ID};
 use crate::meters::Meters;
 use crate::pace::Busy;
 use async_trait::async_trait;
@@ -13,15 +14,17 @@ use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorSource, ErrorType, Result};
-use pingora_http::RequestHeader;
+use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
-use runtime::random;
+use runtime::request_id;
+use runtime::traceparent::{self, TRACEPARENT_HEADER};
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Where the control plane finds who called: set anew on every request, so that no client chooses what stands there.
 const ADDRESS_HEADERS: [&str; 2] = ["x-real-ip", "x-forwarded-for"];
-const REQUEST_ID: &str = "x-request-id";
+const TRACESTATE: &str = "tracestate";
 /// A client that takes no byte of its answer in this time is gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A client that sends no byte of its body in this time is gone. (A stream over HTTP/2 may be silent for longer.)
@@ -31,12 +34,16 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Relay {
     pub(crate) replicas: Replicas,
     pub(crate) meters: Arc<Meters>,
+    pub(crate) access: Arc<AccessLog>,
 }
 
 /// What is known of a request.
 pub(crate) struct Passage {
     client: Option<Arc<Client>>,
     kind: Kind,
+    /// Its name, which both sides are told.
+    request_id: String,
+    is_due: bool,
     began: Instant,
     body_bytes: usize,
     /// None: the replica bounds it.
@@ -55,6 +62,8 @@ impl ProxyHttp for Relay {
         Passage {
             client: None,
             kind: Kind::Page,
+            request_id: String::new(),
+            is_due: false,
             began: Instant::now(),
             body_bytes: 0,
             body_max_bytes: Some(0),
@@ -71,19 +80,15 @@ impl ProxyHttp for Relay {
         session.set_read_timeout(Some(READ_TIMEOUT));
         passage.client = Client::of(session);
         passage._busy = passage.client.as_ref().map(|client| client.pace.busy());
-        if session.req_header().headers.get(REQUEST_ID).is_none() {
-            let id = format!("{:016x}", u64::from_be_bytes(random::bytes()));
-            session.req_header_mut().insert_header(REQUEST_ID, id)?;
-        }
+        passage.is_due = passage.client.as_ref().is_some_and(|client| client.peer.turn.is_due());
+        passage.name(session.req_header_mut())?;
         let head = session.req_header();
         passage.kind = admission::kind(&head.headers);
         passage.body_max_bytes = admission::body_max_bytes(passage.kind, head.uri.path());
         match admission::admit(&head.method, head.uri.path(), head.version, &head.headers) {
-            Ok(_) if passage.is_too_large(declared_bytes(head)) => {
-                self.refuse(session, passage.kind, Refused::Body).await
-            }
+            Ok(_) if passage.is_too_large(declared_bytes(head)) => self.refuse(session, passage, Refused::Body).await,
             Ok(_) => Ok(false),
-            Err(refused) => self.refuse(session, passage.kind, refused).await,
+            Err(refused) => self.refuse(session, passage, refused).await,
         }
     }
 
@@ -127,6 +132,15 @@ impl ProxyHttp for Relay {
         Ok(())
     }
 
+    async fn response_filter(
+        &self,
+        _session: &mut Session,
+        response: &mut ResponseHeader,
+        passage: &mut Passage,
+    ) -> Result<()> {
+        response.insert_header(REQUEST_ID, &passage.request_id)
+    }
+
     /// No connection, so nothing was sent: another replica may have it.
     fn fail_to_connect(
         &self,
@@ -168,7 +182,7 @@ impl ProxyHttp for Relay {
         };
         let status = reply.map_or(0, |reply| reply.status.as_u16());
         if let Some(reply) = reply
-            && let Err(error) = reply.send(session, passage.kind).await
+            && let Err(error) = reply.send(session, passage.kind, &passage.request_id).await
         {
             tracing::debug!(%error, "a client was gone before it was told");
         }
@@ -178,13 +192,25 @@ impl ProxyHttp for Relay {
     async fn logging(&self, session: &mut Session, error: Option<&Error>, passage: &mut Passage) {
         let status = session.response_written().map_or(0, |response| response.status.as_u16());
         self.meters.answers.count_api(passage.kind, status);
-        let head = session.req_header();
-        let request_id = head.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
-        let (path, duration_ms) = (head.uri.path(), passage.began.elapsed().as_millis());
-        let replica = passage.tried.last().map(ToString::to_string);
-        match error.filter(|error| error.esource() != &ErrorSource::Downstream) {
-            Some(error) => tracing::warn!(request_id, path, status, duration_ms, replica, %error, "a request failed"),
-            None => tracing::debug!(request_id, path, status, duration_ms, replica, "a request was passed on"),
+        let failure = error.filter(|error| error.esource() != &ErrorSource::Downstream);
+        if let Some(error) = failure {
+            let replica = passage.tried.last().map(ToString::to_string);
+            tracing::warn!(request_id = passage.request_id, replica, %error, "a request could not be passed on");
+        }
+        if self.access.is_written(passage.is_due, !(100..400).contains(&status)) {
+            let head = session.req_header();
+            let from = passage.client.as_ref().map(|client| client.peer.network(&head.headers));
+            self.access.write(&Line {
+                request_id: &passage.request_id,
+                route: passage.kind.name(),
+                // Pages' paths may say things that are nobody's business; services have names.
+                call: admission::is_service(head.uri.path()).then(|| head.uri.path()),
+                status,
+                took: Some(passage.began.elapsed()),
+                bytes: Some(session.body_bytes_sent() as u64),
+                channel: None,
+                peer: from.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+            });
         }
     }
 
@@ -194,17 +220,32 @@ impl ProxyHttp for Relay {
     }
 }
 
-impl Passage {
-    fn is_too_large(&self, body_bytes: usize) -> bool {
-        self.body_max_bytes.is_some_and(|max| body_bytes > max)
+impl Relay {
+    /// Answers in the control plane's place. True: the request is done.
+    async fn refuse(&self, session: &mut Session, passage: &Passage, refused: Refused) -> Result<bool> {
+        Reply::refused(refused).send(session, passage.kind, &passage.request_id).await?;
+        Ok(true)
     }
 }
 
-impl Relay {
-    /// Answers in the control plane's place. True: the request is done.
-    async fn refuse(&self, session: &mut Session, kind: Kind, refused: Refused) -> Result<bool> {
-        Reply::refused(refused).send(session, kind).await?;
-        Ok(true)
+impl Passage {
+    /// Names the request, by its proxy's word if there is one to be trusted, and takes a malformed name of its trace away.
+    fn name(&mut self, head: &mut RequestHeader) -> Result<()> {
+        let given = self.client.as_ref().and_then(|client| client.peer.request_id(&head.headers));
+        let given = given.and_then(|id| id.to_str().ok()).map(str::to_owned);
+        self.request_id = given.unwrap_or_else(request_id::make);
+        head.insert_header(REQUEST_ID, &self.request_id)?;
+        let trace = head.headers.get(TRACEPARENT_HEADER);
+        if trace.is_some_and(|trace| traceparent::trace_id(trace.as_bytes()).is_none()) {
+            head.remove_header(TRACEPARENT_HEADER);
+            // It belongs to the other one.
+            head.remove_header(TRACESTATE);
+        }
+        Ok(())
+    }
+
+    fn is_too_large(&self, body_bytes: usize) -> bool {
+        self.body_max_bytes.is_some_and(|max| body_bytes > max)
     }
 }
 

@@ -1,6 +1,7 @@
 //! This file's job is to tell a client in its own protocol that its request was not passed on, or broke on the way.
 
 use super::admission::{Kind, Refused};
+use crate::access::REQUEST_ID;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use pingora_core::Result;
@@ -52,7 +53,7 @@ impl Reply {
     ///
     /// # Errors
     /// When the client is gone.
-    pub(crate) async fn send(self, session: &mut Session, kind: Kind) -> Result<()> {
+    pub(crate) async fn send(self, session: &mut Session, kind: Kind, request_id: &str) -> Result<()> {
         if session.response_written().is_some() {
             return self.send_end(session, kind).await;
         }
@@ -61,6 +62,7 @@ impl Reply {
             Kind::Grpc | Kind::GrpcWeb => {
                 let content = if kind == Kind::Grpc { "application/grpc" } else { "application/grpc-web+proto" };
                 let mut header = ResponseHeader::build(StatusCode::OK, None)?;
+                header.insert_header(REQUEST_ID, request_id)?;
                 header.insert_header("content-type", content)?;
                 for (name, value) in self.trailers() {
                     header.insert_header(name.expect("each has a name of its own"), value)?;
@@ -70,6 +72,7 @@ impl Reply {
             Kind::Page => {
                 let body = Bytes::from(format!("{}\n", self.message));
                 let mut header = ResponseHeader::build(self.status, None)?;
+                header.insert_header(REQUEST_ID, request_id)?;
                 header.insert_header("content-type", "text/plain; charset=utf-8")?;
                 header.insert_header("content-length", body.len())?;
                 header.insert_header("cache-control", "no-store")?;

@@ -33,7 +33,7 @@ const ROUTES: [(Route, &str); 9] = [
     (Route::Other, "other"),
 ];
 const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
-const KINDS: [(Kind, &str); 3] = [(Kind::Grpc, "grpc"), (Kind::GrpcWeb, "grpc-web"), (Kind::Page, "page")];
+const KINDS: [Kind; 3] = [Kind::Grpc, Kind::GrpcWeb, Kind::Page];
 
 /// From an answer for which the disk was read to one for which the store or the control plane was asked, in seconds.
 const DURATIONS_S: [f64; 12] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0];
@@ -70,7 +70,7 @@ impl Answers {
             requests: ROUTES.iter().map(|(_, route)| by_class(&requests, *route)).collect(),
             waits: ROUTES.iter().map(|(_, route)| waits.with_label_values(&[*route])).collect(),
             update_checks,
-            api_requests: KINDS.iter().map(|(_, kind)| by_class(&api_requests, *kind)).collect(),
+            api_requests: KINDS.iter().map(|kind| by_class(&api_requests, kind.name())).collect(),
         }
     }
 
@@ -95,8 +95,15 @@ impl Answers {
 
     /// Counts one answer of the API port.
     pub(crate) fn count_api(&self, kind: Kind, status: u16) {
-        let row = KINDS.iter().position(|(known, _)| *known == kind).unwrap_or(KINDS.len() - 1);
+        let row = KINDS.iter().position(|known| *known == kind).unwrap_or(KINDS.len() - 1);
         self.api_requests[row][class_of(status)].inc();
+    }
+}
+
+impl Route {
+    /// Returns how it is called in metrics and logs.
+    pub(crate) fn name(self) -> &'static str {
+        ROUTES[row_of(self)].1
     }
 }
 

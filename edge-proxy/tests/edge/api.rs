@@ -14,6 +14,8 @@ const GRPC_WEB: (&str, &str) = ("content-type", "application/grpc-web+proto");
 const UNIMPLEMENTED: &str = "12";
 const RESOURCE_EXHAUSTED: &str = "8";
 const UNAVAILABLE: &str = "14";
+const NAME: &str = "x-request-id";
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 struct Scene {
     edge: RunningEdge,
@@ -23,8 +25,17 @@ struct Scene {
 impl Scene {
     /// Starts an edge before the replicas and waits until it knows how many of them are well.
     async fn new(addresses: &[String], well: u64) -> Self {
+        Self::start(addresses, well, "").await
+    }
+
+    async fn behind_proxy(addresses: &[String], well: u64) -> Self {
+        Self::start(addresses, well, "x-forwarded-for").await
+    }
+
+    async fn start(addresses: &[String], well: u64, client_address_header: &str) -> Self {
         let world = World::new().await;
         let mut config = world.config(NOBODY);
+        config.client_address_header = client_address_header.to_owned();
         config.api_listen = ANY_PORT.to_string();
         config.api_control_planes = addresses.to_vec();
         let edge = world.start(config).await;
@@ -115,7 +126,7 @@ async fn the_control_plane_is_told_where_a_call_came_from_and_no_client_makes_th
     let replica = Replica::start(Manner::Answers).await;
     let scene = Scene::new(&[replica.url()], 1).await;
     let made_up = [("x-real-ip", "192.0.2.1"), ("x-forwarded-for", "192.0.2.2"), ("forwarded", "for=192.0.2.3")];
-    let headers = [&made_up[..], &[("host", "aloft.example.com"), ("traceparent", "00-1-2-01")]].concat();
+    let headers = [&made_up[..], &[("host", "aloft.example.com"), ("traceparent", TRACE), (NAME, "mine-1")]].concat();
     scene.http_1().get("/", &headers).await;
     {
         let heard = replica.heard.lock();
@@ -125,13 +136,38 @@ async fn the_control_plane_is_told_where_a_call_came_from_and_no_client_makes_th
             (&"127.0.0.1".parse().unwrap(), &"127.0.0.1".parse().unwrap())
         );
         assert!(!headers.contains_key("forwarded") && headers["x-request-id"].len() == 16, "{headers:?}");
-        assert_eq!(
-            (heard[0].host.as_str(), &headers["traceparent"]),
-            ("aloft.example.com", &"00-1-2-01".parse().unwrap())
-        );
+        assert_eq!((heard[0].host.as_str(), &headers["traceparent"]), ("aloft.example.com", &TRACE.parse().unwrap()));
     }
-    scene.http_1().get("/", &[("x-request-id", "mine-1")]).await;
-    assert_eq!(replica.heard.lock()[1].headers["x-request-id"], "mine-1");
+    let malformed = [("traceparent", "00-1-2-01"), ("tracestate", "of=the-other")];
+    scene.http_1().get("/", &malformed).await;
+    {
+        let heard = replica.heard.lock();
+        assert!(malformed.iter().all(|(name, _)| !heard[1].headers.contains_key(*name)), "{:?}", heard[1].headers);
+    }
+    scene.edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn caller_and_control_plane_are_told_the_same_name_of_every_call() {
+    let replica = Replica::start(Manner::Answers).await;
+    let scene = Scene::new(&[replica.url()], 1).await;
+    let (http_1, http_2) = (scene.http_1(), scene.http_2());
+    let answers = [call(&http_2, CALL).await, http_1.get("/", &[(NAME, "mine-1")]).await];
+    for (answer, heard) in answers.iter().zip(replica.heard.lock().iter()) {
+        let name = answer.header(NAME);
+        assert_eq!((name.len(), heard.headers[NAME].as_bytes()), (16, name.as_bytes()));
+    }
+    // So are those of whom the control plane never hears.
+    for refused in [call(&http_2, "/other.v1.Service/Call").await, http_1.get("/healthz", &[(NAME, "mine-1")]).await] {
+        assert_eq!(refused.header(NAME).len(), 16);
+    }
+    scene.edge.stop().await;
+
+    let scene = Scene::behind_proxy(&[replica.url()], 1).await;
+    for path in ["/", "/healthz"] {
+        assert_eq!(scene.http_1().get(path, &[(NAME, "mine-1")]).await.header(NAME), "mine-1", "{path}");
+    }
+    assert_eq!(replica.heard.lock()[2].headers[NAME], "mine-1");
     scene.edge.stop().await;
 }
 

@@ -93,6 +93,8 @@ impl World {
             app_requests_per_s: 0,
             class_requests_per_s: 0,
             client_address_header: String::new(),
+            access_log_every: 0,
+            access_log_refusals_per_s: 0,
             parent: String::new(),
             blob_origin: edge_proxy::BlobOrigin::Store,
             channels_max: 100,

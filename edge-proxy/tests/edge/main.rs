@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod abuse;
+mod access;
 mod api;
 mod blobs;
 mod checks;
@@ -17,6 +18,7 @@ mod faulty;
 mod forms;
 mod harness;
 mod limits;
+mod names;
 mod origins;
 mod process;
 mod rates;

@@ -11,6 +11,7 @@ use testkit::process::{Process, free_port};
 pub struct EdgeProcess {
     pub process: Process,
     pub client: Client,
+    pub admin: Client,
     port: u16,
 }
 
@@ -42,8 +43,8 @@ impl EdgeProcess {
         if let (name, Guard::Broken) = guard {
             process.set("ALOFT_FAILPOINTS", &format!("{name}=break"));
         }
-        let client = Client::new(SocketAddr::from(([127, 0, 0, 1], port)));
-        Self { process, client, port }
+        let [client, admin] = [port, admin].map(|port| Client::new(SocketAddr::from(([127, 0, 0, 1], port))));
+        Self { process, client, admin, port }
     }
 
     /// Starts it, and returns how long it took until it answered.
