@@ -169,6 +169,9 @@ pub struct Release {
     pub warnings: Vec<Warning>,
     pub origin: &'static str,
     pub origin_release: Option<String>,
+    /// What devices downloaded of its bundle, in any channel; absent when that is nothing or was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub served_bytes: Option<u64>,
     pub etag: String,
     pub created_at_us: i64,
     pub updated_at_us: i64,
@@ -203,6 +206,7 @@ impl From<v1::Release> for Release {
             warnings: release.warnings.into_iter().map(Into::into).collect(),
             origin,
             origin_release: some(release.origin_release),
+            served_bytes: Some(release.served_bytes).filter(|bytes| *bytes > 0),
             etag: release.etag,
             created_at_us: release.created_at_us,
             updated_at_us: release.updated_at_us,
@@ -231,6 +235,7 @@ impl Release {
     #[must_use]
     pub fn row(&self) -> Vec<String> {
         let content = self.bundle_sha256.as_deref().map_or("embedded", |hash| hash.get(..12).unwrap_or(hash));
+        let served = self.served_bytes.map(table::size).unwrap_or_default();
         let created = moment::text(self.created_at_us);
         let mandatory = if self.mandatory { "mandatory" } else { "" };
         [
@@ -240,6 +245,7 @@ impl Release {
             &percent::text(self.share_ppm),
             self.state(),
             content,
+            &served,
             &created,
             mandatory,
         ]
@@ -249,7 +255,8 @@ impl Release {
 }
 
 /// The headings of a list of releases.
-pub const RELEASE_HEADINGS: [&str; 8] = ["label", "platform", "for", "share", "state", "content", "created", ""];
+pub const RELEASE_HEADINGS: [&str; 9] =
+    ["label", "platform", "for", "share", "state", "content", "served", "created", ""];
 
 impl Display for Release {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {

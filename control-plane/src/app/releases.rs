@@ -16,7 +16,7 @@ mod set_rollout;
 mod update;
 mod warnings;
 
-pub use activity::{Activity, activity};
+pub use activity::{Activity, activities};
 pub use delete::delete;
 pub use details::{Details, details};
 pub use diff::{Difference, Question as DiffQuestion, diff};
@@ -27,7 +27,7 @@ pub use publish::{Publication, publish};
 pub use reach::{Reach, reach};
 pub use reports::{Reports, reports};
 pub use roll_back::{RollBack, roll_back};
-pub use served::{Served, served};
+pub use served::{Served, bytes, served};
 pub use set_rollout::{SetRollout, set_rollout};
 pub use update::{Update, update};
 

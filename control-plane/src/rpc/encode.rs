@@ -13,7 +13,7 @@ pub use uploads::{bundle, package, source_map, upload, whole_bundle};
 use crate::app::etag;
 use crate::app::explain::Explanation;
 use crate::app::people::logins::{self, Polled, Started};
-use crate::app::releases::View;
+use crate::app::releases::{self, Served, View};
 use crate::auth::grant::KeyLimits;
 use crate::auth::site::Site;
 use crate::error::{Error, Result};
@@ -298,7 +298,13 @@ pub fn release(view: &View) -> Result<v1::Release> {
         warnings: row.warnings.iter().map(convert::warning_to_wire).collect(),
         codepush_package: view.package.as_ref().map(package),
         created_by: row.created_by.clone(),
+        served_bytes: 0,
     })
+}
+
+/// Writes a release with the bytes that devices downloaded of its bundle.
+pub fn listed_release(view: &View, served: &Served) -> Result<v1::Release> {
+    Ok(v1::Release { served_bytes: releases::bytes(served), ..release(view)? })
 }
 
 /// Writes how a bundle was compiled.

@@ -2,7 +2,9 @@
 
 use super::encode;
 use crate::app::lookup;
-use crate::app::releases::{self, DiffQuestion, Promotion, Publication, RollBack, SetRollout, Signing, Update, View};
+use crate::app::releases::{
+    self, DiffQuestion, Promotion, Publication, RollBack, Served, SetRollout, Signing, Update, View,
+};
 use crate::auth::caller::caller;
 use crate::context::{Context, Once, Outcome};
 use crate::error;
@@ -87,11 +89,15 @@ impl v1::release_service_server::ReleaseService for Releases {
         let listed = self.context.read(move |conn| {
             let channel = lookup::channel(conn, &scope, &path)?;
             let rows = db::releases::list(conn, &scope, &channel.id, after, limit)?;
-            releases::views(conn, &scope, rows)
+            let views = releases::views(conn, &scope, rows)?;
+            let bundles: Vec<_> = views.iter().filter_map(|view| view.bundle_hash).collect();
+            Ok((views, releases::served(conn, &channel.app, &bundles)?))
         });
-        let mut views = listed.await?;
+        let (mut views, served) = listed.await?;
         let next_page_token = self.context.pages.finish(list, &page, &mut views, |view| view.release.seq.to_string());
-        let releases = views.iter().map(encode::release).collect::<Result<_, _>>()?;
+        let none = Served::new();
+        let served = |view: &View| view.bundle_hash.and_then(|hash| served.get(&hash)).unwrap_or(&none);
+        let releases = views.iter().map(|view| encode::listed_release(view, served(view))).collect::<Result<_, _>>()?;
         Ok(Response::new(v1::ListReleasesResponse { releases, next_page_token }))
     }
 

@@ -92,4 +92,11 @@ async fn what_devices_downloaded_is_shown_with_what_it_saved(rig: Rig) {
     assert_eq!(numbers, [("patch-dcz", 10, 7), ("asset", 2, 5)]);
     assert!(shown[0].full_bytes > 10 && shown[0].full_bytes.is_multiple_of(10), "ten launch files: {shown:?}");
     assert_eq!(shown[1].full_bytes, 0);
+
+    // A list says it in short, of each release; one that brings another bundle has none of it.
+    let other = rig.publish(&channel, &rig.bundle(&app, "two").await).await;
+    let request = v1::ListReleasesRequest { parent: channel.name.clone(), ..Default::default() };
+    let listed = rig.releases().list_releases(rig.ask(request)).await.unwrap().into_inner().releases;
+    let bytes: Vec<_> = listed.iter().map(|one| (one.name.as_str(), one.served_bytes)).collect();
+    assert_eq!(bytes, [(other.name.as_str(), 0), (release.name.as_str(), 12)]);
 }

@@ -108,29 +108,50 @@ fn row<'a>((key, amount): (&'a TallyKey, &Amount)) -> Row<'a> {
     }
 }
 
-/// Returns what devices did with a release. Not scoped: the caller has the release from a scoped verb.
-pub fn of_release(conn: &mut DbConn, app: &AppId, release: &ReleaseId) -> Result<BTreeMap<Measure, Amount>> {
-    sum(conn, app, release.as_str(), &[])
-}
+/// Numbers by what was counted.
+pub type Sums = BTreeMap<Measure, Amount>;
 
-/// Returns what devices downloaded of a bundle. Not scoped: the caller has the bundle from a scoped verb.
-pub fn of_bundle(conn: &mut DbConn, app: &AppId, bundle: &Sha256) -> Result<BTreeMap<Measure, Amount>> {
-    sum(conn, app, "", bundle.as_bytes())
-}
-
-fn sum(conn: &mut DbConn, app: &AppId, release: &str, bundle: &[u8]) -> Result<BTreeMap<Measure, Amount>> {
-    let rows: Vec<(String, i64, i64)> = db!(conn, |c| {
+/// Returns what devices did with each of the releases of an app; nothing for those with which they did nothing. Not scoped: the caller has the
+/// releases from a scoped verb.
+pub fn of_releases(conn: &mut DbConn, app: &AppId, releases: &[ReleaseId]) -> Result<BTreeMap<ReleaseId, Sums>> {
+    let named: Vec<&str> = releases.iter().map(ReleaseId::as_str).collect();
+    let none: &[u8] = &[];
+    let rows: Vec<(String, String, i64, i64)> = db!(conn, |c| {
         tally::table
             .filter(tally::app.eq(app.as_str()))
-            .filter(tally::release.eq(release))
-            .filter(tally::bundle.eq(bundle))
-            .select((tally::measure, tally::times, tally::bytes))
+            .filter(tally::release.eq_any(&named))
+            .filter(tally::bundle.eq(none))
+            .select((tally::release, tally::measure, tally::times, tally::bytes))
             .load(c)
     })?;
-    let mut sums: BTreeMap<Measure, Amount> = BTreeMap::new();
-    for (measure, times, bytes) in rows {
+    let rows = rows.into_iter().map(|(release, measure, times, bytes)| Ok((release.parse()?, measure, times, bytes)));
+    sum(rows)
+}
+
+/// Returns what devices downloaded of each of the bundles of an app; nothing for those of which they downloaded nothing. Not scoped: the caller
+/// has the bundles from a scoped verb.
+pub fn of_bundles(conn: &mut DbConn, app: &AppId, bundles: &[Sha256]) -> Result<BTreeMap<Sha256, Sums>> {
+    let named: Vec<&[u8]> = bundles.iter().map(|hash| &hash.as_bytes()[..]).collect();
+    let rows: Vec<(Vec<u8>, String, i64, i64)> = db!(conn, |c| {
+        tally::table
+            .filter(tally::app.eq(app.as_str()))
+            .filter(tally::release.eq(""))
+            .filter(tally::bundle.eq_any(&named))
+            .select((tally::bundle, tally::measure, tally::times, tally::bytes))
+            .load(c)
+    })?;
+    let rows =
+        rows.into_iter().map(|(bundle, measure, times, bytes)| Ok((Sha256::from_sql(bundle)?, measure, times, bytes)));
+    sum(rows)
+}
+
+/// Adds up what was counted in several channels.
+fn sum<K: Ord>(rows: impl Iterator<Item = Result<(K, String, i64, i64)>>) -> Result<BTreeMap<K, Sums>> {
+    let mut sums: BTreeMap<K, Sums> = BTreeMap::new();
+    for row in rows {
+        let (key, measure, times, bytes) = row?;
         let amount = Amount { times: u64::from_sql(times)?, bytes: u64::from_sql(bytes)? };
-        *sums.entry(measure.parse()?).or_default() += amount;
+        *sums.entry(key).or_default().entry(measure.parse()?).or_default() += amount;
     }
     Ok(sums)
 }

@@ -3,6 +3,7 @@
 use crate::error::Result;
 use db::DbConn;
 use db::releases::Release;
+use domain::id::{AppId, ReleaseId};
 use domain::tally::{Amount, CheckResult, Measure};
 use domain::telemetry::EventKind;
 use std::collections::BTreeMap;
@@ -29,10 +30,12 @@ impl Activity {
     }
 }
 
-/// Returns what devices did with the release.
+/// Returns what devices did with each of an app's releases, in their order.
 ///
 /// # Errors
 /// Those of the database.
-pub fn activity(conn: &mut DbConn, release: &Release) -> Result<Activity> {
-    Ok(Activity(db::tallies::of_release(conn, &release.app, &release.id)?))
+pub fn activities(conn: &mut DbConn, app: &AppId, releases: &[Release]) -> Result<Vec<Activity>> {
+    let ids: Vec<ReleaseId> = releases.iter().map(|release| release.id.clone()).collect();
+    let mut counted = db::tallies::of_releases(conn, app, &ids)?;
+    Ok(ids.iter().map(|id| Activity(counted.remove(id).unwrap_or_default())).collect())
 }

@@ -1,6 +1,6 @@
 //! This file's job is to gather all that is known of a release.
 
-use super::{Activity, Downloads, Reach, Served, View, activity, downloads, reach, served, view};
+use super::{Activity, Downloads, Reach, Served, View, activities, downloads, reach, served, view};
 use crate::error::Result;
 use db::releases::Release;
 use db::{DbConn, Scope};
@@ -31,8 +31,8 @@ pub fn details(conn: &mut DbConn, scope: &Scope, release: Release, now: Timestam
     Ok(Details {
         downloads: downloads(conn, scope, release)?,
         reach: reach(conn, scope, release, now)?,
-        activity: activity(conn, release)?,
-        served: served(conn, &release.app, view.bundle_hash.as_ref())?,
+        activity: activities(conn, &release.app, std::slice::from_ref(release))?.pop().unwrap_or_default(),
+        served: served(conn, &release.app, view.bundle_hash.as_slice())?.into_values().next().unwrap_or_default(),
         view,
     })
 }

@@ -1,6 +1,6 @@
 //! This file's job is to count what devices reported of a channel's releases.
 
-use super::{Activity, activity};
+use super::{Activity, activities};
 use crate::app::lookup;
 use crate::error::Result;
 use crate::names::ChannelPath;
@@ -34,10 +34,11 @@ pub fn reports(conn: &mut DbConn, scope: &Scope, path: &ChannelPath) -> Result<V
     for platform in Platform::ALL {
         active.extend(db::telemetry::count_active(conn, &channel.app, &channel.name, *platform)?);
     }
-    let mut found = Vec::new();
-    for release in db::releases::list(conn, scope, &channel.id, None, REPORTED_MAX)? {
+    let releases = db::releases::list(conn, scope, &channel.id, None, REPORTED_MAX)?;
+    let activities = activities(conn, &channel.app, &releases)?;
+    let found = releases.into_iter().zip(activities).map(|(release, activity)| {
         let active = active.get(&release.id).copied().unwrap_or(0);
-        found.push(Reports { activity: activity(conn, &release)?, release, active });
-    }
-    Ok(found)
+        Reports { release, activity, active }
+    });
+    Ok(found.collect())
 }

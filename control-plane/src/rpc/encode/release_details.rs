@@ -1,6 +1,6 @@
 //! This file's job is to write a release with all that is known of it.
 
-use super::{build, release};
+use super::{build, listed_release};
 use crate::app::releases::{Activity, Details, Patch, Reach};
 use crate::error::Result;
 use crate::names;
@@ -28,7 +28,7 @@ pub fn release_details(details: Details) -> Result<v1::GetReleaseResponse> {
         },
     };
     Ok(v1::GetReleaseResponse {
-        release: Some(release(&view)?),
+        release: Some(listed_release(&view, &served)?),
         full_size_bytes: downloads.full_size_bytes,
         deltas: downloads.patches.iter().map(delta).collect(),
         build: downloads.build.as_ref().map(build),

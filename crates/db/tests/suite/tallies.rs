@@ -32,9 +32,9 @@ async fn add(world: &World, batch: &TallyBatch) -> bool {
 }
 
 async fn times(world: &World, app: &AppId, release: &ReleaseId) -> BTreeMap<Measure, u64> {
-    let (app, release) = (app.clone(), release.clone());
-    let counted = world.read(move |c| tallies::of_release(c, &app, &release)).await;
-    counted.into_iter().map(|(measure, amount)| (measure, amount.times)).collect()
+    let (app, releases) = (app.clone(), [release.clone()]);
+    let counted = world.read(move |c| tallies::of_releases(c, &app, &releases)).await;
+    counted.into_values().flatten().map(|(measure, amount)| (measure, amount.times)).collect()
 }
 
 db_test! {
@@ -52,7 +52,8 @@ db_test! {
         assert!(add(&world, &batch(edge(2), 7, 1, rows)).await, "of another edge");
         assert_eq!(times(&world, &app, &release).await, [(OFFERED, 12)].into());
         assert_eq!(world.read(|c| tallies::other_times(c, &edge(1))).await, 3);
-        let unknown = world.read(move |c| tallies::of_release(c, &nowhere, &release)).await;
+        let releases = [release];
+        let unknown = world.read(move |c| tallies::of_releases(c, &nowhere, &releases)).await;
         assert!(unknown.is_empty());
     }
 }
@@ -68,10 +69,13 @@ db_test! {
         let whole = batch(edge(1), 1, 1, (0..5_000).map(|number| (served(number), number)));
         assert!(add(&world, &whole).await);
         assert!(add(&world, &TallyBatch { sequence: 2, ..whole }).await);
-        let (app, bundle) = (app.clone(), Sha256::of(&4_999_u64.to_be_bytes()));
-        let found = world.read(move |c| tallies::of_bundle(c, &app, &bundle)).await;
-        let expected = Amount { times: 2 * 4_999, bytes: 20 * 4_999 };
-        assert_eq!(found, [(Measure::Served(Product::Patch("dcz".into())), expected)].into());
+        let bundles = [4_999, 7, 5_000].map(|number: u64| Sha256::of(&number.to_be_bytes()));
+        let found = world.read(move |c| tallies::of_bundles(c, &app, &bundles)).await;
+        let expected = |number: u64| {
+            let amount = Amount { times: 2 * number, bytes: 20 * number };
+            [(Measure::Served(Product::Patch("dcz".into())), amount)].into()
+        };
+        assert_eq!(found, [(bundles[0], expected(4_999)), (bundles[1], expected(7))].into(), "and nothing of the third");
     }
 }
 
