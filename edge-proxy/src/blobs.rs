@@ -141,10 +141,13 @@ impl Blobs {
         for _ in 0..LOOK_ATTEMPTS {
             if let Some(local) = self.shelf.open(blob).await {
                 match self.shelf.verified(blob, local, index).await {
-                    Ok(chunk) => return Ok(chunk),
+                    Ok(chunk) => {
+                        self.meters.blobs.disk.inc();
+                        return Ok(chunk);
+                    }
                     Err(why) => {
                         tracing::error!(sha256 = %blob.sha256, index, why, "a blob on disk is damaged");
-                        self.meters.blob_corrupt.with_label_values(&["disk"]).inc();
+                        self.meters.blobs.verify_failures.with_label_values(&["disk"]).inc();
                         self.distrust(&blob.sha256).await;
                         continue;
                     }
@@ -164,6 +167,7 @@ impl Blobs {
     /// Returns a small blob whole.
     pub(crate) async fn small(self: &Arc<Self>, blob: &Arc<Blob>) -> Result<Bytes, BlobError> {
         if let Some(bytes) = self.small.get(&blob.sha256) {
+            self.meters.blobs.memory.inc();
             return Ok(bytes);
         }
         let bytes = match self.chunk(blob, 0).await? {
@@ -193,6 +197,7 @@ impl Blobs {
     fn fill(self: &Arc<Self>, blob: &Arc<Blob>) -> Option<Arc<Fill>> {
         let mut fills = self.fills.lock();
         if let Some(fill) = fills.get(&blob.sha256) {
+            self.meters.blobs.coalesced.inc();
             return Some(fill.clone());
         }
         if self.shelf.has(&blob.sha256) {
@@ -201,7 +206,7 @@ impl Blobs {
         let fill = Arc::new(Fill::new(blob.clone()));
         fills.insert(blob.sha256, fill.clone());
         drop(fills);
-        self.meters.blob_fills.inc();
+        self.meters.blobs.origin.inc();
         tokio::spawn(fill::run(self.clone(), fill.clone()));
         Some(fill)
     }
@@ -211,9 +216,15 @@ impl Blobs {
         self.shelf.totals()
     }
 
+    /// Returns the size in bytes of the blobs on disk that releases need.
+    pub(crate) fn pinned_bytes(&self) -> u64 {
+        let sizes = self.shelf.sizes();
+        sizes.iter().filter(|(sha256, _)| self.channels.is_pinned(sha256)).map(|(_, size_bytes)| size_bytes).sum()
+    }
+
     /// Fetches a chunk for those who ask right now, without keeping it.
     async fn pass_through(&self, blob: &Blob, index: usize) -> Result<Bytes, BlobError> {
-        self.meters.blob_passed_through.inc();
+        self.meters.blobs.passed_through.inc();
         let fetched = self.passing.try_get_with((blob.sha256, index), self.fetch(blob, index)).await;
         fetched.map_err(|error: Arc<BlobError>| BlobError::clone(&error))
     }

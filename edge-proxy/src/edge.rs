@@ -101,8 +101,8 @@ impl Edge {
             meters.clone(),
             component("edge blobs"),
         ));
-        let wishes = Arc::new(Wishes::new());
-        let readiness = Arc::new(Readiness::default());
+        show_pinned(&deps.metrics, blobs.clone());
+        let (wishes, readiness) = (Arc::new(Wishes::new()), Arc::<Readiness>::default());
         let (prefetch, prefetching) = prefetcher(&config, &blobs, &readiness, &deps.stop);
         let sync = Sync {
             control_plane: deps.control_plane.clone(),
@@ -317,6 +317,13 @@ fn origins(
         },
     };
     Ok(Origin::parent(config)?.into_iter().chain([last]).collect())
+}
+
+/// Shows how much of the disk is bound.
+fn show_pinned(metrics: &Metrics, blobs: Arc<Blobs>) {
+    let help = "Size of the blobs on disk that releases need.";
+    let read = move || i64::try_from(blobs.pinned_bytes()).unwrap_or(i64::MAX);
+    metrics.gauge_of("aloft_edge_blob_pinned_bytes", help, read);
 }
 
 /// What runs beside the ports until it is time to stop.

@@ -12,6 +12,9 @@ use std::time::Duration;
 const POLICY_HEADER: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT_HEADER: HeaderName = HeaderName::from_static("ratelimit");
 
+/// The names of all quotas.
+pub(crate) const SCOPES: [&str; 4] = ["address", "registration", "app", "device-class"];
+
 /// Plans change rarely; an app asks again when it is started anyway.
 const DEVICES_FULL_RETRY_AFTER_S: u32 = 60 * 60;
 

@@ -6,7 +6,7 @@ pub(crate) mod wishes;
 
 use crate::blobs::prefetch::Prefetch;
 use crate::blobs::ready::Readiness;
-use crate::meters::Meters;
+use crate::meters::{Meters, SyncState};
 use crate::snapshot::ENCODED_MAX_BYTES;
 use crate::snapshot::channels::Channels;
 use apply::Applier;
@@ -88,7 +88,7 @@ impl Sync {
         while !self.stop.is_stopped() {
             let ended = self.stop.run_until(self.session(&mut backoff)).await;
             self.interests.set_fresh(false);
-            self.meters.sync_connected.set(0);
+            self.meters.sync.is(SyncState::Away);
             let Some(ended) = ended else { return };
             let why = ended.err().unwrap_or(Ended::Closed).to_string();
             tracing::warn!(why, "the stream to the control plane is lost");
@@ -110,6 +110,7 @@ impl Sync {
         self.meters.sync_sessions.inc();
         let stream = timeout(silence_max(), client.sync(request)).await.map_err(|_| Ended::Silent)??.into_inner();
         self.interests.begin_session();
+        self.meters.sync.is(SyncState::CatchingUp);
         tokio::select! {
             ended = self.listen(stream, work) => ended,
             ended = self.speak(&say) => ended,
@@ -140,6 +141,7 @@ impl Sync {
     ) -> Result<(), Ended> {
         loop {
             let response = timeout(silence_max(), stream.message()).await.map_err(|_| Ended::Silent)??;
+            self.meters.sync.heard();
             match response.ok_or(Ended::Closed)?.message {
                 Some(Heard::Heartbeat(_)) | None => {}
                 Some(message) => work.send(message).await.map_err(|_| Ended::Closed)?,
@@ -188,7 +190,7 @@ impl Sync {
                 Heard::CaughtUp(_) => {
                     backoff.reset();
                     self.interests.set_fresh(true);
-                    self.meters.sync_connected.set(1);
+                    self.meters.sync.is(SyncState::Current);
                     self.health.set(State::Ready, "caught up");
                     tracing::info!(channels = self.channels.len(), "caught up with the control plane");
                 }

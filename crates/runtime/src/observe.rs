@@ -3,8 +3,8 @@
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, Result, TextEncoder,
 };
 
 /// The metrics of a process. Clones share them. Names begin with `aloft_` and end with their unit.
@@ -34,10 +34,35 @@ impl Metrics {
     /// # Panics
     /// When the name is malformed or taken: a mistake in the program.
     pub fn counter_of(&self, name: &str, help: &str, read: impl Fn() -> u64 + Send + Sync + 'static) {
+        self.elsewhere(name, help, move |options| {
+            let counter = IntCounter::with_opts(options)?;
+            counter.inc_by(read());
+            Ok(Box::new(counter))
+        });
+    }
+
+    /// Adds a gauge that somebody else keeps, and that is read when it is asked for.
+    ///
+    /// # Panics
+    /// When the name is malformed or taken: a mistake in the program.
+    pub fn gauge_of(&self, name: &str, help: &str, read: impl Fn() -> i64 + Send + Sync + 'static) {
+        self.elsewhere(name, help, move |options| {
+            let gauge = IntGauge::with_opts(options)?;
+            gauge.set(read());
+            Ok(Box::new(gauge))
+        });
+    }
+
+    fn elsewhere(
+        &self,
+        name: &str,
+        help: &str,
+        make: impl Fn(Opts) -> Result<Box<dyn Collector>> + Send + Sync + 'static,
+    ) {
         let options = Opts::new(name, help);
-        let described = IntCounter::with_opts(options.clone()).expect("a well-formed metric name");
-        let counter = Elsewhere { options, described, read: Box::new(read) };
-        self.0.register(Box::new(counter)).expect("a metric name that is not taken");
+        let described = IntGauge::with_opts(options.clone()).expect("a well-formed metric name");
+        let metric = Elsewhere { options, described, make: Box::new(make) };
+        self.0.register(Box::new(metric)).expect("a metric name that is not taken");
     }
 
     /// Adds a family of counters with the given labels, whose values must come from a small closed set.
@@ -60,6 +85,17 @@ impl Metrics {
         let gauge = IntGauge::new(name, help).expect("a well-formed metric name");
         self.0.register(Box::new(gauge.clone())).expect("a metric name that is not taken");
         gauge
+    }
+
+    /// Adds a family of gauges with the given labels, whose values must come from a small closed set.
+    ///
+    /// # Panics
+    /// When the name is malformed or taken: a mistake in the program.
+    #[must_use]
+    pub fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        let gauges = IntGaugeVec::new(Opts::new(name, help), labels).expect("a well-formed metric name");
+        self.0.register(Box::new(gauges.clone())).expect("a metric name that is not taken");
+        gauges
     }
 
     /// Adds a histogram with the given bucket bounds.
@@ -96,11 +132,11 @@ impl Metrics {
     }
 }
 
-/// A counter that is kept elsewhere.
+/// A metric that is kept elsewhere.
 struct Elsewhere {
     options: Opts,
-    described: IntCounter,
-    read: Box<dyn Fn() -> u64 + Send + Sync>,
+    described: IntGauge,
+    make: Box<dyn Fn(Opts) -> Result<Box<dyn Collector>> + Send + Sync>,
 }
 
 impl Collector for Elsewhere {
@@ -110,9 +146,7 @@ impl Collector for Elsewhere {
 
     fn collect(&self) -> Vec<MetricFamily> {
         // A new one each time: two who ask at once must not add to each other's.
-        let Ok(counter) = IntCounter::with_opts(self.options.clone()) else { return Vec::new() };
-        counter.inc_by((self.read)());
-        counter.collect()
+        (self.make)(self.options.clone()).map(|metric| metric.collect()).unwrap_or_default()
     }
 }
 
@@ -132,11 +166,15 @@ mod tests {
     #[test]
     fn what_is_counted_elsewhere_shows_as_it_is_now() {
         let (metrics, count) = (Metrics::new(), Arc::new(AtomicU64::new(0)));
-        let read = count.clone();
+        let (read, seen) = (count.clone(), count.clone());
         metrics.counter_of("aloft_test_total", "A test.", move || read.load(Ordering::Relaxed));
-        for now in [0, 5, 7] {
+        metrics.gauge_of("aloft_test", "A test.", move || seen.load(Ordering::Relaxed).cast_signed());
+        for now in [0, 5, 7, 2] {
             count.store(now, Ordering::Relaxed);
-            assert!(metrics.render().contains(&format!("aloft_test_total {now}\n")));
+            let text = metrics.render();
+            assert!(
+                text.contains(&format!("aloft_test_total {now}\n")) && text.contains(&format!("aloft_test {now}\n"))
+            );
         }
     }
 }

@@ -135,7 +135,7 @@ fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {
 pub(crate) async fn body(state: &State, blob: &Arc<Blob>, range: Range<u64>, is_device: bool) -> Result<Body, Refusal> {
     let blobs = &state.blobs;
     let download = || state.served.of(&state.channels, &blob.sha256);
-    let sent = Sent { all: blobs.meters.blob_sent_bytes.clone(), download: is_device.then(download).flatten() };
+    let sent = Sent { all: blobs.meters.blobs.sent_bytes.clone(), download: is_device.then(download).flatten() };
     if blob.size_bytes <= SMALL_MAX_BYTES {
         let bytes = blobs.small(blob).await?;
         sent.begin(&range);

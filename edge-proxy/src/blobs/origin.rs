@@ -18,6 +18,9 @@ use tonic::Code;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 
+/// What origins are counted under.
+pub(crate) const ORIGINS: [&str; 3] = ["parent", "control-plane", "store"];
+
 /// With it an edge tells its parent which channel the blob belongs to, as `<app id>/<channel name>`.
 pub(crate) const CHANNEL_HEADER: &str = "aloft-channel";
 /// A chunk over a line of 300 kbit/s; what is slower is as good as away.
@@ -65,9 +68,9 @@ impl Origin {
     /// Returns the name that operators see.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
-            Self::Parent { .. } => "parent",
-            Self::ControlPlane { .. } => "control-plane",
-            Self::Store(_) => "store",
+            Self::Parent { .. } => ORIGINS[0],
+            Self::ControlPlane { .. } => ORIGINS[1],
+            Self::Store(_) => ORIGINS[2],
         }
     }
 

@@ -81,7 +81,7 @@ impl Origins {
         if !place.hedges.take() {
             return first.await;
         }
-        self.meters.origin_hedges.inc();
+        self.meters.blobs.origin_hedges.inc();
         let next = self.places[index + 1..].iter().find(|next| next.breaker.admits()).unwrap_or(place);
         match select(first, pin!(self.ask_once(next, wanted, expected))).await {
             Either::Left((Ok(bytes), _)) | Either::Right((Ok(bytes), _)) => Ok(bytes),
@@ -94,7 +94,7 @@ impl Origins {
         let begun = Instant::now();
         let mut result = place.origin.get(wanted).await;
         if let Ok(bytes) = &result {
-            self.meters.blob_fetched_bytes.inc_by(bytes.len() as u64);
+            self.meters.blobs.fetched_bytes.inc_by(bytes.len() as u64);
             let is_right = hash(bytes.clone()).await == Some(*expected);
             if !is_right && !failpoint::is_broken("edge.chunk-verified") {
                 result = Err(BlobError::Corrupt);
@@ -107,7 +107,8 @@ impl Origins {
             Err(BlobError::Corrupt) => "corrupt",
             Err(BlobError::StoreAway(_)) => "failed",
         };
-        self.meters.origin_requests.with_label_values(&[name, outcome]).inc();
+        self.meters.blobs.origin_requests.with_label_values(&[name, outcome]).inc();
+        self.meters.blobs.origin_durations.with_label_values(&[name]).observe(begun.elapsed().as_secs_f64());
         match &result {
             Ok(_) => {
                 place.hedges.note(begun.elapsed());
@@ -123,7 +124,7 @@ impl Origins {
             Err(BlobError::Missing) => place.breaker.succeeded(),
             Err(BlobError::Corrupt) => {
                 tracing::error!(sha256 = %wanted.sha256, from = name, "wrong bytes came");
-                self.meters.blob_corrupt.with_label_values(&[name]).inc();
+                self.meters.blobs.verify_failures.with_label_values(&[name]).inc();
                 place.breaker.succeeded();
             }
         }

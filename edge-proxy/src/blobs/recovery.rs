@@ -37,7 +37,7 @@ impl Blobs {
         // A small one that fits says nothing of a large one that did not.
         let mended = |refused: u64| (refused <= size_bytes).then_some(0);
         if self.refused_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, mended).is_ok() {
-            self.meters.blob_disk_failing.set(0);
+            self.meters.blobs.disk_failing.set(0);
             self.health.set(State::Ready, "blobs are kept on disk");
         }
     }
@@ -45,7 +45,7 @@ impl Blobs {
     /// A blob of this size could not be kept.
     pub(crate) fn note_refused(&self, size_bytes: u64, why: &str) {
         self.refused_bytes.store(size_bytes.max(1), Ordering::Relaxed);
-        self.meters.blob_disk_failing.set(1);
+        self.meters.blobs.disk_failing.set(1);
         self.health.set(State::Degraded, &format!("blobs are passed through: {why}"));
     }
 }

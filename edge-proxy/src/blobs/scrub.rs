@@ -74,7 +74,7 @@ async fn look(blobs: &Blobs, sha256: &Sha256, byte_s: f64) -> Found {
         });
         let Ok((same_file, same_hasher, filled)) = read.await else { return Found::Damaged("it cannot be read") };
         (file, hasher, offset) = (same_file, same_hasher, offset + filled as u64);
-        blobs.meters.blob_scrubbed_bytes.inc_by(filled as u64);
+        blobs.meters.blobs.scrubbed_bytes.inc_by(filled as u64);
         tokio::time::sleep(Duration::from_secs_f64(byte_s * filled as f64)).await;
         if filled < PIECE_BYTES {
             break;
@@ -99,7 +99,7 @@ fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
 
 async fn replace(blobs: &Arc<Blobs>, sha256: &Sha256, why: &'static str) {
     tracing::error!(%sha256, why, "a blob on disk is damaged");
-    blobs.meters.blob_corrupt.with_label_values(&["scrub"]).inc();
+    blobs.meters.blobs.verify_failures.with_label_values(&["scrub"]).inc();
     blobs.distrust(sha256).await;
     if let Some(blob) = blobs.describe(sha256).filter(|_| blobs.channels.is_pinned(sha256)) {
         // It runs on its own.

@@ -129,7 +129,7 @@ impl Shelf {
         if !inner.entries.contains_key(sha256) {
             inner.total_bytes += size_bytes;
             inner.entries.insert(*sha256, Arc::new(Entry::new(size_bytes, 0, false)));
-            self.meters.blob_disk_bytes.set(inner.total_bytes.cast_signed());
+            self.meters.blobs.cache_bytes.set(inner.total_bytes.cast_signed());
         }
     }
 
@@ -228,7 +228,7 @@ impl Shelf {
             inner.entries.remove(&sha256);
             inner.total_bytes -= freed_bytes;
             self.files.invalidate(&sha256);
-            self.meters.blob_evicted.inc();
+            self.meters.blobs.evictions.inc();
             if let Err(error) = absent_is_fine(fs::remove_file(self.path(&sha256))) {
                 tracing::error!(%sha256, %error, "cannot remove a blob");
             }
@@ -261,7 +261,7 @@ impl Shelf {
             inner.total_bytes -= old.size_bytes;
         }
         self.files.insert(blob.sha256, file);
-        self.meters.blob_disk_bytes.set(inner.total_bytes.cast_signed());
+        self.meters.blobs.cache_bytes.set(inner.total_bytes.cast_signed());
         Ok(())
     }
 
@@ -283,13 +283,18 @@ impl Shelf {
         (inner.entries.len(), inner.total_bytes)
     }
 
+    /// Returns every blob with its size in bytes.
+    pub(crate) fn sizes(&self) -> Vec<(Sha256, u64)> {
+        self.inner.lock().entries.iter().map(|(sha256, entry)| (*sha256, entry.size_bytes)).collect()
+    }
+
     fn forget(&self, sha256: &Sha256) {
         let mut inner = self.inner.lock();
         if let Some(entry) = inner.entries.remove(sha256) {
             inner.total_bytes -= entry.size_bytes;
         }
         self.files.invalidate(sha256);
-        self.meters.blob_disk_bytes.set(inner.total_bytes.cast_signed());
+        self.meters.blobs.cache_bytes.set(inner.total_bytes.cast_signed());
     }
 
     /// Says whether the disk would have less than the reserve left. An unknown amount counts as enough: the write will tell.

@@ -86,7 +86,7 @@ pub(crate) async fn handle(state: &State, request: Request<Incoming>, from: IpAd
     };
     // A full spool loses the row, not the device: the token is valid without it.
     if state.spool.append(vec![event]).await.is_err() {
-        state.meters.events_dropped.inc();
+        state.meters.events.dropped_unwritten.inc();
     }
     let body = serde_json::json!({"device_id": registered.device, "token": registered.token}).to_string();
     let mut response = Response::new(Body::Whole(Bytes::from(body)));

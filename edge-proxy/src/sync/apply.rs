@@ -7,12 +7,14 @@ use crate::snapshot::channels::Channels;
 use crate::snapshot::disk::Disk;
 use crate::snapshot::interned::Interned;
 use domain::Sha256;
-use domain::snapshot::ChannelKey;
+use domain::snapshot::{ChannelKey, SnapshotVersion};
 use parking_lot::Mutex;
 use proto::convert;
 use proto::v1;
 use runtime::failpoint;
+use std::io;
 use std::sync::Arc;
+use thiserror::Error;
 
 /// The one place where snapshots change.
 pub(crate) struct Applier {
@@ -34,6 +36,36 @@ pub(crate) struct Outcome {
     pub(crate) applied: Option<Arc<Channel>>,
 }
 
+/// Why a snapshot is not put to use.
+#[derive(Debug, Error)]
+enum Refused {
+    #[error("{0}")]
+    Invalid(String),
+    #[error("{0:?} is in use, which is not older")]
+    Older(SnapshotVersion),
+    #[error("the edge follows {0} channels already")]
+    Full(usize),
+    #[error("cannot write to disk: {0}")]
+    Disk(#[source] io::Error),
+    #[error("the edge is stopping")]
+    Stopping,
+}
+
+/// What refusals are counted under.
+pub(crate) const NACK_REASONS: [&str; 5] = ["invalid", "older", "full", "disk", "stopping"];
+
+impl Refused {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => NACK_REASONS[0],
+            Self::Older(_) => NACK_REASONS[1],
+            Self::Full(_) => NACK_REASONS[2],
+            Self::Disk(_) => NACK_REASONS[3],
+            Self::Stopping => NACK_REASONS[4],
+        }
+    }
+}
+
 impl Applier {
     pub(crate) fn new(
         disk: Disk,
@@ -42,7 +74,7 @@ impl Applier {
         meters: Arc<Meters>,
         channels_max: usize,
     ) -> Self {
-        Self { disk, common: Interned::default(), channels, interests, meters, channels_max, gate: Mutex::new(false) }
+        Self { disk, interned: Interned::default(), channels, interests, meters, channels_max, gate: Mutex::new(false) }
     }
 
     /// Puts everything from disk to use. Blocks.
@@ -61,8 +93,9 @@ impl Applier {
                 let ack = v1::SyncAck { key: message.key, version: message.version, digest: message.digest };
                 Outcome { reply: v1::sync_request::Message::Ack(ack), applied }
             }
-            Err(reason) => {
-                self.meters.snapshots_refused.inc();
+            Err(refused) => {
+                self.meters.nacks.with_label_values(&[refused.name()]).inc();
+                let reason = refused.to_string();
                 tracing::error!(key = ?message.key, version = ?message.version, reason, "a snapshot was refused");
                 let nack = v1::SyncNack { key: message.key, version: message.version, reason };
                 Outcome { reply: v1::sync_request::Message::Nack(nack), applied: None }
@@ -70,18 +103,19 @@ impl Applier {
         }
     }
 
-    fn try_apply(&self, message: &v1::SyncSnapshot) -> Result<Option<Arc<Channel>>, String> {
-        let digest = Sha256::try_from(message.digest.as_ref()).map_err(|invalid| format!("digest {}", invalid.rule))?;
-        let channel = Channel::compile(&message.encoded, digest, &self.interned)?;
-        let text = |invalid: convert::InvalidMessage| invalid.to_string();
+    fn try_apply(&self, message: &v1::SyncSnapshot) -> Result<Option<Arc<Channel>>, Refused> {
+        let digest = Sha256::try_from(message.digest.as_ref());
+        let digest = digest.map_err(|invalid| Refused::Invalid(format!("digest {}", invalid.rule)))?;
+        let channel = Channel::compile(&message.encoded, digest, &self.interned).map_err(Refused::Invalid)?;
+        let text = |invalid: convert::InvalidMessage| Refused::Invalid(invalid.to_string());
         let key = convert::channel_key_from_wire(message.key.clone()).map_err(text)?;
         let version = convert::version_from_wire(message.version).map_err(text)?;
         if channel.snapshot.key != key || channel.snapshot.version != version {
-            return Err("the snapshot is not the one that its envelope names".to_owned());
+            return Err(Refused::Invalid("the snapshot is not the one that its envelope names".to_owned()));
         }
         let is_closed = self.gate.lock();
         if *is_closed {
-            return Err("the edge is stopping".to_owned());
+            return Err(Refused::Stopping);
         }
         match self.channels.get(&key) {
             Some(old) if old.digest == digest => {
@@ -89,14 +123,14 @@ impl Applier {
                 return Ok(None);
             }
             Some(old) if old.snapshot.version >= version && !failpoint::is_broken("edge.newer-only") => {
-                return Err(format!("{:?} is in use, which is not older", old.snapshot.version));
+                return Err(Refused::Older(old.snapshot.version));
             }
             None if self.channels.len() >= self.channels_max => {
-                return Err(format!("the edge follows {} channels already", self.channels_max));
+                return Err(Refused::Full(self.channels_max));
             }
             Some(_) | None => {}
         }
-        self.disk.write(&key, &digest, &message.encoded).map_err(|error| format!("cannot write to disk: {error}"))?;
+        self.disk.write(&key, &digest, &message.encoded).map_err(Refused::Disk)?;
         let channel = Arc::new(channel);
         self.channels.put([channel.clone()]);
         self.resolve(&channel);

@@ -79,7 +79,7 @@ impl Courier {
         let (sequence, rows) = (batch.sequence, batch.tallies.len());
         // A refusal can only be a mistake in the program. The numbers wait for one that has been mended: the ledger is bounded.
         self.push(batch).await.map_err(|status| format!("{}: {}", status.code(), status.message()))?;
-        self.meters.tallies_sent.inc_by(rows as u64);
+        self.meters.events.tallies_sent.inc_by(rows as u64);
         self.ledger.sent(sequence);
         Ok(true)
     }

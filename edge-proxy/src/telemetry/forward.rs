@@ -66,7 +66,7 @@ impl Forwarder {
         let events = outgoing.batch.events.len();
         let is_taken = match self.push(&outgoing).await {
             Ok(()) => {
-                self.meters.events_sent.inc_by(events as u64);
+                self.meters.events.sent.inc_by(events as u64);
                 true
             }
             Err(status) if is_final(status.code()) => {

@@ -180,14 +180,14 @@ impl Ledger {
                 *inner.book.open.entry(key).or_default() += amount;
             }
         }
-        self.meters.tallies_folded.inc_by(folded);
+        self.meters.events.tallies_folded.inc_by(folded);
         inner.book.open_other_times = inner.book.open_other_times.saturating_add(folded);
         self.note_rows(inner);
     }
 
     fn note_rows(&self, inner: &Inner) {
         let rows = inner.book.open.len() + inner.book.claimed.as_ref().map_or(0, |claimed| claimed.tallies.len());
-        self.meters.tallies_waiting.set(i64::try_from(rows).unwrap_or(i64::MAX));
+        self.meters.events.tallies_waiting.set(i64::try_from(rows).unwrap_or(i64::MAX));
     }
 
     fn write(&self, inner: &mut Inner) -> io::Result<()> {

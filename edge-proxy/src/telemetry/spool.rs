@@ -132,7 +132,7 @@ impl Spool {
         inner.dirty = true;
         let current = inner.current;
         inner.segments.insert(current, offset + buffer.len() as u64);
-        self.meters.events_taken.inc_by(events.len() as u64);
+        self.meters.events.taken.inc_by(events.len() as u64);
         self.drop_oldest(&mut inner);
         self.note_size(&inner);
         drop(inner);
@@ -175,7 +175,7 @@ impl Spool {
 
     /// Counts events that will not be handed in. A full disk has room for the numbers once the events are gone.
     fn count(&self, part: Part, events: &[TelemetryEvent]) {
-        self.meters.events_dropped.inc_by(events.len() as u64);
+        self.meters.events.dropped_full.inc_by(events.len() as u64);
         if let Err(error) = self.ledger.replace_events(part, events.iter().filter_map(key_of)) {
             tracing::error!(%error, "what was counted is not on disk yet");
         }
@@ -236,7 +236,7 @@ impl Spool {
         let size_bytes = inner.segments.remove(&position.segment).unwrap_or(0);
         if size_bytes > position.start {
             tracing::error!(segment = position.segment, bytes = size_bytes - position.start, "events are damaged");
-            self.meters.events_dropped.inc();
+            self.meters.events.dropped_damaged.inc();
         }
         self.delete(position.segment);
         self.note_size(&inner);
@@ -288,7 +288,7 @@ impl Spool {
     }
 
     fn note_size(&self, inner: &Inner) {
-        self.meters.spool_bytes.set(i64::try_from(waiting_bytes(inner)).unwrap_or(i64::MAX));
+        self.meters.events.queue_bytes.set(i64::try_from(waiting_bytes(inner)).unwrap_or(i64::MAX));
     }
 
     fn write_position(&self, position: Position) -> io::Result<()> {

@@ -104,7 +104,7 @@ async fn hashes_that_no_release_names_never_reach_the_store() {
         let status = edge.client.get(&format!("/v1/blobs/{bad}"), &[]).await.status;
         assert_eq!(status, 400, "{bad}");
     }
-    assert_eq!(edge.metric("aloft_edge_blob_fills_total"), 0);
+    assert_eq!(edge.metric("aloft_edge_blob_requests_total{source=\"origin\"}"), 0);
     edge.stop().await;
 }
 
@@ -117,8 +117,8 @@ async fn a_hundred_devices_at_once_are_one_fill() {
     for answer in futures::future::join_all(gets).await {
         assert_eq!((answer.status.as_u16(), answer.body.unwrap()), (200, launch.clone()));
     }
-    assert_eq!(edge.metric("aloft_edge_blob_fills_total"), 1);
-    assert_eq!(edge.metric("aloft_edge_blob_fetched_bytes_total"), launch.len() as u64);
+    assert_eq!(edge.metric("aloft_edge_blob_requests_total{source=\"origin\"}"), 1);
+    assert_eq!(edge.metric("aloft_edge_blob_bytes_total{way=\"fetched\"}"), launch.len() as u64);
     edge.stop().await;
 }
 
@@ -133,8 +133,8 @@ async fn a_fill_goes_on_when_the_device_hangs_up() {
     let was_early = !world.edge_path(&hash).exists();
     until("the blob is kept all the same", || world.edge_path(&hash).exists()).await;
     assert!(was_early, "the fill was over before the device hung up: make the blob larger");
-    assert_eq!(edge.metric("aloft_edge_blob_fills_total"), 1);
-    assert_eq!(edge.metric("aloft_edge_blob_fetched_bytes_total"), launch.len() as u64);
+    assert_eq!(edge.metric("aloft_edge_blob_requests_total{source=\"origin\"}"), 1);
+    assert_eq!(edge.metric("aloft_edge_blob_bytes_total{way=\"fetched\"}"), launch.len() as u64);
     edge.stop().await;
 }
 
@@ -149,7 +149,7 @@ async fn bytes_that_rotted_on_the_edges_disk_are_replaced_before_anybody_sees_th
         flip_a_byte(&world.edge_path(&hash), offset);
         let edge = world.start(world.config(&format!("http://{}", server.address))).await;
         assert_eq!(edge.blob(&hash, &[]).await.body.unwrap(), launch);
-        assert_eq!(edge.metric("aloft_edge_blob_corrupt_total{source=\"disk\"}"), 1);
+        assert_eq!(edge.metric("aloft_edge_blob_verify_failures_total{where=\"disk\"}"), 1);
         assert!(world.data.path().join("quarantine").join(hash.to_hex()).exists());
         until("a good copy is kept", || fs::read(world.edge_path(&hash)).is_ok_and(|bytes| bytes == launch)).await;
         edge.stop().await;
@@ -313,9 +313,9 @@ async fn bytes_that_rot_while_the_edge_runs_are_found_and_fetched_again() {
     until("the blob is kept", || world.edge_path(&hash).exists()).await;
     assert_eq!(edge.blob(&hash, &[]).await.body.unwrap(), launch);
     flip_a_byte(&world.edge_path(&hash), 2 * MIB);
-    until("it is noticed", || edge.metric("aloft_edge_blob_corrupt_total{source=\"scrub\"}") > 0).await;
+    until("it is noticed", || edge.metric("aloft_edge_blob_verify_failures_total{where=\"scrub\"}") > 0).await;
     until("a good copy is kept", || fs::read(world.edge_path(&hash)).is_ok_and(|bytes| bytes == launch)).await;
-    assert!(edge.metric("aloft_edge_blob_scrubbed_bytes_total") >= launch.len() as u64);
+    assert!(edge.metric("aloft_edge_blob_bytes_total{way=\"scrubbed\"}") >= launch.len() as u64);
     edge.stop().await;
 }
 

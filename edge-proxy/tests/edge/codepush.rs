@@ -44,7 +44,7 @@ async fn report(edge: &RunningEdge, path: &str, body: &Value) -> Answer {
 async fn started(world: &World) -> (crate::control_plane::Running, RunningEdge) {
     let server = world.control_plane.run(crate::harness::ANY_PORT).await;
     let edge = world.start(world.config(&format!("http://{}", server.address))).await;
-    until("the edge has caught up", || edge.metric("aloft_edge_sync_connected") == 1).await;
+    until("the edge has caught up", || edge.metric("aloft_edge_sync_state{state=\"current\"}") == 1).await;
     (server, edge)
 }
 
@@ -188,7 +188,7 @@ async fn urls_begin_with_the_public_address_when_there_is_one() {
     let mut config = world.config(&format!("http://{}", server.address));
     config.public_url = "https://updates.example.com/ota/".to_owned();
     let edge = world.start(config).await;
-    until("the edge has caught up", || edge.metric("aloft_edge_sync_connected") == 1).await;
+    until("the edge has caught up", || edge.metric("aloft_edge_sync_state{state=\"current\"}") == 1).await;
     let url = check(&edge, "").await.json()["update_info"]["download_url"].clone();
     assert_eq!(url, format!("https://updates.example.com/ota/v1/blobs/{}", whole(&snapshot).sha256));
     edge.stop().await;

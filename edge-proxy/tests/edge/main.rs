@@ -18,6 +18,7 @@ mod faulty;
 mod forms;
 mod harness;
 mod limits;
+mod metrics;
 mod names;
 mod origins;
 mod process;

@@ -182,7 +182,7 @@ async fn an_edge_that_starts_first_waits_for_its_control_plane() {
     world.control_plane.publish(&snapshot).await;
     let _server = world.control_plane.run(address).await;
     edge.token(&snapshot).await;
-    until("the edge is caught up", || edge.metric("aloft_edge_sync_connected") == 1).await;
+    until("the edge is caught up", || edge.metric("aloft_edge_sync_state{state=\"current\"}") == 1).await;
     edge.stop().await;
 }
 

@@ -95,7 +95,7 @@ async fn events_survive_a_restart_with_the_control_plane_away_and_batches_are_se
     world.control_plane.0.lock().refuse_pushes = false;
     let launched = || world.control_plane.events().iter().filter(|event| event.kind == "launched").count();
     until("all arrive", || launched() >= 80).await;
-    until("the spool is empty", || edge.metric("aloft_edge_spool_bytes") == 0).await;
+    until("the spool is empty", || edge.metric("aloft_edge_telemetry_queue_bytes") == 0).await;
     let pushed = world.control_plane.0.lock().pushed.clone();
     let mut ids: Vec<_> = pushed
         .iter()

@@ -68,7 +68,7 @@ fn what_finds_no_row_is_counted_together() {
     ledger.add(counted([1, 2, 3, 4, 5, 1])).unwrap();
     let batch = ledger.claim().unwrap().unwrap();
     assert_eq!((batch.tallies.len(), batch.other_times, times(&batch)), (3, 2, 6));
-    assert_eq!(ledger.meters.tallies_folded.get(), 2);
+    assert_eq!(ledger.meters.events.tallies_folded.get(), 2);
 }
 
 #[test]

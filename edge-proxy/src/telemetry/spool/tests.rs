@@ -98,7 +98,7 @@ fn a_full_spool_loses_the_oldest_and_counts_them() {
         spool.append_now(&events(start, start + 100)).unwrap();
     }
     assert!(spool.size_bytes() <= 2 * SEGMENT_MAX_BYTES);
-    let dropped = spool.meters.events_dropped.get();
+    let dropped = spool.meters.events.dropped_full.get();
     assert!(dropped > 0);
     let sent: usize = drain(&spool).iter().map(|name| name.2).sum();
     assert_eq!(sent as u64 + dropped, 12_000);
@@ -116,5 +116,5 @@ fn a_damaged_segment_does_not_stop_those_behind_it() {
     let spool = open(folder.path(), 16 << 20);
     spool.append_now(&events(10, 20)).unwrap();
     assert_eq!(drain(&spool).iter().map(|name| name.2).sum::<usize>(), 19);
-    assert_eq!(spool.meters.events_dropped.get(), 1);
+    assert_eq!(spool.meters.events.dropped_damaged.get(), 1);
 }
