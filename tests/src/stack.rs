@@ -11,9 +11,9 @@ use testkit::s3::TestS3;
 use testkit::wait_until;
 
 /// Long enough for the configuration's rule; protects nothing of worth.
-const SECRET: &str = "a-secret-for-tests-only-a-secret-for-tests-only";
+pub const SECRET: &str = "a-secret-for-tests-only-a-secret-for-tests-only";
 /// Another one: who has it is an edge.
-const EDGE_SECRET: &str = "an-edge-secret-for-tests-only-an-edge-secret";
+pub const EDGE_SECRET: &str = "an-edge-secret-for-tests-only-an-edge-secret";
 /// The variable that sets the operator's token.
 const OPERATOR_TOKEN: &str = "ALOFT_CONTROL_PLANE__OPERATOR_TOKEN";
 
@@ -47,6 +47,9 @@ pub struct Stack {
 }
 
 impl Stack {
+    /// The key that opens the object store of separate processes.
+    pub const STORE_SECRET: &'static str = TestS3::SECRET_KEY;
+
     /// Starts one process on SQLite and a folder.
     ///
     /// # Panics

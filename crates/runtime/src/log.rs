@@ -10,10 +10,14 @@ use std::io::stderr;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
+use tracing::{Level, Metadata};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::JsonFields;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Lines that wait for a reader: some 300 bytes each, a few seconds' worth of a busy process. More are dropped, and counted.
 const LINES_MAX: usize = 8_192;
@@ -53,6 +57,30 @@ impl Logs {
     }
 }
 
+/// Our own crates. Below `info`, others print what passes through them: headers with keys, bodies with secrets.
+const OWN: [&str; 14] = [
+    "aloft_control_plane",
+    "aloft_edge",
+    "aloft_standalone",
+    "aloft_worker",
+    "blob",
+    "bundle",
+    "control_plane",
+    "db",
+    "delta",
+    "edge_proxy",
+    "proto",
+    "runtime",
+    "standalone",
+    "worker",
+];
+
+/// Says whether a line may be written, whatever the filter asks for.
+fn is_discreet(metadata: &Metadata<'_>) -> bool {
+    let of = metadata.target().split("::").next().unwrap_or_default();
+    *metadata.level() <= Level::INFO || OWN.contains(&of)
+}
+
 /// Sends the log to standard error in the configured form. Only the first call of a process does something.
 pub fn init(log: &Log) -> Logs {
     let (writer, writing) =
@@ -74,7 +102,10 @@ where
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     // An error means that logs are set up already, by a test.
     let _ = match log.format {
-        LogFormat::Text => builder.with_target(false).try_init(),
-        LogFormat::Json => builder.fmt_fields(JsonFields::new()).event_format(JsonLine).try_init(),
+        LogFormat::Text => builder.with_target(false).finish().with(filter_fn(is_discreet)).try_init(),
+        LogFormat::Json => {
+            let builder = builder.fmt_fields(JsonFields::new()).event_format(JsonLine);
+            builder.finish().with(filter_fn(is_discreet)).try_init()
+        }
     };
 }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use std::fmt::{self, Debug};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
+use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
@@ -30,8 +31,10 @@ where
         let msg = fields.0.remove("message").unwrap_or_default();
         let mut ts = String::new();
         SystemTime.format_time(&mut Writer::new(&mut ts))?;
-        let level = event.metadata().level().as_str().to_ascii_lowercase();
-        let target = event.metadata().target();
+        // What came through the crate `log` says elsewhere who said it.
+        let normalized = event.normalized_metadata();
+        let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
+        let (level, target) = (metadata.level().as_str().to_ascii_lowercase(), metadata.target());
         write!(out, r#"{{"ts":"{ts}","level":"{level}","msg":{msg},"target":{}"#, Value::from(target))?;
         for (name, value) in fields.0 {
             write!(out, ",{}:{value}", Value::from(name))?;
@@ -46,7 +49,10 @@ struct Fields(Map<String, Value>);
 
 impl Fields {
     fn put(&mut self, field: &Field, value: impl Into<Value>) {
-        self.0.insert(field.name().to_owned(), value.into());
+        // Where in whose source code a line of the crate `log` stands.
+        if !field.name().starts_with("log.") {
+            self.0.insert(field.name().to_owned(), value.into());
+        }
     }
 }
 
