@@ -104,6 +104,8 @@ impl Yard<'_> {
         command.env("ALOFT_EDGE__CONNECTIONS_PER_ADDRESS_MAX", "1000000");
         command.env("ALOFT_EDGE__CONNECTIONS_MAX", "1000000");
         command.env("ALOFT_EDGE__ADDRESS_REQUESTS_PER_S", "0");
+        // Connections are looked at while they are idle.
+        command.env("ALOFT_EDGE__IDLE_TIMEOUT_S", "600");
         command.env("ALOFT_STORE__URL", folder.join("store"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let edge = self.bench.supervisor.spawn(&mut command, Signal::TERM)?;
