@@ -1,11 +1,14 @@
-//! This file's job is to measure what open connections cost an edge in memory.
+//! This file's job is to measure what open connections cost an edge in memory, and other clients in time.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
+use super::load::{LOAD_CORE, Load, SECONDS};
 use super::process_cost::resident_bytes;
 use super::report::{Better, Figure, Report};
 
@@ -21,6 +24,17 @@ const FRESH: Figure<'_> =
     Figure { case: "connection that has just asked", unit: "KiB of memory", better: Better::Lower };
 const IDLE: Figure<'_> = Figure { case: "idle connection", unit: "KiB of memory", better: Better::Lower };
 
+const BESIDE_IDLE: Figure<'_> =
+    Figure { case: "p99 beside 15,000 idle connections", unit: "ms", better: Better::Lower };
+const BESIDE_SLOW: Figure<'_> =
+    Figure { case: "p99 beside 1,000 clients of a byte a second", unit: "ms", better: Better::Lower };
+const ALONE: &str = "the same edge without them";
+const SLOW_CLIENTS: usize = 1_000;
+/// What a slow client sends, a byte at a time.
+const SLOW_REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: edge\r\nX-Slow: ";
+/// A few good clients that ask without a pause.
+const GOOD_CLIENTS: u32 = 4;
+
 /// A running edge that lets all connections in.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
@@ -33,9 +47,11 @@ pub struct Target {
 }
 
 impl Target {
-    /// Opens many connections, lets each ask once, and looks at the edge's memory then and when all have been quiet for a while.
-    pub fn measure(self, report: &mut Report) -> Result<()> {
-        allow_files(CONNECTIONS + 200)?;
+    /// Opens many connections, lets each ask once, and looks at the edge's memory then and when all have been quiet for a while. Then looks at
+    /// what other clients see of them, and of slow ones.
+    pub fn measure(self, rounds: usize, report: &mut Report) -> Result<()> {
+        allow_files(CONNECTIONS + SLOW_CLIENTS + 200)?;
+        let alone = self.p99_ms(rounds)?;
         let before = resident_bytes(self.process_id)?;
         let each_kib = || -> Result<f64> {
             let more = resident_bytes(self.process_id)?.saturating_sub(before);
@@ -46,10 +62,47 @@ impl Target {
         let begun = Instant::now();
         while self.quiet()? < CONNECTIONS {
             ensure!(begun.elapsed() < QUIET_DEADLINE, "the edge holds on to idle connections");
-            std::thread::sleep(POLL);
+            thread::sleep(POLL);
         }
         report.against_target(IDLE, &[each_kib()?], TARGET_KIB);
+        report.record(BESIDE_IDLE, ALONE, &self.p99_ms(rounds)?, &alone);
         drop(held);
+        report.record(BESIDE_SLOW, ALONE, &self.p99_beside_slow_clients(rounds)?, &alone);
+        Ok(())
+    }
+
+    /// What good clients wait at most, but for one time in a hundred.
+    fn p99_ms(self, rounds: usize) -> Result<Vec<f64>> {
+        let (port, path, script, connections) = (self.port, "/healthz", None, GOOD_CLIENTS);
+        let load = Load { port, path, script, connections, seconds: SECONDS, core: LOAD_CORE };
+        (0..rounds).map(|_| Ok(load.run()?.p99_ms)).collect()
+    }
+
+    fn p99_beside_slow_clients(self, rounds: usize) -> Result<Vec<f64>> {
+        let is_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let slow = scope.spawn(|| self.be_slow(&is_over));
+            let seen = self.p99_ms(rounds);
+            is_over.store(true, Ordering::Relaxed);
+            slow.join().map_err(|_| anyhow!("the slow clients broke down"))??;
+            seen
+        })
+    }
+
+    /// Sends a byte a second on many connections; who is cut off comes again.
+    fn be_slow(self, is_over: &AtomicBool) -> Result<()> {
+        let open = || TcpStream::connect(("127.0.0.1", self.port)).context("the edge takes no more connections");
+        let mut clients = (0..SLOW_CLIENTS).map(|_| Ok((open()?, 0))).collect::<Result<Vec<_>>>()?;
+        while !is_over.load(Ordering::Relaxed) {
+            for (stream, sent) in &mut clients {
+                let byte = SLOW_REQUEST.get(*sent).copied().unwrap_or(b'x');
+                *sent += 1;
+                if stream.write_all(&[byte]).is_err() {
+                    (*stream, *sent) = (open()?, 0);
+                }
+            }
+            thread::sleep(Duration::from_secs(1));
+        }
         Ok(())
     }
 

@@ -179,7 +179,7 @@ pub fn launch_blob(answer: &Value) -> Result<(String, u64)> {
 }
 
 /// The headers that the edge sends beyond what nginx sends by itself.
-fn headers(head: &str) -> String {
+pub fn headers(head: &str) -> String {
     let own = ["content-type", "content-length", "date", "server", "connection", "keep-alive"];
     head.lines()
         .skip(1)
@@ -192,7 +192,7 @@ fn headers(head: &str) -> String {
 
 /// The directives that return the body. Inside quotes `$` would begin a variable and is replaced; the size stays. nginx reads at most 4 KiB
 /// for one word of its configuration, so a long body is put together from variables.
-fn returned(body: &[u8]) -> String {
+pub fn returned(body: &[u8]) -> String {
     const WORD_MAX_CHARACTERS: usize = 2_000;
     let text: Vec<char> =
         String::from_utf8_lossy(body).replace('\\', "/").replace('\'', "`").replace('$', "S").chars().collect();

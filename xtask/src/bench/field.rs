@@ -199,6 +199,7 @@ impl<'a> Field<'a> {
         command.env("ALOFT_EDGE__ADDRESS_REQUESTS_PER_S", "1000000000");
         command.env("ALOFT_EDGE__APP_REQUESTS_PER_S", "1000000000");
         command.env("ALOFT_EDGE__CLASS_REQUESTS_PER_S", "1000000000");
+        command.env("ALOFT_EDGE__REGISTRATIONS_PER_S", "1000000000");
         command.env("ALOFT_STORE__URL", self.folder.path().join("store"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(self.log("edge")?);
         Ok(())

@@ -6,6 +6,7 @@ mod connections;
 mod delta;
 mod edge;
 mod field;
+mod fleet;
 mod instructions;
 mod interleave;
 mod load;
@@ -54,6 +55,7 @@ fn suites() -> Vec<Box<dyn Suite>> {
         Box::new(blobs::Blobs),
         Box::new(delta::Delta),
         Box::new(edge::Edge),
+        Box::new(fleet::Fleet),
         Box::new(protocols::Protocols),
         Box::new(publish::Publish),
         Box::new(queue::Queue),

@@ -49,6 +49,11 @@ impl Nginx {
         Ok(command)
     }
 
+    /// The process id of the master.
+    pub fn id(&self) -> u32 {
+        self.master.id()
+    }
+
     /// CPU time of the worker.
     pub fn cpu_time(&self) -> Result<Duration> {
         let master = self.master.id();

@@ -117,7 +117,7 @@ impl Yard<'_> {
     fn measure_connections(&self, report: &mut Report) -> Result<()> {
         let folder = tempfile::Builder::new().prefix("aloft-bench-").tempdir().context("cannot make a folder")?;
         let (_edge, target) = self.start_edge(folder.path(), "10")?;
-        target.measure(report)
+        target.measure(self.bench.rounds, report)
     }
 
     /// The same figures for few and many, so that growth shows.
