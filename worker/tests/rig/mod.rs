@@ -12,6 +12,7 @@ use db::{Db, Scope, UploadState};
 use domain::bundle::{ArchiveFormat, Stage};
 use domain::id::{AppId, JobId, OrganizationId, UploadId};
 use domain::job::{Job, Tier};
+use domain::month::Month;
 use domain::{Platform, Sha256, Timestamp};
 use runtime::clock::Clock;
 use runtime::config::{Problems, Validate};
@@ -19,7 +20,7 @@ use runtime::health::Health;
 use runtime::observe::Metrics;
 use runtime::shutdown::{self, Shutdown};
 use serde::Deserialize;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{Cursor, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -255,6 +256,19 @@ impl Rig {
             NewJob { id: id.clone(), tier, organization, app: Some(self.app.clone()), work, cost: 1, run_at: now };
         self.db.write(move |tx| queue::enqueue(tx, &new, now)).await.unwrap();
         id
+    }
+
+    /// Builds that were counted since yesterday. A test may run over the end of a month, and its clock always may.
+    pub async fn builds(&self) -> u64 {
+        let now = self.clock.now();
+        let days = [now.minus(Duration::from_secs(24 * 3_600)), now];
+        let months: BTreeMap<_, _> = days.into_iter().map(|day| (Month::of(day).to_string(), day)).collect();
+        let mut builds = 0;
+        for day in months.into_values() {
+            let scope = self.scope.clone();
+            builds += self.db.read(move |conn| db::plans::usage(conn, &scope, day)).await.unwrap().builds;
+        }
+        builds
     }
 
     pub async fn find(&self, id: &UploadId) -> Upload {
