@@ -53,7 +53,7 @@ pub(crate) struct Pace {
     has_frames: bool,
     /// Answers that are being made or streamed.
     busy: AtomicUsize,
-    /// Bytes were sent since this was last asked.
+    /// Bytes were sent, or an answer begun, since this was last asked.
     moved: AtomicBool,
     /// The client takes nothing.
     stuck: AtomicBool,
@@ -80,6 +80,7 @@ impl Pace {
     /// Notes that an answer takes time. Until the guard is gone, the client is not the one who is slow.
     pub(crate) fn busy(self: &Arc<Self>) -> Busy {
         self.busy.fetch_add(1, Ordering::Relaxed);
+        self.moved.store(true, Ordering::Relaxed);
         Busy(self.clone())
     }
 }
@@ -135,8 +136,10 @@ impl Patience {
         let (due, stuck) = (self.pace.due.load(Ordering::Relaxed), self.pace.stuck.load(Ordering::Relaxed));
         if self.pace.moved.swap(false, Ordering::Relaxed) || due != self.was_due {
             self.was_due = due;
-            self.was_quiet = false;
             self.again = true;
+            if mem::take(&mut self.was_quiet) {
+                self.timer.as_mut().reset(Instant::now() + self.limits.look());
+            }
         }
         if stuck != self.was_stuck {
             self.was_stuck = stuck;
@@ -159,12 +162,14 @@ impl Patience {
             if end <= now {
                 return Poll::Ready(Spent::All);
             }
-            // Before its time is over something shorter may begin to count.
-            self.timer.as_mut().reset(end.min(now + self.limits.look()));
             if !(stuck || busy || due || self.was_quiet) && self.since + self.limits.head <= now {
+                // Thousands of quiet connections would keep the edge busy with looking; whatever ends the quiet is noticed.
+                self.timer.as_mut().reset(end);
                 self.was_quiet = true;
                 return Poll::Ready(Spent::Quiet);
             }
+            // Before its time is over something shorter may begin to count.
+            self.timer.as_mut().reset(end.min(now + self.limits.look()));
         }
         Poll::Pending
     }

@@ -95,13 +95,14 @@ impl Target {
         let mut clients = (0..SLOW_CLIENTS).map(|_| Ok((open()?, 0))).collect::<Result<Vec<_>>>()?;
         while !is_over.load(Ordering::Relaxed) {
             for (stream, sent) in &mut clients {
+                // All together once a second would be a flood instead.
+                thread::sleep(Duration::from_secs(1) / SLOW_CLIENTS as u32);
                 let byte = SLOW_REQUEST.get(*sent).copied().unwrap_or(b'x');
                 *sent += 1;
                 if stream.write_all(&[byte]).is_err() {
                     (*stream, *sent) = (open()?, 0);
                 }
             }
-            thread::sleep(Duration::from_secs(1));
         }
         Ok(())
     }
