@@ -31,7 +31,7 @@ pub fn runtime(version: &str) -> Option<v1::Target> {
     Some(v1::Target { rule: Some(v1::target::Rule::RuntimeVersion(version.into())) })
 }
 
-async fn request(rig: &Rig, app: &v1::App, channel: &v1::Channel) -> v1::CreateReleaseRequest {
+pub async fn request(rig: &Rig, app: &v1::App, channel: &v1::Channel) -> v1::CreateReleaseRequest {
     v1::CreateReleaseRequest {
         parent: channel.name.clone(),
         bundle: rig.bundle(app, "one").await,

@@ -1,6 +1,6 @@
 //! This file's job is to check that an app's key that is kept here signs what that app's Expo clients are told, and nothing else.
 
-use crate::expo::{publication, publish, runtime, told};
+use crate::expo::{publish, request, runtime, told};
 use crate::on_both_databases;
 use crate::rig::{Rig, config, reason, serve_with, with};
 use base64::Engine as _;
@@ -48,16 +48,6 @@ async fn keep(rig: &Rig, app: &v1::App, der: &[u8]) -> v1::Credential {
     rig.credentials().create_credential(request).await.unwrap().into_inner().credential.unwrap()
 }
 
-async fn release(rig: &Rig, app: &v1::App, channel: &v1::Channel) -> v1::CreateReleaseRequest {
-    v1::CreateReleaseRequest {
-        parent: channel.name.clone(),
-        bundle: rig.bundle(app, "one").await,
-        target: runtime("1"),
-        expo: Some(publication()),
-        ..Default::default()
-    }
-}
-
 /// Says which of the keys signed what clients are told of the release; none when nobody did.
 async fn signer(rig: &Rig, release: &v1::Release) -> Option<usize> {
     let (update, _) = told(rig, release).await;
@@ -78,10 +68,10 @@ async fn signer(rig: &Rig, release: &v1::Release) -> Option<usize> {
 async fn a_key_that_is_kept_here_signs_whatever_is_published(rig: Rig) {
     let (app, channel) = rig.app("shop").await;
     let staging = rig.channel_of(&app, "staging").await;
-    let before = publish(&rig, release(&rig, &app, &channel).await).await;
+    let before = publish(&rig, request(&rig, &app, &channel).await).await;
     keep(&rig, &app, KEYS[0]).await;
     assert_eq!(signer(&rig, &before).await, None, "what was published before stays as it was");
-    let published = publish(&rig, release(&rig, &app, &channel).await).await;
+    let published = publish(&rig, request(&rig, &app, &channel).await).await;
     assert!(published.enabled);
     assert_eq!(signer(&rig, &published).await, Some(0));
     let promote = v1::PromoteReleaseRequest {
@@ -133,13 +123,13 @@ async fn a_key_signs_for_its_own_app_and_for_real_devices_only(rig: Rig) {
     let (app, channel) = rig.app("shop").await;
     keep(&rig, &app, KEYS[0]).await;
     let (other, its_channel) = rig.app("other").await;
-    let unsigned = publish(&rig, release(&rig, &other, &its_channel).await).await;
+    let unsigned = publish(&rig, request(&rig, &other, &its_channel).await).await;
     assert_eq!(signer(&rig, &unsigned).await, None);
     let (trial, _) = rig.issue(&rig.scope, domain::Environment::Test, &|_| ()).await;
     let make =
         v1::CreateChannelRequest { parent: app.name.clone(), channel_name: "trial".into(), ..Default::default() };
     let made = rig.channels().create_channel(with(&trial, make)).await.unwrap().into_inner().channel.unwrap();
-    let unsigned = with(&trial, release(&rig, &app, &made).await);
+    let unsigned = with(&trial, request(&rig, &app, &made).await);
     let unsigned = rig.releases().create_release(unsigned).await.unwrap().into_inner().release.unwrap();
     let get = v1::GetExpoUpdateRequest { name: unsigned.name };
     let update = rig.releases().get_expo_update(with(&trial, get)).await.unwrap().into_inner();
@@ -149,11 +139,11 @@ async fn a_key_signs_for_its_own_app_and_for_real_devices_only(rig: Rig) {
     let (stranger, _) = rig.key(&twin, Role::Owner).await;
     let list = v1::ListCredentialsRequest { parent: app.name.clone() };
     assert_eq!(reason(rig.credentials().list_credentials(with(&stranger, list)).await), Reason::NotFound);
-    let theirs = with(&stranger, release(&rig, &app, &channel).await);
+    let theirs = with(&stranger, request(&rig, &app, &channel).await);
     assert_eq!(reason(rig.releases().create_release(theirs).await), Reason::NotFound);
     // Publishing is enough to have something signed, but not to touch the key.
     let (developer, _) = rig.key(&rig.scope, Role::Developer).await;
-    let signed = with(&developer, release(&rig, &app, &channel).await);
+    let signed = with(&developer, request(&rig, &app, &channel).await);
     let signed = rig.releases().create_release(signed).await.unwrap().into_inner().release.unwrap();
     assert_eq!(signer(&rig, &signed).await, Some(0));
     let set = with(&developer, signing_key(&other, KEYS[1]));
@@ -163,20 +153,20 @@ async fn a_key_signs_for_its_own_app_and_for_real_devices_only(rig: Rig) {
 async fn another_key_takes_its_place_and_none_signs_when_it_is_gone(rig: Rig) {
     let (app, channel) = rig.app("shop").await;
     let kept = keep(&rig, &app, KEYS[0]).await;
-    let first = publish(&rig, release(&rig, &app, &channel).await).await;
+    let first = publish(&rig, request(&rig, &app, &channel).await).await;
     let replace = v1::ReplaceCredentialRequest { name: kept.name.clone(), secret: pem(KEYS[1]).into() };
     rig.credentials().replace_credential(rig.ask(replace)).await.unwrap();
-    let second = publish(&rig, release(&rig, &app, &channel).await).await;
+    let second = publish(&rig, request(&rig, &app, &channel).await).await;
     assert_eq!((signer(&rig, &first).await, signer(&rig, &second).await), (Some(0), Some(1)));
     rig.credentials().delete_credential(rig.ask(v1::DeleteCredentialRequest { name: kept.name })).await.unwrap();
-    let third = publish(&rig, release(&rig, &app, &channel).await).await;
+    let third = publish(&rig, request(&rig, &app, &channel).await).await;
     assert_eq!((signer(&rig, &second).await, signer(&rig, &third).await), (Some(1), None));
 }
 
 async fn nothing_is_published_when_the_key_cannot_be_opened(rig: Rig) {
     let (app, channel) = rig.app("shop").await;
     let kept = keep(&rig, &app, KEYS[0]).await;
-    publish(&rig, release(&rig, &app, &channel).await).await;
+    publish(&rig, request(&rig, &app, &channel).await).await;
     // API keys are checked with the pepper, too: so it is the master key that is lost here.
     let configured =
         control_plane::Config { master_keys: vec![Secret::from(format!("a:{}", "a".repeat(64)))], ..config() };
@@ -190,7 +180,7 @@ async fn nothing_is_published_when_the_key_cannot_be_opened(rig: Rig) {
         let list = v1::ListReleasesRequest { parent: channel.name.clone(), ..Default::default() };
         rig.releases().list_releases(rig.ask(list)).await.unwrap().into_inner().releases.len()
     };
-    let request = release(&rig, &app, &channel).await;
+    let request = request(&rig, &app, &channel).await;
     assert_eq!(reason(rig.releases().create_release(rig.ask(request.clone())).await), Reason::SigningKeyLost);
     let platform = Platform::Android.into();
     let to = Some(To::Embedded(true));

@@ -67,7 +67,7 @@ pub fn decode_snapshot(encoded: &[u8]) -> Result<ChannelSnapshot, InvalidMessage
     at_most(wire.token_keys.len(), TOKEN_KEYS_MAX, "token_keys")?;
     at_most(wire.revoked_device_ids.len(), REVOKED_DEVICES_MAX, "revoked_device_ids")?;
     let mut blobs = Blobs::default();
-    let mut snapshot = ChannelSnapshot {
+    let snapshot = ChannelSnapshot {
         key: channel_key_from_wire(wire.key)?,
         channel_id: wire.channel_id.parse().in_field("channel_id")?,
         version: version_from_wire(wire.version)?,
@@ -90,7 +90,6 @@ pub fn decode_snapshot(encoded: &[u8]) -> Result<ChannelSnapshot, InvalidMessage
             ..expo_from_wire(wire.expo_updates, wire.expo_embedded)?
         },
     };
-    share_targets(&mut snapshot.releases);
     check_whole(&snapshot)?;
     Ok(snapshot)
 }
@@ -179,15 +178,6 @@ impl Blobs {
         let blob = blob_from_wire(blob)?;
         let known = self.0.entry(blob.sha256).or_insert_with(|| Arc::new(blob.clone()));
         Ok(if **known == blob { known.clone() } else { Arc::new(blob) })
-    }
-}
-
-/// Lets releases share the range that they have in common with the next one.
-fn share_targets(releases: &mut [Release]) {
-    for next in 1..releases.len() {
-        if releases[next].target == releases[next - 1].target {
-            releases[next].target = releases[next - 1].target.clone();
-        }
     }
 }
 

@@ -51,7 +51,7 @@ impl Target {
     /// what other clients see of them, and of slow ones.
     pub fn measure(self, rounds: usize, report: &mut Report) -> Result<()> {
         allow_files(CONNECTIONS + SLOW_CLIENTS + 200)?;
-        let alone = self.p99_ms(rounds)?;
+        let mut alone = self.p99_ms(rounds)?;
         let before = resident_bytes(self.process_id)?;
         let each_kib = || -> Result<f64> {
             let more = resident_bytes(self.process_id)?.saturating_sub(before);
@@ -65,9 +65,13 @@ impl Target {
             thread::sleep(POLL);
         }
         report.against_target(IDLE, &[each_kib()?], TARGET_KIB);
-        report.record(BESIDE_IDLE, ALONE, &self.p99_ms(rounds)?, &alone);
+        let beside_idle = self.p99_ms(rounds)?;
         drop(held);
-        report.record(BESIDE_SLOW, ALONE, &self.p99_beside_slow_clients(rounds)?, &alone);
+        let beside_slow = self.p99_beside_slow_clients(rounds)?;
+        // Before and after the others, so that an edge which has just started is not all that they are compared with.
+        alone.extend(self.p99_ms(rounds)?);
+        report.record(BESIDE_IDLE, ALONE, &beside_idle, &alone);
+        report.record(BESIDE_SLOW, ALONE, &beside_slow, &alone);
         Ok(())
     }
 
