@@ -2,7 +2,8 @@
 //!
 //! `./x faults spine` repeats them. Each has a guard; one more round runs with the guard broken, and must show harm.
 
-use crate::world::{World, check_until, offers, update_to};
+use crate::world::{World, check_until, update_to};
+use standalone::demo::device::Checked;
 use std::process::Stdio;
 use std::time::Duration;
 use testkit::fault::{Dice, Guard, Harm, repeat};
@@ -35,6 +36,10 @@ fn restart(process: &mut Process, failpoints: &str) {
     process.kill();
     process.set(FAILPOINTS, failpoints);
     process.start();
+}
+
+fn is_mandatory(checked: &Checked) -> bool {
+    checked.page.update.as_ref().is_some_and(|update| update.mandatory)
 }
 
 fn count(world: &World, sql: &str) -> u64 {
@@ -149,7 +154,10 @@ async fn an_edge_killed_while_it_writes_a_snapshot_goes_on_from_the_one_before()
     repeat("edge killed while it writes a snapshot", guard, async |guard, mut dice| {
         let mut world = World::new(Stack::in_separate_processes());
         world.release(version(&mut dice), &[]);
-        update_to(&mut world.device().await, "v1").await;
+        // The release has all its forms, so that nothing but this test changes the channel from here on.
+        wait_until(PROCESSING_DEADLINE, || count(&world, "SELECT count(*) FROM job") == 0);
+        world.channel(&["releases", "update", "v1", "--mandatory", "true"]);
+        check_until(&world.device().await, is_mandatory).await;
         let points = failpoints("edge.snapshot-half-written", ("edge.two-generations", guard));
         restart(world.stack.edge.as_mut().unwrap(), &points);
         world.channel(&["releases", "update", "v1", "--notes", "a change"]);
@@ -159,7 +167,7 @@ async fn an_edge_killed_while_it_writes_a_snapshot_goes_on_from_the_one_before()
         world.stack.restart_edge();
         // A connection of its own: that of the first device ended with the edge.
         match world.try_device().await {
-            Ok(device) => Harm { lost: 0, wrong: u64::from(!offers(&device.check().await.unwrap(), "v1")) },
+            Ok(device) => Harm { lost: 0, wrong: u64::from(!is_mandatory(&device.check().await.unwrap())) },
             Err(error) => {
                 println!("a device is refused: {error}");
                 Harm { lost: 1, wrong: 0 }
