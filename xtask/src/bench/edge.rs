@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::field::{Field, text};
-use super::instructions::Counted;
+use super::instructions::{Cost, Counted};
 use super::load::{CONNECTIONS, LOAD_CORE, Load, Request, SECONDS, SERVER_CORE, Script};
 use super::nginx::Nginx;
 use super::process_cost::cpu_time;
@@ -22,18 +22,21 @@ const DEVICES: usize = 500;
 /// The least that a server can do.
 const PEER: &str = "nginx return 200, same size";
 const INSTRUCTIONS: &str = "instructions per request, without the kernel's";
+const ALLOCATIONS: &str = "calls for memory per request";
 
 /// The device runs what it would get: by far the most frequent answer.
-const CHECK: [Figure<'_>; 3] = [
+const CHECK: [Figure<'_>; 4] = [
     Figure { case: "update-check cpu", unit: "µs CPU per request", better: Better::Lower },
     Figure { case: "update-check p99", unit: "ms", better: Better::Lower },
     Figure { case: "update-check instructions", unit: INSTRUCTIONS, better: Better::Lower },
+    Figure { case: "update-check allocations", unit: ALLOCATIONS, better: Better::Lower },
 ];
 /// The device gets an update: the answer lists every file of the bundle.
-const OFFER: [Figure<'_>; 3] = [
+const OFFER: [Figure<'_>; 4] = [
     Figure { case: "update-offer cpu", unit: "µs CPU per request", better: Better::Lower },
     Figure { case: "update-offer p99", unit: "ms", better: Better::Lower },
     Figure { case: "update-offer instructions", unit: INSTRUCTIONS, better: Better::Lower },
+    Figure { case: "update-offer allocations", unit: ALLOCATIONS, better: Better::Lower },
 ];
 const BLOB_CPU: Figure<'_> = Figure { case: "blob cpu", unit: "µs CPU per MiB", better: Better::Lower };
 const BLOB_SENDFILE: Figure<'_> = Figure { case: "blob cpu sendfile", unit: "µs CPU per MiB", better: Better::Lower };
@@ -47,7 +50,7 @@ impl Suite for Edge {
     }
 
     fn about(&self) -> &'static str {
-        "CPU and instructions of update checks and blob bytes, beside nginx"
+        "CPU, instructions and allocations of update checks, and CPU of blob bytes, beside nginx"
     }
 
     fn run(&self, bench: &Bench<'_>, report: &mut Report) -> Result<()> {
@@ -61,7 +64,7 @@ impl Suite for Edge {
         let edge = field.edge_alone(SERVER_CORE)?;
         let asked = [(&check, CHECK), (&offer, OFFER)];
         let mut constants = Vec::new();
-        for (path, [cpu, p99, _]) in asked {
+        for (path, [cpu, p99, ..]) in asked {
             let (head, body) = field.check(path, &tokens[0])?;
             let constant =
                 format!("location / {{ default_type application/json; {} {} }}", headers(&head), returned(&body));
@@ -73,19 +76,19 @@ impl Suite for Edge {
             measure_blobs(bench, &field, edge.id(), &blob, sendfile, figure, report)?;
         }
         drop(edge);
-        for ((_, [_, _, figure]), (requests, constant)) in asked.into_iter().zip(constants) {
-            count_instructions(bench, &field, (&requests, &constant), figure, report);
+        for ((_, [_, _, figures @ ..]), (requests, constant)) in asked.into_iter().zip(constants) {
+            count(bench, &field, (&requests, &constant), figures, report);
         }
         Ok(())
     }
 }
 
-/// Counts once: the figure hardly varies.
-fn count_instructions(
+/// Counts once: the figures hardly vary.
+fn count(
     bench: &Bench<'_>,
     field: &Field<'_>,
     (requests, constant): (&[Request], &str),
-    figure: Figure<'_>,
+    figures: [Figure<'_>; 2],
     report: &mut Report,
 ) {
     let edge = Counted { command: &|_| field.edge_command(), port: field.edge_port, stop: Signal::TERM };
@@ -94,8 +97,16 @@ fn count_instructions(
         port: field.edge_port,
         stop: Signal::QUIT,
     };
-    let count = |counted: &Counted<'_>| counted.per_request(bench, field.path(), requests);
-    report.compare(figure, PEER, 1, || count(&edge), || count(&nginx));
+    let cost = |counted: &Counted<'_>| counted.per_request(bench, field.path(), requests);
+    let shown: [fn(&Cost) -> f64; 2] = [|cost| cost.instructions, |cost| cost.allocations];
+    match cost(&edge).and_then(|ours| Ok((ours, cost(&nginx)?))) {
+        Ok((ours, peer)) => {
+            for (figure, of) in figures.into_iter().zip(shown) {
+                report.record(figure, PEER, &[of(&ours)], &[of(&peer)]);
+            }
+        }
+        Err(error) => figures.into_iter().for_each(|figure| report.fail(figure, PEER, &format!("{error:#}"))),
+    }
 }
 
 fn measure_checks(

@@ -1,4 +1,4 @@
-//! This file's job is to count the instructions that a server spends on a request, with Valgrind's Callgrind: the same on every machine.
+//! This file's job is to count what a server spends on a request, with Valgrind's Callgrind: the same on every machine.
 //!
 //! Only the program's own instructions are seen, not the kernel's. A server runs twice, answering more requests the second time; what it
 //! spends on starting and stopping is in both counts.
@@ -14,6 +14,7 @@ use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 
 use super::Bench;
+use super::callgrind::{self, Counts};
 use super::field::{listens, wait_until};
 use super::load::Request;
 
@@ -31,16 +32,29 @@ pub struct Counted<'a> {
     pub stop: Signal,
 }
 
+/// What one request costs.
+#[derive(Debug, Clone, Copy)]
+pub struct Cost {
+    /// Instructions, without the kernel's.
+    pub instructions: f64,
+    /// Calls for memory.
+    pub allocations: f64,
+}
+
 impl Counted<'_> {
-    /// Returns the instructions for one request; the requests are made in turn, over one connection.
-    pub fn per_request(&self, bench: &Bench<'_>, folder: &Path, requests: &[Request]) -> Result<f64> {
+    /// Returns the cost of one request; the requests are made in turn, over one connection.
+    pub fn per_request(&self, bench: &Bench<'_>, folder: &Path, requests: &[Request]) -> Result<Cost> {
         let few = self.run(bench, folder, requests, FEW)?;
         let many = self.run(bench, folder, requests, MANY)?;
-        ensure!(many > few, "{MANY} requests cost {many} instructions, {FEW} cost {few}");
-        Ok((many - few) as f64 / (MANY - FEW) as f64)
+        ensure!(many.instructions > few.instructions, "{MANY} requests cost {many:?}, {FEW} cost {few:?}");
+        let each = |many: u64, few: u64| many.saturating_sub(few) as f64 / (MANY - FEW) as f64;
+        Ok(Cost {
+            instructions: each(many.instructions, few.instructions),
+            allocations: each(many.allocations, few.allocations),
+        })
     }
 
-    fn run(&self, bench: &Bench<'_>, folder: &Path, requests: &[Request], count: u64) -> Result<u64> {
+    fn run(&self, bench: &Bench<'_>, folder: &Path, requests: &[Request], count: u64) -> Result<Counts> {
         let file = folder.join("callgrind.out");
         // Of an earlier run.
         let _ = fs::remove_file(&file);
@@ -56,7 +70,7 @@ impl Counted<'_> {
             Ok(server.has_ended()?.is_some())
         })?;
         let written = fs::read_to_string(&file).context("Valgrind wrote no counts")?;
-        total(&written).context("Valgrind's counts have no total")
+        callgrind::read(&written).context("Valgrind's counts cannot be read")
     }
 }
 
@@ -100,23 +114,5 @@ fn answer_head(stream: &mut BufReader<TcpStream>) -> Result<u64> {
             Some(_) => {}
             None => return Ok(length),
         }
-    }
-}
-
-/// The sum over all of the program.
-fn total(counts: &str) -> Option<u64> {
-    let line =
-        counts.lines().find_map(|line| line.strip_prefix("totals:").or_else(|| line.strip_prefix("summary:")))?;
-    line.split_whitespace().next()?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_total_is_found() {
-        assert_eq!(total("version: 1\nevents: Ir\nsummary: 123456\n\nfn=x\n1 2\ntotals: 123456\n"), Some(123_456));
-        assert_eq!(total("version: 1\n"), None);
     }
 }

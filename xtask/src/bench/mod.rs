@@ -2,6 +2,7 @@
 
 mod auth;
 mod blobs;
+mod callgrind;
 mod connections;
 mod delta;
 mod edge;

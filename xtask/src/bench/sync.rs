@@ -115,9 +115,11 @@ impl Yard<'_> {
     }
 
     fn measure_connections(&self, report: &mut Report) -> Result<()> {
-        let folder = tempfile::Builder::new().prefix("aloft-bench-").tempdir().context("cannot make a folder")?;
-        let (_edge, target) = self.start_edge(folder.path(), "10")?;
-        target.measure(self.bench.rounds, report)
+        let folder = || tempfile::Builder::new().prefix("aloft-bench-").tempdir().context("cannot make a folder");
+        let (with, without) = (folder()?, folder()?);
+        let (_edge, target) = self.start_edge(with.path(), "10")?;
+        let (_other, alone) = self.start_edge(without.path(), "10")?;
+        target.measure(alone, report)
     }
 
     /// The same figures for few and many, so that growth shows.
