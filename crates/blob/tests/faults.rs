@@ -6,12 +6,10 @@ use bytes::Bytes;
 use domain::bundle::{Blob, ChunkHasher};
 use domain::id::UploadId;
 use domain::{ErrorKind, Timestamp};
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use testkit::disk::SmallDisk;
 use testkit::s3::TestS3;
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 fn config(url: &str, access_key: &str, secret_key: &str) -> runtime::config::Store {
     runtime::config::Store { url: url.to_owned(), access_key: access_key.into(), secret_key: secret_key.into() }
@@ -21,17 +19,9 @@ fn upload() -> UploadId {
     UploadId::from_parts(Timestamp::default(), [0; 10])
 }
 
-/// A stream of zeros that is made as it is read.
-struct Zeros(u64);
-
-impl AsyncRead for Zeros {
-    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
-        let count = usize::try_from(self.0).unwrap().min(buffer.remaining());
-        buffer.initialize_unfilled_to(count).fill(0);
-        buffer.advance(count);
-        self.0 -= count as u64;
-        Poll::Ready(Ok(()))
-    }
+/// Zeros that are made as they are read.
+fn stream(size_bytes: u64) -> impl AsyncRead + Unpin {
+    tokio::io::repeat(0).take(size_bytes)
 }
 
 fn zeros(size_bytes: u64) -> Blob {
@@ -50,7 +40,7 @@ async fn wrong_credentials_are_reported_at_once() {
     for error in [
         store.check().await.unwrap_err(),
         store.append(&upload(), 0, Bytes::from_static(b"1")).await.unwrap_err(),
-        store.put(&zeros(1 << 20), Zeros(1 << 20)).await.unwrap_err(),
+        store.put(&zeros(1 << 20), stream(1 << 20)).await.unwrap_err(),
     ] {
         assert!(matches!(error, blob::Error::Refused { status: 403, .. }), "{error}");
     }
@@ -124,8 +114,8 @@ async fn a_full_disk_is_reported_leaves_nothing_and_recovers() {
     let folder = disk.path().join("store").display().to_string();
     let store = Store::open(&config(&folder, "", "")).await.unwrap();
     let (small, large) = (zeros(4 << 20), zeros(20 << 20));
-    store.put(&small, Zeros(4 << 20)).await.unwrap();
-    let error = store.put(&large, Zeros(20 << 20)).await.unwrap_err();
+    store.put(&small, stream(4 << 20)).await.unwrap();
+    let error = store.put(&large, stream(20 << 20)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ResourceExhausted, "{error}");
     let id = upload();
     store.append(&id, 0, Bytes::from(vec![1; 6 << 20])).await.unwrap();

@@ -1,9 +1,10 @@
 //! This file's job is to stand between an HTTP client and its server, and to spoil the answers when a test says so.
 
+use crate::relay::Relay;
 use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What is sent at once on a line that trickles, and the pause after it.
@@ -35,7 +36,7 @@ impl Spoil {
 
 /// A line on which bytes pass both ways, unchanged at first.
 pub struct BadLine {
-    address: SocketAddr,
+    relay: Relay,
     state: Arc<State>,
 }
 
@@ -43,7 +44,6 @@ pub struct BadLine {
 struct State {
     spoil: AtomicU8,
     spoiled: AtomicU64,
-    is_gone: AtomicBool,
 }
 
 impl State {
@@ -63,27 +63,16 @@ impl BadLine {
     /// When there is no free port.
     #[must_use]
     pub fn to(server: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("the port");
         let state = Arc::<State>::default();
-        let (server, shared) = (server.to_owned(), Arc::clone(&state));
-        std::thread::spawn(move || {
-            for near in listener.incoming().flatten() {
-                if shared.is_gone.load(Ordering::SeqCst) {
-                    return;
-                }
-                if let Ok(far) = TcpStream::connect(&server) {
-                    connect(&near, &far, &shared);
-                }
-            }
-        });
-        Self { address, state }
+        let shared = Arc::clone(&state);
+        let relay = Relay::to(server, None, move |near, far, _| connect(near, far, &shared));
+        Self { relay, state }
     }
 
     /// Returns where clients connect, for instance `127.0.0.1:41234`.
     #[must_use]
     pub fn address(&self) -> String {
-        self.address.to_string()
+        self.relay.address()
     }
 
     /// Spoils from now on, also what open connections bring.
@@ -95,14 +84,6 @@ impl BadLine {
     #[must_use]
     pub fn spoiled(&self) -> u64 {
         self.state.spoiled.load(Ordering::SeqCst)
-    }
-}
-
-impl Drop for BadLine {
-    fn drop(&mut self) {
-        self.state.is_gone.store(true, Ordering::SeqCst);
-        // Wakes the thread that waits for connections; an error means that it is gone.
-        let _ = TcpStream::connect(self.address);
     }
 }
 
@@ -170,6 +151,7 @@ fn answer(state: &State, to: &mut TcpStream, piece: &mut [u8]) -> std::io::Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::TcpListener;
 
     /// Asks a server with one answer through the line.
     fn ask(spoil: Spoil) -> (Vec<u8>, u64) {

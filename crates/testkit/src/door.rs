@@ -1,7 +1,8 @@
 //! This file's job is to stand between a client and a server, and to stop the traffic when a test says so.
 
+use crate::relay::{End, Relay};
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,7 +13,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// A door: bytes pass both ways unchanged while it is open. While it is shut they wait, and so do new connections: the server is there
 /// and says nothing, as one that hangs.
 pub struct Door {
-    address: SocketAddr,
+    relay: Relay,
     state: Arc<State>,
 }
 
@@ -21,7 +22,6 @@ struct State {
     is_shut: AtomicBool,
     /// How often everything was lost; connections that are older than the last time are dead, and nobody is told.
     losses: AtomicU64,
-    is_gone: AtomicBool,
 }
 
 impl Door {
@@ -31,27 +31,16 @@ impl Door {
     /// When the port cannot be had.
     #[must_use]
     pub fn before(server: &str, port: Option<u16>) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", port.unwrap_or(0))).expect("the door's port");
-        let address = listener.local_addr().expect("the port");
         let state = Arc::<State>::default();
-        let (server, shared) = (server.to_owned(), Arc::clone(&state));
-        std::thread::spawn(move || {
-            for near in listener.incoming().flatten() {
-                if shared.is_gone.load(Ordering::SeqCst) {
-                    return;
-                }
-                if let Ok(far) = TcpStream::connect(&server) {
-                    connect(&near, &far, &shared);
-                }
-            }
-        });
-        Self { address, state }
+        let shared = Arc::clone(&state);
+        let relay = Relay::to(server, port, move |near, far, end| connect(near, far, &shared, end));
+        Self { relay, state }
     }
 
     /// Returns where clients connect, for instance `127.0.0.1:41234`.
     #[must_use]
     pub fn address(&self) -> String {
-        self.address.to_string()
+        self.relay.address()
     }
 
     /// Lets nothing through any more.
@@ -71,37 +60,28 @@ impl Door {
     }
 }
 
-impl Drop for Door {
-    fn drop(&mut self) {
-        self.state.is_gone.store(true, Ordering::SeqCst);
-        // Wakes the thread that waits for connections; an error means that it is gone.
-        let _ = TcpStream::connect(self.address);
-    }
-}
-
-fn connect(near: &TcpStream, far: &TcpStream, state: &Arc<State>) {
+fn connect(near: &TcpStream, far: &TcpStream, state: &Arc<State>, end: &End) {
     let losses = state.losses.load(Ordering::SeqCst);
     for (from, to) in [(near, far), (far, near)] {
         if let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) {
-            let state = Arc::clone(state);
-            std::thread::spawn(move || pass(from, to, &state, losses));
+            let (state, end) = (Arc::clone(state), end.clone());
+            std::thread::spawn(move || pass(from, to, &state, losses, &end));
         }
     }
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, state: &State, losses: u64) {
-    let is_gone = || state.is_gone.load(Ordering::SeqCst);
+fn pass(mut from: TcpStream, mut to: TcpStream, state: &State, losses: u64, end: &End) {
     let is_lost = || state.losses.load(Ordering::SeqCst) != losses;
     let mut buffer = [0; 16 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
-        while state.is_shut.load(Ordering::SeqCst) && !is_gone() {
+        while state.is_shut.load(Ordering::SeqCst) && !end.is_here() {
             std::thread::sleep(LOOK_EVERY);
         }
-        if is_gone() || (!is_lost() && to.write_all(&buffer[..count]).is_err()) {
+        if end.is_here() || (!is_lost() && to.write_all(&buffer[..count]).is_err()) {
             break;
         }
     }
-    while is_lost() && !is_gone() {
+    while is_lost() && !end.is_here() {
         std::thread::sleep(LOOK_EVERY);
     }
     // One side is done: the other one hears of it. Errors mean that it knows.
@@ -111,6 +91,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream, state: &State, losses: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::TcpListener;
 
     #[test]
     fn a_shut_door_holds_bytes_back_and_loses_none() {

@@ -10,6 +10,7 @@ pub mod oidc;
 pub mod postgres;
 pub mod process;
 pub mod receiver;
+mod relay;
 pub mod s3;
 pub mod smtp;
 mod wait;
