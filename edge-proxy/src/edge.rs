@@ -25,6 +25,7 @@ use crate::sync::Sync;
 use crate::sync::apply::Applier;
 use crate::sync::interest::Interests;
 use crate::sync::wishes::Wishes;
+use crate::telemetry::deliver::Uplink;
 use crate::telemetry::keeping::{Senders, Telemetry};
 use crate::tls::{Reloader, Tls};
 use domain::id::EdgeId;
@@ -121,9 +122,7 @@ impl Edge {
         };
         let senders = Senders {
             telemetry: telemetry.clone(),
-            control_plane: deps.control_plane,
-            authorization,
-            edge,
+            uplink: Uplink { control_plane: deps.control_plane, authorization, edge },
             meters: meters.clone(),
             health: deps.health.clone(),
             stop: deps.stop.clone(),

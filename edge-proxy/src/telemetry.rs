@@ -2,6 +2,7 @@
 
 pub(crate) mod counts;
 pub(crate) mod courier;
+pub(crate) mod deliver;
 pub(crate) mod forward;
 pub(crate) mod intake;
 pub(crate) mod keeping;

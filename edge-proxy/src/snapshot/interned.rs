@@ -26,11 +26,16 @@ impl Interned {
     /// Replaces ranges by equal ones that are there already.
     pub(super) fn share_ranges(&self, releases: &mut [Release]) {
         for release in releases {
-            let Target::BinaryRange(range) = &mut release.target else { continue };
-            match self.ranges.get(range.as_str()) {
-                Some(known) => *range = known,
-                None => self.ranges.insert(range.as_str().into(), range.clone()),
+            if let Target::BinaryRange(range) = &mut release.target {
+                self.share(range);
             }
+        }
+    }
+
+    fn share(&self, range: &mut BinaryRange) {
+        match self.ranges.get(range.as_str()) {
+            Some(known) => *range = known,
+            None => self.ranges.insert(range.as_str().into(), range.clone()),
         }
     }
 
@@ -57,5 +62,18 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &interned.keys(&keys(1))));
         assert!(!Arc::ptr_eq(&first, &interned.keys(&keys(2))));
         assert!(!Arc::ptr_eq(&first, &interned.keys(&[TokenKey { generation: 2, secret: [1; 32] }])));
+    }
+
+    #[test]
+    fn equal_ranges_are_kept_once_and_others_apart() {
+        let interned = Interned::default();
+        let kept = |text: &str| {
+            let mut range: BinaryRange = text.parse().unwrap();
+            interned.share(&mut range);
+            range
+        };
+        let (first, second, other) = (kept("1.x"), kept("1.x"), kept("2.x"));
+        assert!(std::ptr::eq(first.as_str(), second.as_str()), "the same text in memory");
+        assert_eq!((first.as_str(), other.as_str()), ("1.x", "2.x"));
     }
 }

@@ -1,21 +1,14 @@
 //! This file's job is to bring what was counted into the ledger, and from there to the control plane.
 
 use super::counts::Counts;
-use super::forward::{BACKOFF_FIRST, BACKOFF_MAX, PUSH_TIMEOUT};
+use super::deliver::{Batches, Uplink, why};
 use super::ledger::{Ledger, NumberedBatch};
 use crate::durable::blocking;
 use crate::meters::Meters;
-use domain::id::EdgeId;
 use proto::v1;
-use runtime::backoff::Backoff;
-use runtime::health::{Component, State};
 use runtime::shutdown::Stop;
 use std::sync::Arc;
 use std::time::Duration;
-use tonic::Status;
-use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::Channel;
-use v1::edge_service_client::EdgeServiceClient;
 
 /// What the sudden end of the process can take from what is counted in memory. Events are not: they are on disk before they are answered.
 const WRITE_EVERY: Duration = Duration::from_secs(2);
@@ -35,64 +28,28 @@ pub(crate) async fn write_down(counts: Arc<Counts>, ledger: Arc<Ledger>, meters:
 /// Sends what the ledger has.
 pub(crate) struct Courier {
     pub(crate) ledger: Arc<Ledger>,
-    pub(crate) control_plane: Channel,
-    pub(crate) authorization: MetadataValue<Ascii>,
-    pub(crate) edge: EdgeId,
     pub(crate) meters: Arc<Meters>,
-    pub(crate) health: Component,
-    pub(crate) stop: Stop,
 }
 
-impl Courier {
-    /// Runs until it is time to stop.
-    pub(crate) async fn run(self) {
-        let _ = self.stop.run_until(self.deliver()).await;
-    }
+impl Batches for Courier {
+    const WHAT: &str = "numbers";
 
-    async fn deliver(&self) {
-        let mut backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_MAX);
-        self.health.set(State::Ready, "nothing waits");
-        loop {
-            match self.step().await {
-                Ok(is_more) => {
-                    backoff.reset();
-                    self.health.set(State::Ready, "the control plane takes numbers");
-                    if !is_more {
-                        tokio::time::sleep(WRITE_EVERY).await;
-                    }
-                }
-                Err(why) => {
-                    self.health.set(State::Degraded, &why);
-                    tracing::warn!(why, "numbers wait");
-                    tokio::time::sleep(backoff.next_wait()).await;
-                }
-            }
-        }
-    }
-
-    /// Sends one batch; false when there is none.
-    async fn step(&self) -> Result<bool, String> {
+    async fn send_one(&self, uplink: &Uplink) -> Result<bool, String> {
         let ledger = self.ledger.clone();
         let claimed = blocking(move || ledger.claim()).await;
         let claimed = claimed.map_err(|error| format!("the ledger cannot be used: {error}"))?;
-        let Some(batch) = claimed else { return Ok(false) };
-        let (sequence, rows) = (batch.sequence, batch.tallies.len());
+        let Some(NumberedBatch { ledger, sequence, tallies, other_times }) = claimed else { return Ok(false) };
+        let (edge_id, rows) = (uplink.edge.to_string(), tallies.len());
+        let message = v1::PushTalliesRequest { edge_id, ledger, sequence, tallies, other_times };
+        let pushed = uplink.call(message, async |client, request| client.push_tallies(request).await).await;
         // A refusal can only be a mistake in the program. The numbers wait for one that has been mended: the ledger is bounded.
-        self.push(batch).await.map_err(|status| format!("{}: {}", status.code(), status.message()))?;
+        pushed.map_err(|status| why(&status))?;
         self.meters.events.tallies_sent.inc_by(rows as u64);
         self.ledger.sent(sequence);
         Ok(true)
     }
 
-    async fn push(&self, batch: NumberedBatch) -> Result<(), Status> {
-        let NumberedBatch { ledger, sequence, tallies, other_times } = batch;
-        let edge_id = self.edge.to_string();
-        let mut request =
-            tonic::Request::new(v1::PushTalliesRequest { edge_id, ledger, sequence, tallies, other_times });
-        request.set_timeout(PUSH_TIMEOUT);
-        request.metadata_mut().insert("authorization", self.authorization.clone());
-        let mut client = EdgeServiceClient::new(self.control_plane.clone());
-        let pushed = tokio::time::timeout(PUSH_TIMEOUT, client.push_tallies(request)).await;
-        pushed.map_err(|_| Status::deadline_exceeded("the control plane did not answer in time"))?.map(|_| ())
+    async fn wait_for_more(&self) {
+        tokio::time::sleep(WRITE_EVERY).await;
     }
 }

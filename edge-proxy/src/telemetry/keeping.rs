@@ -2,19 +2,17 @@
 
 use super::counts::Counts;
 use super::courier::{Courier, write_down};
+use super::deliver::{Uplink, deliver};
 use super::forward::{Forwarder, sync_spool};
 use super::ledger::Ledger;
 use super::spool::Spool;
 use crate::meters::Meters;
-use domain::id::EdgeId;
 use runtime::health::Health;
 use runtime::shutdown::Stop;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
-use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::Channel;
 
 /// What devices report and what is counted of them. Clones share it.
 #[derive(Clone)]
@@ -43,9 +41,7 @@ impl Telemetry {
 /// What brings telemetry to disk and to the control plane.
 pub(crate) struct Senders {
     pub(crate) telemetry: Telemetry,
-    pub(crate) control_plane: Channel,
-    pub(crate) authorization: MetadataValue<Ascii>,
-    pub(crate) edge: EdgeId,
+    pub(crate) uplink: Uplink,
     pub(crate) meters: Arc<Meters>,
     pub(crate) health: Health,
     pub(crate) stop: Stop,
@@ -54,29 +50,15 @@ pub(crate) struct Senders {
 impl Senders {
     /// Starts them; they end when it is time to stop.
     pub(crate) fn spawn(self) -> [JoinHandle<()>; 4] {
-        let Self { telemetry, control_plane, authorization, edge, meters, health, stop } = self;
+        let Self { telemetry, uplink, meters, health, stop } = self;
         let Telemetry { spool, counts, ledger } = telemetry;
-        let forwarder = Forwarder {
-            spool: spool.clone(),
-            control_plane: control_plane.clone(),
-            authorization: authorization.clone(),
-            edge: edge.clone(),
-            meters: meters.clone(),
-            health: health.component("edge telemetry"),
-            stop: stop.clone(),
-        };
-        let courier = Courier {
-            ledger: ledger.clone(),
-            control_plane,
-            authorization,
-            edge,
-            meters: meters.clone(),
-            health: health.component("edge counts"),
-            stop: stop.clone(),
-        };
+        let forwarder = Forwarder { spool: spool.clone(), meters: meters.clone() };
+        let events = deliver(forwarder, uplink.clone(), health.component("edge telemetry"), stop.clone());
+        let courier = Courier { ledger: ledger.clone(), meters: meters.clone() };
+        let numbers = deliver(courier, uplink, health.component("edge counts"), stop.clone());
         [
-            tokio::spawn(forwarder.run()),
-            tokio::spawn(courier.run()),
+            tokio::spawn(events),
+            tokio::spawn(numbers),
             tokio::spawn(sync_spool(spool, stop.clone())),
             tokio::spawn(write_down(counts, ledger, meters, stop)),
         ]
