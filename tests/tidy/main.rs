@@ -7,6 +7,7 @@ mod changelog;
 mod finding;
 mod licences;
 mod lock_file;
+mod logging_crates;
 mod machine_names;
 mod rust_file;
 mod source_rules;
@@ -85,6 +86,11 @@ fn there_is_one_tls_stack() {
 #[test]
 fn every_dependency_has_an_accepted_licence() {
     expect_none(&licences::unaccepted(&licences::dependencies()));
+}
+
+#[test]
+fn the_log_knows_which_crates_are_ours() {
+    expect_none(&logging_crates::unlisted(&logging_crates::workspace(), &runtime::log::OWN_CRATES));
 }
 
 #[test]

@@ -57,19 +57,16 @@ impl Logs {
     }
 }
 
-/// Our own crates. Below `info`, others print what passes through them: headers with keys, bodies with secrets.
-const OWN: [&str; 14] = [
+/// Our own crates that log. Below `info`, others print what passes through them: headers with keys, bodies with secrets.
+pub const OWN_CRATES: [&str; 11] = [
     "aloft_control_plane",
     "aloft_edge",
     "aloft_standalone",
     "aloft_worker",
     "blob",
-    "bundle",
     "control_plane",
     "db",
-    "delta",
     "edge_proxy",
-    "proto",
     "runtime",
     "standalone",
     "worker",
@@ -78,7 +75,7 @@ const OWN: [&str; 14] = [
 /// Says whether a line may be written, whatever the filter asks for.
 fn is_discreet(metadata: &Metadata<'_>) -> bool {
     let of = metadata.target().split("::").next().unwrap_or_default();
-    *metadata.level() <= Level::INFO || OWN.contains(&of)
+    *metadata.level() <= Level::INFO || OWN_CRATES.contains(&of)
 }
 
 /// Sends the log to standard error in the configured form. Only the first call of a process does something.
