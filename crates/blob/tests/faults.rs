@@ -1,5 +1,4 @@
 //! This file's job is to check what happens when a store is full, dead, slow or locked.
-#![expect(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 
 use blob::Store;
 use bytes::Bytes;
