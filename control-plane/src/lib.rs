@@ -27,6 +27,7 @@ mod provider_pages;
 mod request_id;
 mod rpc;
 mod server;
+mod settings;
 mod transfer;
 mod watch;
 
@@ -38,6 +39,7 @@ pub use config::{Config, SignUp};
 pub use edge::fleet::{EdgeState, Fleet};
 pub use error::{Error, Result};
 pub use listen::Bound;
+pub use settings::Settings;
 
 use app::people::Door;
 use app::publishers::Forges;

@@ -1,43 +1,17 @@
 //! This file's job is to run a control plane as a process of its own.
 
-use control_plane::{Config, ControlPlane, Deps};
+use control_plane::{ControlPlane, Deps, Settings};
 use runtime::clock::Clock;
-use runtime::config::{Database, Log, Problems, SHARED_DEFAULTS, Store, Validate};
 use runtime::health::Health;
 use runtime::observe::Metrics;
 use runtime::process;
 use runtime::secret::ExposeSecret as _;
 use runtime::shutdown::Stop;
-use serde::Deserialize;
 use std::error::Error;
 use std::process::ExitCode;
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Settings {
-    control_plane: Config,
-    database: Database,
-    store: Store,
-    log: Log,
-}
-
-impl Validate for Settings {
-    fn validate(&self, problems: &mut Problems) {
-        self.control_plane.validate(problems);
-        self.database.validate(problems);
-        self.store.validate(problems);
-        self.log.validate(problems);
-    }
-}
-
-impl process::Settings for Settings {
-    fn log(&self) -> &Log {
-        &self.log
-    }
-}
-
 fn main() -> ExitCode {
-    process::main("aloft-control-plane", &[SHARED_DEFAULTS, Config::DEFAULTS], run)
+    process::main("aloft-control-plane", run)
 }
 
 async fn run(settings: Settings, metrics: Metrics, stop: Stop) -> Result<(), Box<dyn Error>> {

@@ -1,15 +1,12 @@
 //! This file's job is to run an edge as a process of its own.
 
-use edge_proxy::{BlobOrigin, Config, Deps, Edge};
+use edge_proxy::{BlobOrigin, Deps, Edge, Settings};
 use mimalloc::MiMalloc;
 use runtime::clock::Clock;
-use runtime::config::{Log, Problems, SHARED_DEFAULTS, Store, Validate};
 use runtime::health::Health;
 use runtime::observe::Metrics;
 use runtime::process;
 use runtime::shutdown::Stop;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use std::error::Error;
 use std::process::ExitCode;
 
@@ -17,33 +14,8 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Settings {
-    edge: Config,
-    store: Store,
-    log: Log,
-    /// Shared with other roles; an edge has no database.
-    #[serde(rename = "database")]
-    _database: IgnoredAny,
-}
-
-impl Validate for Settings {
-    fn validate(&self, problems: &mut Problems) {
-        self.edge.validate(problems);
-        self.store.validate(problems);
-        self.log.validate(problems);
-    }
-}
-
-impl process::Settings for Settings {
-    fn log(&self) -> &Log {
-        &self.log
-    }
-}
-
 fn main() -> ExitCode {
-    process::main("aloft-edge", &[SHARED_DEFAULTS, Config::DEFAULTS], run)
+    process::main("aloft-edge", run)
 }
 
 async fn run(settings: Settings, metrics: Metrics, stop: Stop) -> Result<(), Box<dyn Error>> {

@@ -11,22 +11,24 @@ use std::process::ExitCode;
 
 /// The whole configuration of a process.
 pub trait Settings: DeserializeOwned + Validate {
+    /// The commented defaults of all its tables, in TOML.
+    const DEFAULTS: &'static [&'static str];
+
     /// How it logs.
     fn log(&self) -> &Log;
 }
 
 /// Reads the configuration, sets up logs, signals and the async runtime, and runs the role until it ends.
 ///
-/// The only argument names a file that overrides the `defaults`; the environment overrides the file. Returns 64 when the configuration is
+/// The only argument names a file that overrides the defaults; the environment overrides the file. Returns 64 when the configuration is
 /// wrong and 1 when the role fails.
 #[expect(clippy::print_stderr, reason = "there is no log before the configuration is read")]
 pub fn main<T: Settings, F: Future<Output = Result<(), Box<dyn Error>>>>(
     name: &str,
-    defaults: &[&str],
     role: impl FnOnce(T, Metrics, Stop) -> F,
 ) -> ExitCode {
     let file = std::env::args_os().nth(1).map(PathBuf::from);
-    let settings: T = match config::load(defaults, file.as_deref(), std::env::vars()) {
+    let settings: T = match config::load(T::DEFAULTS, file.as_deref(), std::env::vars()) {
         Ok(settings) => settings,
         Err(problems) => {
             eprint!("{name}: {problems}");
