@@ -313,8 +313,12 @@ fn server(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
-/// The first key is printed once, on the first start.
-fn first_key(process: &Process) -> String {
+/// Returns the first key, which is printed once, on the first start.
+///
+/// # Panics
+/// When it is not printed.
+#[must_use]
+pub fn first_key(process: &Process) -> String {
     let find = || {
         let log = process.log();
         let at = log.find("cp_live_")?;

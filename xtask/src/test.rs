@@ -1,5 +1,7 @@
 //! This file's job is to run every test with everything the tests need.
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, Result};
 
 use crate::cluster::{Cluster, Durability};
@@ -41,13 +43,7 @@ pub fn run(places: &Places, supervisor: &Supervisor, arguments: &Arguments) -> R
         // Tests of one package may start the binaries of others; for the whole workspace cargo builds them anyway.
         supervisor.run(cargo(places).args(["build", "--quiet", "--workspace", "--bins"]))?;
     }
-    let requirements = places.root().join("crates/testkit/requirements.txt");
-    let python = python_tool::install(places, supervisor, "test-python", &requirements)?;
-    let provider = npm_tool::install(places, supervisor, "test-oidc", &places.root().join("crates/testkit/oidc"))?;
-    // The folder that has node_modules.
-    let provider = provider.ancestors().nth(2).context("npm installs into a folder")?.to_owned();
-    let hermes = npm_tool::install(places, supervisor, "test-hermes", &places.root().join("crates/testkit/hermes"))?;
-    let hermes = hermes.parent().context("npm installs into a folder")?.join("hermes-engine-cli");
+    let tools = tools(places, supervisor)?;
     let cluster = Cluster::start(supervisor, Durability::None)?;
     let mut command = cargo(places);
     command.arg("test");
@@ -58,7 +54,26 @@ pub fn run(places: &Places, supervisor: &Supervisor, arguments: &Arguments) -> R
         command.arg("--package").arg(package);
     }
     command.args(&arguments.filter).arg("--").args(&arguments.options);
-    command.env("ALOFT_TEST_POSTGRES_URL", cluster.url()).env("ALOFT_CORPUS", &corpus).env("ALOFT_TEST_PYTHON", python);
-    command.env("ALOFT_TEST_OIDC", provider).env("ALOFT_TEST_HERMES", hermes);
+    command.env("ALOFT_TEST_POSTGRES_URL", cluster.url()).env("ALOFT_CORPUS", &corpus).envs(tools);
     supervisor.run(&mut command)
+}
+
+/// Installs what the tests need of others; answers the variables that say where each is.
+fn tools(places: &Places, supervisor: &Supervisor) -> Result<[(&'static str, PathBuf); 4]> {
+    let python = |name: &str, requirements: &str| {
+        python_tool::install(places, supervisor, name, &places.root().join(requirements))
+    };
+    let servers = python("test-python", "crates/testkit/requirements.txt")?;
+    let helm = python("test-chart", "tests/chart/requirements.txt")?;
+    let provider = npm_tool::install(places, supervisor, "test-oidc", &places.root().join("crates/testkit/oidc"))?;
+    // The folder that has node_modules.
+    let provider = provider.ancestors().nth(2).context("npm installs into a folder")?.to_owned();
+    let hermes = npm_tool::install(places, supervisor, "test-hermes", &places.root().join("crates/testkit/hermes"))?;
+    let hermes = hermes.parent().context("npm installs into a folder")?.join("hermes-engine-cli");
+    Ok([
+        ("ALOFT_TEST_PYTHON", servers),
+        ("ALOFT_TEST_CHART_PYTHON", helm),
+        ("ALOFT_TEST_OIDC", provider),
+        ("ALOFT_TEST_HERMES", hermes),
+    ])
 }

@@ -1,0 +1,86 @@
+//! This file's job is to show what each switch of the chart brings.
+
+use crate::cases;
+use crate::pod::{Secrets, items, pods, text};
+use crate::release;
+use serde_json::{Value, json};
+
+/// Renders the chart with these values besides the required ones.
+fn with(over: &Value) -> release::Release {
+    release::release(cases::with(over))
+}
+
+#[test]
+fn a_plain_release_has_no_more_than_it_needs() {
+    let release = with(&json!({}));
+    for kind in ["Ingress", "HorizontalPodAutoscaler"] {
+        assert_eq!(release.all(kind).count(), 0, "{kind}");
+    }
+    for component in ["control-plane", "worker", "edge"] {
+        let budget = release.get("PodDisruptionBudget", &format!("demo-{component}"));
+        assert_eq!(budget["spec"]["maxUnavailable"], 1);
+    }
+}
+
+#[test]
+fn no_pod_has_rights_that_it_does_not_need() {
+    let release = with(&json!({}));
+    assert_eq!(release.get("ServiceAccount", "demo")["automountServiceAccountToken"], false);
+    for pod in pods(&release) {
+        assert_eq!(pod.spec["automountServiceAccountToken"], false);
+        assert_eq!(pod.spec["securityContext"]["runAsNonRoot"], true);
+        assert_eq!(pod.container["securityContext"]["allowPrivilegeEscalation"], false);
+        assert_eq!(pod.container["securityContext"]["capabilities"], json!({"drop": ["ALL"]}));
+        // A Service called aloft--x would become variables that no process knows, so that none would start.
+        assert_eq!(pod.spec["enableServiceLinks"], false);
+    }
+}
+
+#[test]
+fn an_edge_that_asks_the_control_plane_for_blobs_gets_no_key_of_the_store() {
+    let is_told = |over: &Value| {
+        let release = with(over);
+        let edge = pods(&release).into_iter().find(|pod| pod.binary() == "aloft-edge").unwrap();
+        items(&edge.container["env"]).any(|variable| text(&variable["name"]).starts_with("ALOFT_STORE__"))
+    };
+    assert!(is_told(&json!({})));
+    assert!(!is_told(&json!({"edge": {"blobOrigin": "control-plane"}})));
+}
+
+#[test]
+fn an_extra_variable_takes_the_place_of_the_charts_own() {
+    let extra = json!([{"name": "ALOFT_EDGE__IDLE_TIMEOUT_S", "value": "300"}, {"name": "TZ", "value": "UTC"}]);
+    let release = with(&json!({"edge": {"extraEnv": extra}}));
+    let edge = pods(&release).into_iter().find(|pod| pod.binary() == "aloft-edge").unwrap();
+    let secrets = ["store-access-key", "store-secret-key", "edge-token"].map(|key| (key, String::new()));
+    let environment = edge.environment(&Secrets::from(secrets));
+    assert_eq!((&*environment["ALOFT_EDGE__IDLE_TIMEOUT_S"], &*environment["TZ"]), ("300", "UTC"));
+}
+
+#[test]
+fn labels_of_the_operator_never_hide_a_pod_from_its_service() {
+    let release = with(&json!({"edge": {"podLabels": {"app.kubernetes.io/component": "x", "team": "mobile"}}}));
+    let edge = pods(&release).into_iter().find(|pod| pod.binary() == "aloft-edge").unwrap();
+    assert_eq!(
+        (&edge.labels()["app.kubernetes.io/component"], &edge.labels()["team"]),
+        (&json!("edge"), &json!("mobile"))
+    );
+}
+
+#[test]
+fn edges_that_end_tls_are_not_asked_for_clear_text() {
+    let port = |over: &Value| with(&json!({"edge": over})).get("Service", "demo-edge")["spec"]["ports"].clone();
+    let clear = port(&json!({"api": {"enabled": true}}));
+    assert_eq!((&clear[0]["port"], &clear[1]["appProtocol"]), (&json!(80), &json!("kubernetes.io/h2c")));
+    let encrypted = port(&json!({"api": {"enabled": true}, "tlsSecret": "certificate"}));
+    assert_eq!((&encrypted[0]["port"], &encrypted[1]["appProtocol"]), (&json!(443), &Value::Null));
+}
+
+#[test]
+fn the_notes_say_what_is_missing() {
+    let plain = with(&json!({})).notes;
+    assert!(plain.contains("cp_live_") && plain.contains("demo-edge"), "{plain}");
+    assert!(plain.contains("publicUrl is not set") && plain.contains("Mail is not enabled"), "{plain}");
+    let whole = with(&json!({"publicUrl": "https://aloft.example.com", "mail": {"enabled": true}})).notes;
+    assert!(!whole.contains("not set") && !whole.contains("not enabled"), "{whole}");
+}
