@@ -47,6 +47,7 @@ fn of_the_release() -> Vec<(&'static str, Value)> {
         ("secrets and accounts of others", json!({"existingSecret": "vault", "serviceAccount": "shared"})),
         ("mail", json!({"publicUrl": "https://aloft.example.com", "mail": {"enabled": true}})),
         ("logs", json!({"log": {"format": "text", "filter": "info,db=debug"}})),
+        ("pod monitor", json!({"podMonitor": {"enabled": true, "labels": {"release": "prometheus"}}})),
     ]
 }
 
@@ -99,6 +100,7 @@ fn of_edges() -> Vec<(&'static str, Value)> {
     let balancer = json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local", "annotations": {"a": "b"}});
     let cases = vec![
         ("api port", json!({"api": {"enabled": true, "port": 9073}})),
+        ("autoscaling", json!({"autoscaling": {"enabled": true, "minReplicas": 3, "maxReplicas": 30}})),
         ("TLS at edges behind a load balancer", json!({"tlsSecret": "certificate", "service": balancer})),
         ("parent", json!({"parent": "https://eu.updates.example.com", "blobOrigin": "control-plane"})),
         (

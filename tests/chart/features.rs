@@ -13,7 +13,7 @@ fn with(over: &Value) -> release::Release {
 #[test]
 fn a_plain_release_has_no_more_than_it_needs() {
     let release = with(&json!({}));
-    for kind in ["Ingress", "HorizontalPodAutoscaler"] {
+    for kind in ["Ingress", "HorizontalPodAutoscaler", "PodMonitor"] {
         assert_eq!(release.all(kind).count(), 0, "{kind}");
     }
     for component in ["control-plane", "worker", "edge"] {
@@ -65,6 +65,35 @@ fn labels_of_the_operator_never_hide_a_pod_from_its_service() {
         (&edge.labels()["app.kubernetes.io/component"], &edge.labels()["team"]),
         (&json!("edge"), &json!("mobile"))
     );
+}
+
+#[test]
+fn the_pod_monitor_reads_the_metrics_of_every_pod_that_shows_some() {
+    let release =
+        with(&json!({"podMonitor": {"enabled": true, "interval": "15s", "labels": {"release": "prometheus"}}}));
+    let monitor = release.get("PodMonitor", "demo");
+    assert_eq!(monitor["apiVersion"], "monitoring.coreos.com/v1");
+    assert_eq!(monitor["metadata"]["labels"]["release"], "prometheus");
+    let spec = monitor["spec"].as_object().unwrap();
+    assert_eq!(spec.keys().collect::<Vec<_>>(), ["podMetricsEndpoints", "podTargetLabels", "selector"]);
+    assert_eq!(spec["podMetricsEndpoints"], json!([{"port": "admin", "path": "/metrics", "interval": "15s"}]));
+    assert_eq!(spec["podTargetLabels"], json!(["app.kubernetes.io/component"]));
+    let pods = pods(&release);
+    assert!(pods.iter().all(|pod| pod.is_selected_by(&spec["selector"]["matchLabels"])));
+    assert!(pods.iter().any(|pod| pod.ports().contains_key("admin")));
+}
+
+#[test]
+fn edges_are_scaled_by_the_processor_time_that_they_use() {
+    let release = with(
+        &json!({"edge": {"autoscaling": {"enabled": true, "minReplicas": 3, "maxReplicas": 9, "cpuPercent": 60}}}),
+    );
+    let spec = &release.get("HorizontalPodAutoscaler", "demo-edge")["spec"];
+    assert_eq!((&spec["minReplicas"], &spec["maxReplicas"]), (&json!(3), &json!(9)));
+    assert_eq!(spec["metrics"][0]["resource"]["target"], json!({"type": "Utilization", "averageUtilization": 60}));
+    // The percentage is one of this.
+    let edge = pods(&release).into_iter().find(|pod| pod.binary() == "aloft-edge").unwrap();
+    assert!(edge.container["resources"]["requests"]["cpu"].is_string());
 }
 
 #[test]

@@ -110,6 +110,11 @@ fn what_names_something_else_in_the_release_names_what_is_there() {
                 assert!(ports.contains(&&backend["port"]["name"]), "{name}: {backend}");
             }
         }
+        for scaler in release.all("HorizontalPodAutoscaler") {
+            let target = &scaler["spec"]["scaleTargetRef"];
+            let scaled = release.get(text(&target["kind"]), text(&target["name"]));
+            assert!(scaled["spec"]["replicas"].is_null(), "{name}: two would say how many there are");
+        }
         for pod in pods(&release) {
             let account = text(&pod.spec["serviceAccountName"]);
             assert!(account == "shared" || release.find("ServiceAccount", account).is_some(), "{name}: {account}");
