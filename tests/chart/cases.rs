@@ -41,6 +41,9 @@ fn switches() -> Vec<(&'static str, Value)> {
 
 fn of_the_release() -> Vec<(&'static str, Value)> {
     let digest = format!("sha256:{}", "0".repeat(64));
+    let namespace = |name: &str| json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}]);
+    let internet = json!([{"ports": [{"port": 443}, {"port": 5432}]}]);
+    let everywhere = json!({"controlPlane": internet, "worker": internet, "edge": internet});
     vec![
         ("defaults", json!({})),
         ("image by digest", json!({"image": {"digest": digest, "pullSecrets": [{"name": "registry"}]}})),
@@ -48,6 +51,14 @@ fn of_the_release() -> Vec<(&'static str, Value)> {
         ("mail", json!({"publicUrl": "https://aloft.example.com", "mail": {"enabled": true}})),
         ("logs", json!({"log": {"format": "text", "filter": "info,db=debug"}})),
         ("pod monitor", json!({"podMonitor": {"enabled": true, "labels": {"release": "prometheus"}}})),
+        ("network policies", json!({"networkPolicy": {"enabled": true, "egress": everywhere}})),
+        (
+            "network policies with peers",
+            json!({"networkPolicy": {
+                "enabled": true, "egress": everywhere,
+                "clients": namespace("ingress"), "monitoring": namespace("monitoring"),
+            }}),
+        ),
     ]
 }
 
@@ -134,11 +145,14 @@ fn parts() -> Vec<(&'static str, Value)> {
 
 /// Values that must be refused, and a part of why.
 pub fn bad() -> Vec<(Value, &'static str)> {
+    let policies = |over: Value| merged(json!({"networkPolicy": {"enabled": true}}), &over);
     let mut cases = vec![
         (json!({"store": {"url": ""}}), "store.url must be set"),
         (json!({"mail": {"enabled": true}}), "publicUrl must be set"),
         (json!({"controlPlane": {"enabled": false}}), "edge.controlPlane must be set"),
         (json!({"controlPlane": {"ingress": {"enabled": true}}}), "needs a host"),
+        (policies(json!({})), "networkPolicy.egress must say"),
+        (policies(json!({"networkPolicy": {"egress": {"controlPlane": [{}], "worker": [{}]}}})), "where the edge may"),
         (json!({"edge": {"service": {"externalTrafficPolicy": "Local"}}}), "externalTrafficPolicy"),
     ];
     cases.extend([
@@ -147,6 +161,7 @@ pub fn bad() -> Vec<(Value, &'static str)> {
         (json!({"edge": {"accessLog": {"evry": 1}}}), "'evry' not allowed"),
         (json!({"edge": {"extraEnv": [{"name": "A", "vaule": "b"}]}}), "'vaule' not allowed"),
         (json!({"controlPlane": {"ingress": {"hosts": []}}}), "'hosts' not allowed"),
+        (json!({"networkPolicy": {"egress": {"edges": []}}}), "'edges' not allowed"),
         (json!({"edge": {"replicas": "2"}}), "got string, want integer"),
         (json!({"edge": {"api": {"enabled": "true"}}}), "got string, want boolean"),
         (json!({"edge": {"podLabels": {"a": 1}}}), "got number, want string"),

@@ -13,7 +13,7 @@ fn with(over: &Value) -> release::Release {
 #[test]
 fn a_plain_release_has_no_more_than_it_needs() {
     let release = with(&json!({}));
-    for kind in ["Ingress", "HorizontalPodAutoscaler", "PodMonitor"] {
+    for kind in ["Ingress", "HorizontalPodAutoscaler", "NetworkPolicy", "PodMonitor"] {
         assert_eq!(release.all(kind).count(), 0, "{kind}");
     }
     for component in ["control-plane", "worker", "edge"] {
@@ -81,6 +81,50 @@ fn the_pod_monitor_reads_the_metrics_of_every_pod_that_shows_some() {
     let pods = pods(&release);
     assert!(pods.iter().all(|pod| pod.is_selected_by(&spec["selector"]["matchLabels"])));
     assert!(pods.iter().any(|pod| pod.ports().contains_key("admin")));
+}
+
+#[test]
+fn network_policies_deny_what_is_not_named() {
+    let prometheus = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}});
+    let nginx = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}});
+    let database = json!({"ports": [{"port": 5432}]});
+    let release = with(&json!({"edge": {"api": {"enabled": true}}, "networkPolicy": {
+        "enabled": true, "clients": [nginx], "monitoring": [prometheus],
+        "egress": {"controlPlane": [database], "worker": [database], "edge": [{"ports": [{"port": 443}]}]},
+    }}));
+    let spec = |component: &str| &release.get("NetworkPolicy", &format!("demo-{component}"))["spec"];
+    let edge = json!({"podSelector": {"matchLabels": {
+        "app.kubernetes.io/instance": "demo", "app.kubernetes.io/component": "edge",
+    }}});
+    let control_plane = json!([{"podSelector": {"matchLabels": {
+        "app.kubernetes.io/instance": "demo", "app.kubernetes.io/component": "control-plane",
+    }}}]);
+    let names = json!({"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]});
+    let metrics = json!({"ports": [{"port": "admin"}], "from": [prometheus]});
+    for component in ["control-plane", "worker", "edge"] {
+        assert_eq!(spec(component)["policyTypes"], json!(["Ingress", "Egress"]), "{component}");
+    }
+    assert_eq!(
+        spec("control-plane")["ingress"],
+        json!([{"ports": [{"port": "grpc"}], "from": [nginx, edge]}, metrics])
+    );
+    assert_eq!(spec("control-plane")["egress"], json!([names, database]));
+    assert_eq!(spec("worker")["ingress"], json!([metrics]));
+    assert_eq!(spec("worker")["egress"], json!([names, database]));
+    let doors = json!({"ports": [{"port": "devices"}, {"port": "api"}], "from": [nginx]});
+    assert_eq!(spec("edge")["ingress"], json!([doors, metrics]));
+    let calls = json!({"ports": [{"port": "grpc"}], "to": control_plane});
+    assert_eq!(spec("edge")["egress"], json!([names, calls, {"ports": [{"port": 443}]}]));
+}
+
+#[test]
+fn without_peers_clients_come_from_everywhere_and_nobody_reads_metrics() {
+    let egress = json!({"controlPlane": [{}], "worker": [{}], "edge": [{}]});
+    let release = with(&json!({"networkPolicy": {"enabled": true, "egress": egress}}));
+    let ingress = |component: &str| &release.get("NetworkPolicy", &format!("demo-{component}"))["spec"]["ingress"];
+    assert_eq!(ingress("control-plane"), &json!([{"ports": [{"port": "grpc"}]}]));
+    assert_eq!(ingress("worker"), &json!([]));
+    assert_eq!(ingress("edge"), &json!([{"ports": [{"port": "devices"}]}]));
 }
 
 #[test]

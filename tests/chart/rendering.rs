@@ -130,7 +130,8 @@ fn every_selector_finds_the_pods_of_one_component() {
         let of_services = release.all("Service").map(|document| &document["spec"]["selector"]);
         let of_budgets =
             release.all("PodDisruptionBudget").map(|document| &document["spec"]["selector"]["matchLabels"]);
-        for selector in of_services.chain(of_budgets) {
+        let of_policies = release.all("NetworkPolicy").map(|document| &document["spec"]["podSelector"]["matchLabels"]);
+        for selector in of_services.chain(of_budgets).chain(of_policies) {
             let found = pods(&release).iter().filter(|pod| pod.is_selected_by(selector)).count();
             assert_eq!(found, 1, "{name}: {selector}");
         }
