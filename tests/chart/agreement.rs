@@ -179,6 +179,36 @@ fn values_and_secrets_arrive_at_the_keys_that_they_are_meant_for() {
     assert_eq!((edge.access_log_every, edge.access_log_refusals_per_s), (3_000_000, 7));
 }
 
+/// Packages of CodePush's management clients that a control plane takes in at once, as values.yaml says.
+const PACKAGES_AT_ONCE: u64 = 8;
+/// A package of a single file lies there as it came and packed.
+const COPIES_OF_A_PACKAGE: u64 = 2;
+
+#[test]
+fn volumes_have_room_for_the_most_that_a_process_may_write() {
+    let release = release::release(cases::with(&json!({})));
+    let (control_plane, worker, edge) = configured(&json!({}));
+    let upload = control_plane.control_plane.upload_max_bytes;
+    let packages = PACKAGES_AT_ONCE * COPIES_OF_A_PACKAGE * upload;
+    assert!(volume(&release, "aloft-control-plane", "/spec/template/spec/volumes/0/emptyDir/sizeLimit") >= packages);
+
+    let tiers = worker.worker.tiers;
+    let slots = [tiers.p0, tiers.p1, tiers.p2, tiers.p3].iter().map(|tier| u64::from(tier.slots)).sum::<u64>();
+    let unpacked = slots * (upload + worker.worker.unpacked_max_bytes);
+    assert!(volume(&release, "aloft-worker", "/spec/template/spec/volumes/0/emptyDir/sizeLimit") >= unpacked);
+
+    let kept = edge.edge.blobs_max_bytes + edge.edge.spool_max_bytes + edge.edge.disk_reserve_bytes;
+    let claim = "/spec/volumeClaimTemplates/0/spec/resources/requests/storage";
+    assert!(volume(&release, "aloft-edge", claim) >= kept);
+}
+
+/// Returns the size of a volume in bytes, which stands there in what runs the binary.
+fn volume(release: &Release, binary: &str, path: &str) -> u64 {
+    let pod = pods(release).into_iter().find(|pod| pod.binary() == binary).unwrap();
+    let gibibytes = text(pod.owner.pointer(path).unwrap()).strip_suffix("Gi").unwrap();
+    gibibytes.parse::<u64>().unwrap() << 30
+}
+
 #[test]
 fn behind_the_edges_api_port_a_control_plane_believes_where_they_say_that_a_call_came_from() {
     let header = |over: &Value| configured(&json!({"edge": over})).0.control_plane.client_address_header;
