@@ -1,7 +1,6 @@
 //! This file's job is to answer operators: is the edge alive, can it serve, what does it count.
 
 use crate::body::Body;
-use crate::port::DRAIN_TIMEOUT;
 use crate::refusal::Refusal;
 use crate::state::State;
 use bytes::Bytes;
@@ -22,6 +21,8 @@ use tokio::sync::Semaphore;
 /// Operators and scrapers are few.
 const CONNECTIONS_MAX: usize = 64;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longer than the largest answer takes to whoever reads it.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 /// When accepting fails (no more file descriptors), trying again at once does not help.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -43,7 +44,7 @@ impl Admin {
             };
             let (admin, stop) = (self.clone(), stop.clone());
             tokio::spawn(async move {
-                let _ = tokio::time::timeout(DRAIN_TIMEOUT, admin.connection(stream, stop)).await;
+                let _ = tokio::time::timeout(CONNECTION_TIMEOUT, admin.connection(stream, stop)).await;
                 drop(permit);
             });
         }
@@ -54,7 +55,9 @@ impl Admin {
             let admin = self.clone();
             async move { Ok::<_, Infallible>(admin.answer(&request)) }
         });
+        // One request each: a connection that is kept would have to end at some time, perhaps in the middle of a request.
         let connection = http1::Builder::new()
+            .keep_alive(false)
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)
             .serve_connection(TokioIo::new(stream), service);

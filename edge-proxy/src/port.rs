@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 /// Connections that run when the edge stops have this long; downloads go on at another edge by range.
-pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A load balancer sends its header first of all, and it is near.
 const PROXY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -191,6 +191,11 @@ async fn operators_see_metrics_and_status() {
     let (_world, edge) = lone_edge().await;
     edge.client.get("/healthz", &[]).await;
     let metrics = edge.admin.get("/metrics", &[]).await;
+    assert_eq!(
+        metrics.header("connection"),
+        "close",
+        "a connection that is kept would be cut one day, in the middle of a request"
+    );
     let text = String::from_utf8(metrics.body.unwrap().to_vec()).unwrap();
     assert!(text.contains("aloft_edge_requests_total{route=\"health\",status=\"2xx\"} 1"), "{text}");
     let status = edge.admin.get("/statusz", &[]).await.json();
