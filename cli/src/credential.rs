@@ -12,7 +12,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 /// The server takes no larger secret.
-const SECRET_MAX_BYTES: u64 = 8 << 10;
+const SECRET_MAX_BYTES: u64 = 12 << 10;
 
 /// Stores secrets of an app. A secret is read from standard input; nobody can read it again.
 #[derive(Debug, clap::Subcommand)]

@@ -1,6 +1,7 @@
 //! This file's job is `aloft expo key`: have the server keep an app's key, so that it signs.
 
 use super::KEY_ID;
+use super::signing::read;
 use crate::channel_address::AppAddress;
 use crate::connection::Connection;
 use crate::credential::{Credential, Deleted};
@@ -24,6 +25,9 @@ pub enum Command {
         /// The RSA key, a file in PEM.
         #[arg(long, value_name = "FILE", env = "ALOFT_EXPO_PRIVATE_KEY_PATH")]
         private_key_path: PathBuf,
+        /// Certificates between the key and the one in the app, leaf first, a file in PEM.
+        #[arg(long, value_name = "FILE")]
+        certificate_chain_path: Option<PathBuf>,
         /// The name of the key in the app's configuration.
         #[arg(long, value_name = "NAME", default_value = KEY_ID)]
         key_id: String,
@@ -43,8 +47,13 @@ pub enum Command {
 /// Runs one of the commands.
 pub async fn run(command: Command, connection: &Connection) -> Result<AnyReport, Error> {
     match command {
-        Command::Set { app, private_key_path, key_id } => {
-            let pem = std::fs::read(&private_key_path).map_err(|source| Error::file(&private_key_path, source))?;
+        Command::Set { app, private_key_path, certificate_chain_path, key_id } => {
+            // The server takes the key and its certificates in one piece, as web servers do.
+            let mut pem = read(&private_key_path)?;
+            if let Some(path) = certificate_chain_path {
+                pem.push(b'\n');
+                pem.extend(read(&path)?);
+            }
             set(connection, &app.name()?, key_id, pem.into()).await
         }
         Command::Get { app } => {

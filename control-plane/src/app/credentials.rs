@@ -12,8 +12,8 @@ use proto::v1::{self, Reason};
 use runtime::vault::{Sealed, Vault};
 use zeroize::Zeroizing;
 
-/// Fits any private key and any token.
-const SECRET_MAX_BYTES: usize = 8 << 10;
+/// Fits any token, and a private key with four certificates.
+const SECRET_MAX_BYTES: usize = 12 << 10;
 /// An app has a few; nobody can look through more.
 const CREDENTIALS_MAX: usize = 100;
 
@@ -30,7 +30,7 @@ impl NewSecret {
         if fits {
             Ok(Self(Zeroizing::new(bytes.to_vec())))
         } else {
-            Err(Error::field("secret", "must have 1 to 8192 bytes"))
+            Err(Error::field("secret", "must have 1 to 12288 bytes"))
         }
     }
 }

@@ -16,6 +16,7 @@ use runtime::secret::Secret;
 on_both_databases!(
     a_key_that_is_kept_here_signs_whatever_is_published,
     only_one_rsa_key_in_pem_is_taken,
+    certificates_come_with_the_key_that_they_belong_to,
     a_key_signs_for_its_own_app_and_for_real_devices_only,
     another_key_takes_its_place_and_none_signs_when_it_is_gone,
     nothing_is_published_when_the_key_cannot_be_opened,
@@ -23,6 +24,9 @@ on_both_databases!(
 
 /// RSA keys of 2048 bits, PKCS #1; they open nothing anywhere.
 const KEYS: [&[u8]; 2] = [include_bytes!("issuer-1.der"), include_bytes!("issuer-2.der")];
+
+/// A certificate of the first key, which the second one has signed.
+const CERTIFICATE: &str = include_str!("issuer-1.pem");
 
 fn pem(der: &[u8]) -> String {
     let lines = STANDARD
@@ -117,6 +121,33 @@ async fn only_one_rsa_key_in_pem_is_taken(rig: Rig) {
     assert_eq!(reason(rig.credentials().create_credential(rig.ask(second)).await), Reason::AlreadyExists);
     let replace = v1::ReplaceCredentialRequest { name: kept.name, secret: "x".into() };
     assert_eq!(reason(rig.credentials().replace_credential(rig.ask(replace)).await), Reason::InvalidField);
+}
+
+async fn certificates_come_with_the_key_that_they_belong_to(rig: Rig) {
+    let (app, channel) = rig.app("shop").await;
+    let with = |secret: String| v1::CreateCredentialRequest { secret: secret.into(), ..signing_key(&app, KEYS[0]) };
+    let bad = [
+        format!("{}{CERTIFICATE}", pem(KEYS[1])),
+        format!("{CERTIFICATE}{}", pem(KEYS[0])),
+        format!("{}{CERTIFICATE}{}", pem(KEYS[0]), pem(KEYS[0])),
+        format!("{}{CERTIFICATE}\u{e9}", pem(KEYS[0])),
+        format!("{}{}", pem(KEYS[0]), CERTIFICATE.replace("MII", "AII")),
+        format!("{}{}", pem(KEYS[0]), CERTIFICATE.repeat(10)),
+    ];
+    for secret in bad {
+        let create = rig.ask(with(secret.clone()));
+        assert_eq!(reason(rig.credentials().create_credential(create).await), Reason::InvalidField, "{secret}");
+    }
+    let chain = CERTIFICATE.repeat(2);
+    let create = rig.ask(with(format!("{}{chain}", pem(KEYS[0]))));
+    let kept = rig.credentials().create_credential(create).await.unwrap().into_inner().credential.unwrap();
+    let first = publish(&rig, request(&rig, &app, &channel).await).await;
+    assert_eq!(signer(&rig, &first).await, Some(0));
+    assert_eq!(told(&rig, &first).await.0.certificate_chain, chain);
+    let replace = v1::ReplaceCredentialRequest { name: kept.name, secret: pem(KEYS[1]).into() };
+    rig.credentials().replace_credential(rig.ask(replace)).await.unwrap();
+    let second = publish(&rig, request(&rig, &app, &channel).await).await;
+    assert_eq!(told(&rig, &second).await.0.certificate_chain, "", "the certificates went with their key");
 }
 
 async fn a_key_signs_for_its_own_app_and_for_real_devices_only(rig: Rig) {

@@ -13,7 +13,7 @@ use crate::names::{self, ReleasePath};
 use db::expo_updates::{self, ExpoUpdate};
 use db::releases::{Release, ReleaseChanges};
 use db::{DbConn, Scope, Tx};
-use domain::expo::{BODY_MAX_BYTES, CERTIFICATE_CHAIN_MAX_BYTES};
+use domain::expo::BODY_MAX_BYTES;
 use domain::id::ReleaseId;
 use domain::snapshot::ChannelKey;
 use domain::target::Target;
@@ -96,14 +96,14 @@ fn keep(
         return Err(Error::field("expo", format!("must make a manifest of at most {BODY_MAX_BYTES} bytes")));
     }
     let environment = db::channels::get(tx, scope, &release.channel)?.environment;
-    let signature = signing_key::sign(tx, scope, vault, (&release.app, environment), &body)?;
+    let signed = signing_key::sign(tx, scope, vault, (&release.app, environment), &body)?;
     let row = ExpoUpdate {
         release: release.id.clone(),
         app: release.app.clone(),
         committed_at_ms,
         body,
-        signature: signature.unwrap_or_default(),
-        certificate_chain: String::new(),
+        signature: signed.signature,
+        certificate_chain: signed.certificate_chain,
     };
     Ok(expo_updates::insert(tx, scope, &row)?)
 }
@@ -141,16 +141,11 @@ impl Signing {
         if request.signature.is_empty() || request.signature.len() > SIGNATURE_MAX_BYTES {
             return Err(Error::field("signature", "must have 1 to 512 bytes"));
         }
-        let chain = &request.certificate_chain;
-        let is_pem = chain.is_empty() || chain.starts_with("-----BEGIN CERTIFICATE-----");
-        let is_text = chain.bytes().all(|byte| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\r' | b'\n'));
-        if !is_pem || !is_text || chain.len() > CERTIFICATE_CHAIN_MAX_BYTES {
-            return Err(Error::field("certificate_chain", "must be certificates in PEM, at most 16 KiB"));
-        }
+        signing_key::check_chain("certificate_chain", &request.certificate_chain)?;
         Ok(Self {
             path: names::release("name", &request.name)?,
             header: signing_key::header(&request.signature, key_id),
-            certificate_chain: chain.clone(),
+            certificate_chain: request.certificate_chain.clone(),
             enable: !request.keep_disabled,
         })
     }

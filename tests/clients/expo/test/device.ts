@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { serializeList } from 'structured-headers';
 import { edgeUrl, type Channel } from './platform.js';
 import {
-  type Asset, checkSignature, type Directive, hashOf, type Manifest, passes, readDate, readDictionary, readExtensions, readHeaders,
+  type Asset, checkChain, checkSignature, type Directive, hashOf, type Manifest, passes, readDate, readDictionary, readExtensions, readHeaders,
   readManifest, readMultipart,
 } from './strict.js';
 
@@ -39,6 +39,8 @@ export class Device {
   assetHeaders: Record<string, Record<string, string>> = {};
   failed: string[] = [];
   fatalError: string | null = null;
+  /** Whether the app takes certificates from the server that lead to its own. */
+  takesChain = false;
   /** What the last check said. */
   sent: Record<string, string> = {};
   /** Bytes of launch files and patches that came. */
@@ -110,23 +112,27 @@ export class Device {
       return this.#manifest(body, answer.headers.get('expo-signature') ?? undefined);
     }
     const parts = await readMultipart(contentType, body);
+    const chain = parts.find((part) => part.name === 'certificate_chain')?.body.toString();
     const directive = parts.find((part) => part.name === 'directive');
     if (directive !== undefined) {
-      if (this.certificate !== null) {
-        checkSignature(directive.headers.get('expo-signature'), directive.body, this.certificate);
-      }
+      this.#believe(directive.headers.get('expo-signature'), directive.body, chain);
       return { kind: 'directive', directive: JSON.parse(directive.body.toString()) as Directive };
     }
     const extensions = parts.find((part) => part.name === 'extensions');
     this.assetHeaders = extensions === undefined ? {} : readExtensions(extensions);
     const manifest = parts.find((part) => part.name === 'manifest');
-    return manifest === undefined ? { kind: 'nothing' } : this.#manifest(manifest.body, manifest.headers.get('expo-signature'));
+    return manifest === undefined ? { kind: 'nothing' } : this.#manifest(manifest.body, manifest.headers.get('expo-signature'), chain);
   }
 
-  #manifest(body: Buffer, signature: string | undefined): Found {
+  #believe(signature: string | undefined, body: Buffer, chain: string | undefined): void {
     if (this.certificate !== null) {
-      checkSignature(signature, body, this.certificate);
+      const chained = this.takesChain && chain !== undefined;
+      checkSignature(signature, body, chained ? checkChain(chain, this.certificate) : this.certificate);
     }
+  }
+
+  #manifest(body: Buffer, signature: string | undefined, chain?: string): Found {
+    this.#believe(signature, body, chain);
     const manifest = readManifest(body);
     if (!passes(manifest, this.filter)) {
       throw new Error('the manifest does not pass its own filter');

@@ -155,6 +155,23 @@ export function checkSignature(header: string | undefined, body: Buffer, certifi
   insist(fits, 'the signature is the one of the body');
 }
 
+const CODE_SIGNING = '1.3.6.1.5.5.7.3.3';
+
+/** Follows certificates, leaf first, to the one in the app, as both platforms do; returns the leaf. */
+export function checkChain(text: string, root: string): string {
+  const leaf = text.split(/(?<=-----END CERTIFICATE-----\r?\n)/u);
+  const chain = [...leaf, root].map((pem) => new X509Certificate(pem));
+  chain.forEach((certificate, index) => {
+    const issuer = chain[index + 1] ?? certificate;
+    insist(certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey), 'each certificate is signed by the next');
+    insist(issuer.ca, 'whoever issues may do so');
+    const [from, until, now] = [Date.parse(certificate.validFrom), Date.parse(certificate.validTo), Date.now()];
+    insist(from <= now && now <= until, 'each certificate is valid now');
+  });
+  insist(chain[0]?.keyUsage.includes(CODE_SIGNING) === true && !chain[0].ca, 'the first one is for signing code');
+  return leaf[0] ?? '';
+}
+
 /** SHA-256 as manifests write it. */
 export function hashOf(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('base64url');

@@ -11,6 +11,7 @@ import {
   validateSelfSignedCertificate,
 } from '@expo/code-signing-certificates';
 import { expect, test } from 'vitest';
+import { makeTeam } from './authority.js';
 import { Device, type Found } from './device.js';
 import { type Exported, exportVersion } from './export.js';
 import { Channel, edgeUrl } from './platform.js';
@@ -266,6 +267,34 @@ test('a key that the server keeps signs whatever is published, and nothing any m
     }
     expect(Date.now()).toBeLessThan(until);
     await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+});
+
+test('certificates lead from whoever signs to the one in the app, whether the owner or the server has the key', async () => {
+  const channel = await Channel.make('team');
+  const team = await makeTeam(await mkdtemp(path.join(tmpdir(), 'aloft-team-')));
+  const signing = ['--private-key-path', team.keyPath, '--certificate-chain-path', team.chainPath];
+  await publish(channel, 'v1', ...signing);
+  const device = new Device(channel, team.root);
+  device.takesChain = true;
+  await device.takeOver();
+  await channel.operate('expo', 'key', 'set', ...signing);
+  await publish(channel, 'v2');
+  await device.takeOver();
+  await channel.operate('rollback', '--embedded');
+  const back = await device.checkUntil((found) => found.kind === 'directive');
+  expect(back.kind === 'directive' && device.apply(back.directive)).toBe(true);
+  // Certificates of another key are a mistake that is noticed at once.
+  const other = await makeTeam(await mkdtemp(path.join(tmpdir(), 'aloft-team-')));
+  const wrong = channel.operate('expo', 'key', 'set', '--private-key-path', team.keyPath, '--certificate-chain-path', other.chainPath);
+  await expect(wrong).rejects.toMatchObject({ stdout: expect.stringContaining('secret') as string });
+  // An app with another root, or one that takes no certificates, does not believe it.
+  const strangers = [new Device(channel, other.root), new Device(channel, team.root)];
+  await publish(channel, 'v3');
+  await device.takeOver();
+  for (const [index, stranger] of strangers.entries()) {
+    stranger.takesChain = index === 0;
+    await expect(stranger.check()).rejects.toThrow(index === 0 ? 'signed by the next' : 'the one of the body');
   }
 });
 
