@@ -107,7 +107,8 @@ fn find_delta(state: &State, channel: &Channel, decision: Decision, query: &Quer
     if query.formats.is_empty() {
         return None;
     }
-    let from = |base: Option<_>| channel.find_delta(base?, to, &query.formats).map(|(index, _)| index);
+    let takes = |format: &str| query.formats.has(format);
+    let from = |base: Option<_>| channel.find_delta(base?, to, takes).map(|(index, _)| index);
     let found = from(query.current);
     if let (None, Some(current)) = (found, query.current) {
         state.wishes.note(channel.digest, &channel.snapshot.key, current, to);

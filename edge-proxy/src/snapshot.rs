@@ -85,13 +85,11 @@ impl Channel {
         if self.snapshot.revoked_devices.contains(device) { Err(Refusal::revoked()) } else { Ok(()) }
     }
 
-    /// Returns the smallest patch between the two bundles in one of the formats: its index and itself.
-    pub(crate) fn find_delta(&self, from: Sha256, to: Sha256, formats: &[&str]) -> Option<(usize, &Delta)> {
+    /// Returns the smallest patch between the two bundles in a format that the device takes: its index and itself.
+    pub(crate) fn find_delta(&self, from: Sha256, to: Sha256, takes: impl Fn(&str) -> bool) -> Option<(usize, &Delta)> {
         let indexes = self.deltas.get(&(from, to))?;
         let candidates = indexes.iter().map(|&index| (index, &self.snapshot.deltas[index]));
-        candidates
-            .filter(|(_, delta)| formats.contains(&delta.format.as_str()))
-            .min_by_key(|(_, delta)| delta.blob.size_bytes)
+        candidates.filter(|(_, delta)| takes(delta.format.as_str())).min_by_key(|(_, delta)| delta.blob.size_bytes)
     }
 }
 

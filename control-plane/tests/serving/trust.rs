@@ -42,7 +42,7 @@ async fn a_secret_goes_in_and_never_comes_out(rig: Rig) {
         secret: "x".into(),
     };
     assert_eq!(reason(rig.credentials().create_credential(rig.ask(taken.clone())).await), Reason::AlreadyExists);
-    for (kind, secret) in [("password", "x"), ("store-token", ""), ("store-token", &*"x".repeat(8_193))] {
+    for (kind, secret) in [("password", "x"), ("store-token", ""), ("store-token", &*"x".repeat(12_289))] {
         let display_name = "other".into();
         let bad = v1::CreateCredentialRequest {
             kind: kind.into(),

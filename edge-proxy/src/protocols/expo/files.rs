@@ -91,7 +91,7 @@ fn find(state: &State, channel: &Channel, wish: Wish) -> Option<(Arc<Blob>, Upda
     let targets = requested.into_iter().chain(channel.snapshot.bundles.keys().copied().filter(launches));
     let mut missing = None;
     for to in targets.filter(|to| *to != from) {
-        match channel.find_delta(from, to, &[FORMAT]) {
+        match channel.find_delta(from, to, |format| format == FORMAT) {
             Some((_, delta)) => return Some((delta.blob.clone(), wish.current)),
             None => missing = missing.or(Some(to)),
         }
