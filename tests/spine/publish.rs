@@ -7,6 +7,8 @@ use domain::Sha256;
 use domain::telemetry::EventKind;
 use standalone::demo::device::Device;
 use standalone::demo::protocol::Page;
+use std::time::Duration;
+use testkit::wait_until;
 use tests::stack::Stack;
 
 #[tokio::test]
@@ -19,6 +21,9 @@ async fn a_published_bundle_reaches_a_device_whole() {
         update_to(&mut device, release["label"].as_str().unwrap()).await;
 
         let label = release["label"].as_str().unwrap();
+        // Which edges serve a channel is written down about twice a second; who watches before that sees none to wait for.
+        let is_known = || world.channel(&["releases", "get", label])["reach"]["edges"] == 1;
+        wait_until(Duration::from_secs(60), is_known);
         let reach = &world.channel(&["releases", "get", label, "--watch"])["reach"];
         assert_eq!((reach["live"].as_u64(), reach["edges"].as_u64()), (Some(1), Some(1)), "{reach}");
 

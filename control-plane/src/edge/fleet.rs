@@ -48,10 +48,15 @@ impl Fleet {
             edges: Mutex::default(),
             unwritten: Mutex::default(),
             spoken: Notify::new(),
-            connected: metrics.gauge("aloft_edges_connected", "Edges with an open stream."),
-            sent: metrics.counters("aloft_edge_messages_sent_total", "Messages to edges.", &["kind"]),
-            answers: metrics.counters("aloft_edge_answers_total", "Snapshots that edges took or refused.", &["kind"]),
-            sent_bytes: metrics.counter("aloft_edge_snapshot_sent_bytes", "Bytes of snapshots sent to edges."),
+            connected: metrics.gauge("aloft_control_plane_edges_connected", "Edges with an open stream."),
+            sent: metrics.counters("aloft_control_plane_edge_messages_total", "Messages to edges.", &["kind"]),
+            answers: metrics.counters(
+                "aloft_control_plane_edge_answers_total",
+                "Snapshots that edges took or refused.",
+                &["kind"],
+            ),
+            sent_bytes: metrics
+                .counter("aloft_control_plane_edge_snapshot_bytes_total", "Bytes of snapshots sent to edges."),
         }
     }
 
