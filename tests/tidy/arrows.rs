@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cargo_metadata::{DependencyKind, MetadataCommand};
+use cargo_metadata::DependencyKind;
 
 use crate::finding::Finding;
-use crate::tree::root;
+use crate::workspace::workspace;
 
 /// What a package may use of ours. A package that is not listed is not allowed to exist.
 const ARROWS: [(&str, &[&str]); 17] = [
@@ -63,9 +63,8 @@ pub struct Package {
 
 /// The workspace as cargo sees it.
 pub fn packages() -> BTreeMap<String, Package> {
-    let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec().expect("cargo metadata runs");
     let mut packages = BTreeMap::new();
-    for package in metadata.packages {
+    for package in workspace().packages {
         let mut arrows = Package::default();
         for dependency in package.dependencies.iter().filter(|dependency| dependency.path.is_some()) {
             let uses =

@@ -2,20 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use cargo_metadata::{Metadata, MetadataCommand, TargetKind};
+use cargo_metadata::{Metadata, TargetKind};
 
 use crate::finding::Finding;
-use crate::tree::root;
 
 /// Where the list is.
 const LIST: &str = "crates/runtime/src/log.rs";
 /// What those who log depend on.
 const LOGGING: &str = "tracing";
-
-/// The workspace as cargo sees it.
-pub fn workspace() -> Metadata {
-    MetadataCommand::new().current_dir(root()).no_deps().exec().expect("cargo metadata runs")
-}
 
 /// Every library or program that logs and is not listed, and the reverse: below `info`, only listed ones are heard.
 pub fn unlisted(workspace: &Metadata, listed: &[&str]) -> Vec<Finding> {
@@ -35,7 +29,7 @@ pub fn unlisted(workspace: &Metadata, listed: &[&str]) -> Vec<Finding> {
 
 #[test]
 fn a_crate_that_is_missing_or_does_not_log_is_found() {
-    let workspace = workspace();
+    let workspace = crate::workspace::workspace();
     let listed = runtime::log::OWN_CRATES;
     let without_worker: Vec<&str> = listed.into_iter().filter(|name| *name != "worker").collect();
     assert_eq!(unlisted(&workspace, &without_worker).len(), 1);

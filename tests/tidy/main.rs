@@ -13,6 +13,7 @@ mod rust_file;
 mod source_rules;
 mod test_rules;
 mod tree;
+mod workspace;
 
 use finding::Finding;
 use tree::Tree;
@@ -90,7 +91,7 @@ fn every_dependency_has_an_accepted_licence() {
 
 #[test]
 fn the_log_knows_which_crates_are_ours() {
-    expect_none(&logging_crates::unlisted(&logging_crates::workspace(), &runtime::log::OWN_CRATES));
+    expect_none(&logging_crates::unlisted(&workspace::workspace(), &runtime::log::OWN_CRATES));
 }
 
 #[test]

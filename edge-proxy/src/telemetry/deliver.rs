@@ -64,15 +64,15 @@ pub(super) async fn deliver(batches: impl Batches, uplink: Uplink, health: Compo
 
 async fn deliver_all<B: Batches>(batches: B, uplink: Uplink, health: Component) {
     let mut backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_MAX);
-    health.set(State::Ready, "nothing waits");
     loop {
         match batches.send_one(&uplink).await {
-            Ok(is_more) => {
+            Ok(true) => {
                 backoff.reset();
-                health.set(State::Ready, "the control plane takes them");
-                if !is_more {
-                    batches.wait_for_more().await;
-                }
+                health.set(State::Ready, "the control plane takes what there is");
+            }
+            Ok(false) => {
+                health.set(State::Ready, "nothing waits");
+                batches.wait_for_more().await;
             }
             Err(why) => {
                 health.set(State::Degraded, &why);
